@@ -1,0 +1,212 @@
+//! This process's view of the manifest: follows what others commit, and commits.
+//!
+//! - Readers take the current version without a lock; following is skipped while a commit of this process runs.
+//! - A commit holds the advisory lock of `manifest/LOCK` for reading what is new, one append and one sync.
+//! - A failed sync poisons the manifest: nothing more is committed by this process. The sync is not retried.
+
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use gapless_format::{EditItem, RecordBody, encode_record};
+use parking_lot::Mutex;
+
+use super::log::{self, Position};
+use super::version::Version;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{FileLock, LockMode, Storage, WritableFile};
+
+/// A log below this size is not replaced by a checkpoint.
+const LOG_BYTES_MIN: u64 = 1 << 20;
+
+/// The manifest of an open database.
+pub(crate) struct Manifest {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    database: u128,
+    current: ArcSwap<Version>,
+    committer: Mutex<Committer>,
+    poison: OnceLock<String>,
+}
+
+struct Committer {
+    position: Position,
+    /// The open log and its number.
+    writer: Option<(u64, Box<dyn WritableFile>)>,
+}
+
+impl std::fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Manifest").field("version", &self.current.load().number()).finish_non_exhaustive()
+    }
+}
+
+impl Manifest {
+    /// Writes the manifest of a new, empty database. Its directory exists.
+    pub(crate) fn create(storage: &dyn Storage, database: u128) -> Result<()> {
+        let lock = exclusive(storage)?;
+        let position = log::write_checkpoint(storage, database, None, &Version::default())?;
+        log::switch_to(storage, &*lock, position, None)?;
+        Ok(())
+    }
+
+    /// Reads the manifest of an existing database.
+    pub(crate) fn open(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, database: u128) -> Result<Self> {
+        let (version, position) = log::load(&*storage, database)?;
+        Ok(Self {
+            storage,
+            clock,
+            database,
+            current: ArcSwap::from_pointee(version),
+            committer: Mutex::new(Committer { position, writer: None }),
+            poison: OnceLock::new(),
+        })
+    }
+
+    /// The version this process has read last.
+    pub(crate) fn current(&self) -> Arc<Version> {
+        self.current.load_full()
+    }
+
+    /// The newest version, with all that other processes have committed.
+    pub(crate) fn refresh(&self) -> Result<Arc<Version>> {
+        // A commit of this process refreshes by itself; its record must not be read before it is durable.
+        if let Some(mut committer) = self.committer.try_lock() {
+            self.follow(&mut committer)?;
+        }
+        Ok(self.current())
+    }
+
+    fn follow(&self, committer: &mut Committer) -> Result<()> {
+        let before = self.current.load();
+        if let Some((version, position)) = log::follow(&*self.storage, &committer.position, &before)? {
+            if version.number() < before.number() {
+                return Err(Error::corrupt(format!(
+                    "the manifest went back from version {} to {}: an older copy was put in its place",
+                    before.number(),
+                    version.number()
+                )));
+            }
+            committer.position = position;
+            self.current.store(Arc::new(version));
+        }
+        Ok(())
+    }
+
+    /// Commits the edit that `plan` makes of the newest version: atomic, and durable when this returns.
+    ///
+    /// `plan` runs under the commit lock, so what it reads cannot change before its edit is in the log.
+    ///
+    /// # Errors
+    /// What `plan` or applying its edit says, with nothing written. `Io` when the log cannot be written; after a
+    /// failed sync every further commit of this process is refused.
+    pub(crate) fn commit(&self, plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>) -> Result<Arc<Version>> {
+        let mut committer = self.committer.lock();
+        self.check_poison()?;
+        let lock = exclusive(&*self.storage)?;
+        self.follow(&mut committer)?;
+        let before = self.current();
+        let items = plan(&before)?;
+        let now = self.clock.now_ns().max(before.committed_at().saturating_add(1));
+        let next = before.apply(before.number() + 1, now, &items)?;
+        if committer.position.torn || checkpoint_due(&committer.position) {
+            self.switch(&mut committer, &*lock, &next)?;
+        } else {
+            self.append(&mut committer, &*lock, &next, items)?;
+        }
+        let next = Arc::new(next);
+        self.current.store(Arc::clone(&next));
+        Ok(next)
+    }
+
+    fn append(
+        &self,
+        committer: &mut Committer,
+        lock: &dyn FileLock,
+        next: &Version,
+        items: Vec<EditItem>,
+    ) -> Result<()> {
+        let record = encode_record(next.number(), next.committed_at(), &RecordBody::Edit(items));
+        let writer = match &mut committer.writer {
+            Some((number, writer)) if *number == committer.position.log => writer,
+            slot => {
+                let writer = log::writer(&*self.storage, &committer.position)?;
+                &mut slot.insert((committer.position.log, writer)).1
+            }
+        };
+        if let Err(error) = writer.append(&record) {
+            // Part of the record may be there. The next commit starts a new log instead of appending after it.
+            committer.position.torn = true;
+            committer.writer = None;
+            return Err(error.context("the commit was not written, nothing has changed"));
+        }
+        if let Err(error) = writer.sync() {
+            // The page cache may show a record that the disk does not have: mark it, so that nobody reads it.
+            let marked = log::write_suspect_tail(lock, &committer.position);
+            committer.position.torn = true;
+            committer.writer = None;
+            return Err(self.poison(&error, marked.err()));
+        }
+        let position = Position { len: committer.position.len + record.len() as u64, ..committer.position.clone() };
+        committer.position = position;
+        // Only a lower bound for the next reader; the commit is durable whether or not it can be written.
+        if let Err(error) = log::write_tail(lock, &committer.position) {
+            tracing::warn!(%error, "the committed length could not be written to manifest/LOCK");
+        }
+        Ok(())
+    }
+
+    fn switch(&self, committer: &mut Committer, lock: &dyn FileLock, next: &Version) -> Result<()> {
+        let old = &committer.position;
+        let prepared = log::write_checkpoint(&*self.storage, self.database, Some(old), next)
+            .map_err(|error| error.context("the commit was not written, nothing has changed"))?;
+        match log::switch_to(&*self.storage, lock, prepared, Some(old)) {
+            Ok(position) => {
+                committer.writer = None;
+                committer.position = position;
+                Ok(())
+            }
+            // Whether CURRENT was switched is not known: only a new start can tell.
+            Err(error) => Err(self.poison(&error, None)),
+        }
+    }
+
+    /// Refuses every further commit of this process.
+    fn poison(&self, cause: &Error, also: Option<Error>) -> Error {
+        let also = also.map(|error| format!("; and {error}")).unwrap_or_default();
+        let message = format!(
+            "a commit could not be made durable ({cause}{also}). Whether it happened is not known until the database \
+             is opened again; until then this process commits nothing more"
+        );
+        let message = self.poison.get_or_init(|| message);
+        Error::new(ErrorKind::Io, message.clone())
+    }
+
+    /// Whether commits are still possible.
+    pub(crate) fn check_poison(&self) -> Result<()> {
+        match self.poison.get() {
+            Some(message) => Err(Error::new(ErrorKind::Io, message.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the commit lock and keeps others from committing while `work` runs on the newest version.
+    pub(crate) fn with_lock<T>(&self, work: impl FnOnce(&Version) -> Result<T>) -> Result<T> {
+        let mut committer = self.committer.lock();
+        let _lock = exclusive(&*self.storage)?;
+        self.follow(&mut committer)?;
+        work(&self.current())
+    }
+}
+
+fn exclusive(storage: &dyn Storage) -> Result<Box<dyn FileLock>> {
+    storage
+        .lock(&log::lock_path(), LockMode::Exclusive, true)?
+        .ok_or_else(|| Error::new(ErrorKind::Internal, "waiting for the commit lock gave none".to_owned()))
+}
+
+/// A checkpoint is written when the edits since the last one outweigh it, so that its cost is spread over them.
+fn checkpoint_due(position: &Position) -> bool {
+    let edits = position.len.saturating_sub(position.checkpoint_len);
+    edits > LOG_BYTES_MIN.max(2 * position.checkpoint_len)
+}

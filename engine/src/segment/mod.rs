@@ -1,0 +1,20 @@
+//! Segments: immutable column files of one commit inside a partition.
+//!
+//! - [`SegmentWriter`] takes rows in their final order and writes columns, statistics, checksums and indexes.
+//! - [`Segment`] reads one: maps columns on first use and verifies the pages it hands out.
+//! - [`SegmentCache`] bounds how many are open.
+//!
+//! A segment is invisible until a commit names it, and never modified after that.
+
+mod cache;
+mod column_writer;
+mod index_writer;
+pub(crate) mod key;
+mod reader;
+pub(crate) mod stats;
+mod vector;
+mod writer;
+
+pub(crate) use cache::SegmentCache;
+pub use reader::Segment;
+pub(crate) use writer::{SegmentWriter, segment_path};

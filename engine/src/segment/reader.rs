@@ -1,0 +1,443 @@
+//! Reads one segment: its description at once, its columns when they are asked for.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StringArray, new_null_array,
+};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::DataType;
+use gapless_format::{
+    AttributeKind, ColumnMeta, ColumnSpec, ColumnType, GroupedIndex, Number, PAGE_ROWS, PageStats, PartedIndex,
+    SegmentMeta, SegmentRef, TimeUnit, UniqueIndex, VectorKind, checksum,
+};
+
+use super::cache::SegmentCache;
+use super::column_writer::vector_path;
+use super::vector::Vector;
+use crate::error::{Error, Result};
+use crate::io::{RelPath, Storage};
+use crate::table::types;
+
+/// An open segment.
+#[derive(Debug)]
+pub struct Segment {
+    reference: Arc<SegmentRef>,
+    path: RelPath,
+    meta: SegmentMeta,
+}
+
+impl Segment {
+    /// Reads `segment.meta` and checks it against what the manifest says of it.
+    ///
+    /// # Errors
+    /// `Corrupt` with path, found and expected; `Unsupported` for a newer format.
+    pub(crate) fn open(storage: &dyn Storage, path: RelPath, reference: &Arc<SegmentRef>) -> Result<Self> {
+        let file = path.join("segment.meta")?;
+        let bytes = storage.read(&file, reference.meta_len.max(1))?;
+        if bytes.len() as u64 != reference.meta_len || checksum(&bytes) != reference.meta_checksum {
+            return Err(Error::corrupt(format!(
+                "{file} is not the file that was committed: {} bytes with checksum {:016x}, expected {} with {:016x}",
+                bytes.len(),
+                checksum(&bytes),
+                reference.meta_len,
+                reference.meta_checksum
+            )));
+        }
+        let meta = SegmentMeta::decode(&bytes).map_err(|error| Error::from_format(&file.to_string(), &error))?;
+        if meta.segment != reference.segment || meta.rows != reference.rows {
+            return Err(Error::corrupt(format!(
+                "{file} describes segment {:016x} with {} rows, the manifest names {:016x} with {}",
+                meta.segment, meta.rows, reference.segment, reference.rows
+            )));
+        }
+        Ok(Self { reference: Arc::clone(reference), path, meta })
+    }
+
+    /// What the manifest says of it.
+    pub fn reference(&self) -> &Arc<SegmentRef> {
+        &self.reference
+    }
+
+    /// What `segment.meta` says of it.
+    pub fn meta(&self) -> &SegmentMeta {
+        &self.meta
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    /// Its rows.
+    pub fn rows(&self) -> usize {
+        usize::try_from(self.meta.rows).unwrap_or(usize::MAX)
+    }
+
+    /// A column by id; `None` when the segment is older than the column.
+    pub fn column(&self, column_id: u32) -> Option<&ColumnMeta> {
+        self.meta.columns.iter().find(|column| column.column_id == column_id)
+    }
+
+    fn vector(&self, cache: &SegmentCache, column: &ColumnMeta, kind: VectorKind) -> Result<Arc<Vector>> {
+        cache.vector((self.meta.segment, column.column_id, kind), || {
+            let len = match kind {
+                VectorKind::Values => column.values_bytes,
+                VectorKind::Offsets => column.offsets_bytes,
+                VectorKind::Validity => column.validity_bytes,
+                VectorKind::Parted => index_bytes(column, AttributeKind::Parted),
+                VectorKind::Grouped => index_bytes(column, AttributeKind::Grouped),
+                VectorKind::Unique => index_bytes(column, AttributeKind::Unique),
+            };
+            let path = vector_path(&self.path, &column.name, kind)?;
+            Vector::open(cache.storage(), path, self.meta.segment, kind, len)
+        })
+    }
+
+    /// Rows `rows` of a column in its storage type: zero-copy for values of fixed width.
+    ///
+    /// A column that the segment does not have reads as null.
+    ///
+    /// # Errors
+    /// `Corrupt` naming file, page and rows when a checksum does not match; `Io`.
+    pub(crate) fn read(&self, cache: &SegmentCache, spec: &ColumnSpec, rows: Range<usize>) -> Result<ArrayRef> {
+        if rows.start > rows.end || rows.end > self.rows() {
+            return Err(Error::internal("rows outside of a segment"));
+        }
+        let Some(column) = self.column(spec.column_id) else {
+            return Ok(new_null_array(&types::storage_type(&spec.column_type), rows.len()));
+        };
+        let nulls = self.read_validity(cache, column, rows.clone())?;
+        if column.column_type.has_offsets() {
+            return self.read_variable(cache, column, rows, nulls);
+        }
+        let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
+        fixed_array(&column.column_type, vector.body(), rows, nulls)
+            .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))
+    }
+
+    /// Maps one part of a chunk and verifies the pages of `rows`.
+    fn verified(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        kind: VectorKind,
+        rows: Range<usize>,
+    ) -> Result<Arc<Vector>> {
+        let vector = self.vector(cache, column, kind)?;
+        let sum: fn(&PageStats) -> u64 = match kind {
+            VectorKind::Validity => |page| page.validity_checksum,
+            VectorKind::Offsets => |page| page.offsets_checksum,
+            _ => |page| page.checksum,
+        };
+        let width = match kind {
+            VectorKind::Values => column.column_type.value_width(),
+            VectorKind::Offsets => Some(4),
+            _ => None,
+        };
+        let total = self.rows();
+        vector.verify(
+            rows,
+            |page| column.pages.get(page).map(sum),
+            |page| {
+                let (first, last) = (page * PAGE_ROWS, ((page + 1) * PAGE_ROWS).min(total));
+                match (kind, width) {
+                    (VectorKind::Offsets, _) => first * 4..(last + 1) * 4,
+                    (_, Some(width)) => first * width..last * width,
+                    (_, None) => first / 8..last.div_ceil(8),
+                }
+            },
+        )?;
+        Ok(vector)
+    }
+
+    fn read_validity(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        rows: Range<usize>,
+    ) -> Result<Option<NullBuffer>> {
+        if column.validity_bytes == 0 {
+            return Ok(None);
+        }
+        let pages = rows.start / PAGE_ROWS..rows.end.div_ceil(PAGE_ROWS);
+        if column.pages.get(pages).is_some_and(|pages| pages.iter().all(|page| page.null_count == 0)) {
+            return Ok(None);
+        }
+        let vector = self.verified(cache, column, VectorKind::Validity, rows.clone())?;
+        let bits = bit_slice(vector.body(), &rows)
+            .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
+        Ok(Some(NullBuffer::new(bits)))
+    }
+
+    fn read_variable(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        rows: Range<usize>,
+        nulls: Option<NullBuffer>,
+    ) -> Result<ArrayRef> {
+        let offsets = self.verified(cache, column, VectorKind::Offsets, rows.clone())?;
+        let damaged = |why: &str| Error::corrupt(format!("{}: {why}", offsets.path()));
+        let raw = native_slice::<i32>(offsets.body(), &(rows.start..rows.end + 1))
+            .ok_or_else(|| damaged("it ends before its rows do"))?;
+        if raw.windows(2).any(|pair| pair[0] > pair[1]) || raw.first().is_some_and(|first| *first < 0) {
+            return Err(damaged("offsets descend"));
+        }
+        let (first, last) = (raw.first().copied().unwrap_or_default(), raw.last().copied().unwrap_or_default());
+        let item = match &column.column_type {
+            ColumnType::List(number) => number.width(),
+            _ => 1,
+        };
+        let values = self.vector(cache, column, VectorKind::Values)?;
+        self.verify_variable(column, &offsets, &values, item, rows)?;
+        let range = first.unsigned_abs() as usize * item..last.unsigned_abs() as usize * item;
+        if range.end > values.bytes().len() {
+            return Err(damaged("offsets leave their values"));
+        }
+        let items = values.body().slice_with_length(range.start, range.len());
+        let rebased = if first == 0 { raw } else { raw.iter().map(|offset| offset - first).collect() };
+        variable_array(&column.column_type, OffsetBuffer::new(rebased), items, nulls)
+            .map_err(|error| Error::corrupt(format!("{}: {error}", values.path())))
+    }
+
+    /// The value bytes of a page lie between the offsets of its first and last row.
+    fn verify_variable(
+        &self,
+        column: &ColumnMeta,
+        offsets: &Vector,
+        values: &Vector,
+        item: usize,
+        rows: Range<usize>,
+    ) -> Result<()> {
+        let total = self.rows();
+        let offset = |row: usize| -> usize {
+            let bytes = offsets.bytes().get(row * 4..row * 4 + 4).and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(usize::MAX, |bytes| (u32::from_le_bytes(bytes) as usize).saturating_mul(item))
+        };
+        values.verify(
+            rows,
+            |page| column.pages.get(page).map(|stats| stats.checksum),
+            |page| offset(page * PAGE_ROWS)..offset(((page + 1) * PAGE_ROWS).min(total)),
+        )
+    }
+
+    /// The times of all rows, in the map. Pages are verified by [`Segment::verify_times`].
+    pub(crate) fn times(&self, cache: &SegmentCache) -> Result<Times> {
+        let column = self
+            .column(self.meta.time_column)
+            .ok_or_else(|| Error::corrupt(format!("{} has no time column", self.path)))?;
+        let vector = self.vector(cache, column, VectorKind::Values)?;
+        let values = native_slice::<i64>(vector.body(), &(0..self.rows()))
+            .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
+        Ok(Times { values, vector })
+    }
+
+    /// Verifies the pages of the time column that `rows` touch.
+    pub(crate) fn verify_times(&self, times: &Times, rows: Range<usize>) -> Result<()> {
+        let Some(column) = self.column(self.meta.time_column) else { return Ok(()) };
+        let total = self.rows();
+        times.vector.verify(
+            rows,
+            |page| column.pages.get(page).map(|stats| stats.checksum),
+            |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
+        )
+    }
+
+    /// The parted index of a column, verified once.
+    pub(crate) fn parted<T>(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        read: impl FnOnce(PartedIndex<'_>) -> T,
+    ) -> Result<T> {
+        let vector = self.index(cache, column, AttributeKind::Parted, VectorKind::Parted)?;
+        let index = PartedIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;
+        Ok(read(index))
+    }
+
+    /// The grouped index of a column, verified once.
+    pub(crate) fn grouped<T>(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        read: impl FnOnce(GroupedIndex<'_>) -> Result<T, gapless_format::FormatError>,
+    ) -> Result<T> {
+        let vector = self.index(cache, column, AttributeKind::Grouped, VectorKind::Grouped)?;
+        GroupedIndex::parse(vector.bytes(), self.meta.rows).and_then(read).map_err(|error| located(&vector, &error))
+    }
+
+    /// The unique index of a column, verified once.
+    pub(crate) fn unique<T>(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        read: impl FnOnce(UniqueIndex<'_>) -> T,
+    ) -> Result<T> {
+        let vector = self.index(cache, column, AttributeKind::Unique, VectorKind::Unique)?;
+        let index = UniqueIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;
+        Ok(read(index))
+    }
+
+    fn index(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        attribute: AttributeKind,
+        kind: VectorKind,
+    ) -> Result<Arc<Vector>> {
+        let vector = self.vector(cache, column, kind)?;
+        let expected = column.attributes.iter().find(|other| other.kind == attribute).map(|other| other.checksum);
+        let len = vector.bytes().len();
+        vector.verify(0..1, |_| expected, |_| 0..len)?;
+        Ok(vector)
+    }
+}
+
+/// The time column of a segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Times {
+    values: ScalarBuffer<i64>,
+    vector: Arc<Vector>,
+}
+
+impl std::ops::Deref for Times {
+    type Target = [i64];
+
+    fn deref(&self) -> &[i64] {
+        &self.values
+    }
+}
+
+fn located(vector: &Vector, error: &gapless_format::FormatError) -> Error {
+    Error::from_format(&vector.path().to_string(), error)
+}
+
+fn index_bytes(column: &ColumnMeta, kind: AttributeKind) -> u64 {
+    column.attributes.iter().find(|attribute| attribute.kind == kind).map_or(0, |attribute| attribute.index_bytes)
+}
+
+/// A range of a buffer as native values, without a copy. `None` when it is too short or not aligned.
+fn native_slice<T: ArrowNativeType>(buffer: Buffer, rows: &Range<usize>) -> Option<ScalarBuffer<T>> {
+    let width = size_of::<T>();
+    let end = rows.end.checked_mul(width)?;
+    if end > buffer.len() || buffer.as_ptr().align_offset(align_of::<T>()) != 0 {
+        return None;
+    }
+    Some(ScalarBuffer::new(buffer, rows.start, rows.len()))
+}
+
+fn bit_slice(buffer: Buffer, rows: &Range<usize>) -> Option<BooleanBuffer> {
+    (rows.end.div_ceil(8) <= buffer.len()).then(|| BooleanBuffer::new(buffer, rows.start, rows.len()))
+}
+
+fn fixed_array(
+    column_type: &ColumnType,
+    buffer: Buffer,
+    rows: Range<usize>,
+    nulls: Option<NullBuffer>,
+) -> Option<ArrayRef> {
+    use TimeUnit as U;
+    Some(match column_type {
+        ColumnType::Bool => Arc::new(BooleanArray::new(bit_slice(buffer, &rows)?, nulls)),
+        ColumnType::Number(number) => number_array(*number, buffer, rows, nulls)?,
+        ColumnType::Decimal128 { precision, scale } => {
+            let array = primitive::<Decimal128Type>(buffer, &rows, nulls)?;
+            Arc::new(array.with_precision_and_scale(*precision, *scale).ok()?)
+        }
+        ColumnType::Date => Arc::new(primitive::<Date32Type>(buffer, &rows, nulls)?),
+        ColumnType::Symbol { .. } => Arc::new(primitive::<UInt32Type>(buffer, &rows, nulls)?),
+        ColumnType::Time(U::Second) => Arc::new(primitive::<Time32SecondType>(buffer, &rows, nulls)?),
+        ColumnType::Time(U::Millisecond) => Arc::new(primitive::<Time32MillisecondType>(buffer, &rows, nulls)?),
+        ColumnType::Time(U::Microsecond) => Arc::new(primitive::<Time64MicrosecondType>(buffer, &rows, nulls)?),
+        ColumnType::Time(U::Nanosecond) => Arc::new(primitive::<Time64NanosecondType>(buffer, &rows, nulls)?),
+        ColumnType::Duration(U::Second) => Arc::new(primitive::<DurationSecondType>(buffer, &rows, nulls)?),
+        ColumnType::Duration(U::Millisecond) => Arc::new(primitive::<DurationMillisecondType>(buffer, &rows, nulls)?),
+        ColumnType::Duration(U::Microsecond) => Arc::new(primitive::<DurationMicrosecondType>(buffer, &rows, nulls)?),
+        ColumnType::Duration(U::Nanosecond) => Arc::new(primitive::<DurationNanosecondType>(buffer, &rows, nulls)?),
+        ColumnType::Timestamp { unit, zone } => timestamp_array(*unit, zone.as_deref(), buffer, &rows, nulls)?,
+        ColumnType::FixedList { item, len } => {
+            let len = *len as usize;
+            let items = rows.start.checked_mul(len)?..rows.end.checked_mul(len)?;
+            let values = number_array(*item, buffer, items, None)?;
+            let DataType::FixedSizeList(field, size) = types::arrow_type(column_type) else { return None };
+            Arc::new(FixedSizeListArray::try_new(field, size, values, nulls).ok()?)
+        }
+        ColumnType::Utf8 | ColumnType::Binary | ColumnType::List(_) => return None,
+    })
+}
+
+fn primitive<T: ArrowPrimitiveType>(
+    buffer: Buffer,
+    rows: &Range<usize>,
+    nulls: Option<NullBuffer>,
+) -> Option<PrimitiveArray<T>> {
+    PrimitiveArray::try_new(native_slice::<T::Native>(buffer, rows)?, nulls).ok()
+}
+
+fn number_array(number: Number, buffer: Buffer, rows: Range<usize>, nulls: Option<NullBuffer>) -> Option<ArrayRef> {
+    Some(match number {
+        Number::I8 => Arc::new(primitive::<Int8Type>(buffer, &rows, nulls)?),
+        Number::I16 => Arc::new(primitive::<Int16Type>(buffer, &rows, nulls)?),
+        Number::I32 => Arc::new(primitive::<Int32Type>(buffer, &rows, nulls)?),
+        Number::I64 => Arc::new(primitive::<Int64Type>(buffer, &rows, nulls)?),
+        Number::U8 => Arc::new(primitive::<UInt8Type>(buffer, &rows, nulls)?),
+        Number::U16 => Arc::new(primitive::<UInt16Type>(buffer, &rows, nulls)?),
+        Number::U32 => Arc::new(primitive::<UInt32Type>(buffer, &rows, nulls)?),
+        Number::U64 => Arc::new(primitive::<UInt64Type>(buffer, &rows, nulls)?),
+        Number::F32 => Arc::new(primitive::<Float32Type>(buffer, &rows, nulls)?),
+        Number::F64 => Arc::new(primitive::<Float64Type>(buffer, &rows, nulls)?),
+    })
+}
+
+fn timestamp_array(
+    unit: TimeUnit,
+    zone: Option<&str>,
+    buffer: Buffer,
+    rows: &Range<usize>,
+    nulls: Option<NullBuffer>,
+) -> Option<ArrayRef> {
+    Some(match unit {
+        TimeUnit::Second => {
+            Arc::new(primitive::<TimestampSecondType>(buffer, rows, nulls)?.with_timezone_opt(zone))
+        }
+        TimeUnit::Millisecond => {
+            Arc::new(primitive::<TimestampMillisecondType>(buffer, rows, nulls)?.with_timezone_opt(zone))
+        }
+        TimeUnit::Microsecond => {
+            Arc::new(primitive::<TimestampMicrosecondType>(buffer, rows, nulls)?.with_timezone_opt(zone))
+        }
+        TimeUnit::Nanosecond => {
+            Arc::new(primitive::<TimestampNanosecondType>(buffer, rows, nulls)?.with_timezone_opt(zone))
+        }
+    })
+}
+
+fn variable_array(
+    column_type: &ColumnType,
+    offsets: OffsetBuffer<i32>,
+    items: Buffer,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef, arrow_schema::ArrowError> {
+    Ok(match column_type {
+        ColumnType::Utf8 => Arc::new(StringArray::try_new(offsets, items, nulls)?),
+        ColumnType::Binary => Arc::new(BinaryArray::try_new(offsets, items, nulls)?),
+        other => {
+            let (ColumnType::List(item), DataType::List(field)) = (other, types::arrow_type(other)) else {
+                return Err(arrow_schema::ArrowError::SchemaError(format!("{} has no offsets", other.name())));
+            };
+            let count = items.len() / item.width();
+            let values = number_array(*item, items, 0..count, None)
+                .ok_or_else(|| arrow_schema::ArrowError::InvalidArgumentError("items are cut short".to_owned()))?;
+            Arc::new(ListArray::try_new(field, offsets, values, nulls)?)
+        }
+    })
+}

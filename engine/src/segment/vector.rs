@@ -1,0 +1,114 @@
+//! One vector file of a column chunk, mapped.
+//!
+//! Pages are verified against their checksum when they are first handed out, once for each mapping.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_buffer::Buffer;
+use gapless_format::{HEADER_LEN, PAGE_ROWS, VectorHeader, VectorKind, checksum};
+
+use crate::error::{Error, Result};
+use crate::io::{RelPath, Storage};
+
+/// A mapped vector file.
+#[derive(Debug)]
+pub(crate) struct Vector {
+    path: RelPath,
+    header: VectorHeader,
+    buffer: Buffer,
+    verified: Box<[AtomicU64]>,
+}
+
+impl Vector {
+    /// Maps a file and checks its header against what the segment says of it.
+    ///
+    /// # Errors
+    /// `Corrupt` with the path, what was found and what was expected.
+    pub(crate) fn open(storage: &dyn Storage, path: RelPath, segment: u64, kind: VectorKind, len: u64) -> Result<Self> {
+        let file = storage.open(&path)?;
+        if file.len() != len {
+            return Err(Error::corrupt(format!("{path} has {} bytes, its segment.meta says {len}", file.len())));
+        }
+        let buffer = file.map()?.buffer();
+        let header =
+            VectorHeader::decode(&buffer).map_err(|error| Error::from_format(&path.to_string(), &error))?;
+        header.check_len(buffer.len() as u64).map_err(|error| Error::from_format(&path.to_string(), &error))?;
+        if header.segment != segment || header.kind != kind {
+            return Err(Error::corrupt(format!(
+                "{path} is {:?} of segment {:016x}, expected {kind:?} of segment {segment:016x}: it was put here from \
+                 elsewhere",
+                header.kind, header.segment
+            )));
+        }
+        let pages = usize::try_from(header.rows).unwrap_or(usize::MAX).div_ceil(PAGE_ROWS).max(1);
+        let verified = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Self { path, header, buffer, verified })
+    }
+
+    /// The file's path.
+    pub(crate) fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    /// The file's header.
+    pub(crate) fn header(&self) -> &VectorHeader {
+        &self.header
+    }
+
+    /// The body, in the map.
+    pub(crate) fn body(&self) -> Buffer {
+        self.buffer.slice(HEADER_LEN)
+    }
+
+    /// The body's bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.as_slice().get(HEADER_LEN..).unwrap_or_default()
+    }
+
+    /// Verifies the pages that `rows` touch and that were not verified before.
+    ///
+    /// `expected` gives a page's checksum, `bytes_of` the body bytes that it covers.
+    pub(crate) fn verify(
+        &self,
+        rows: Range<usize>,
+        expected: impl Fn(usize) -> Option<u64>,
+        bytes_of: impl Fn(usize) -> Range<usize>,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for page in rows.start / PAGE_ROWS..=(rows.end - 1) / PAGE_ROWS {
+            let (word, bit) = (page / 64, 1u64 << (page % 64));
+            let Some(word) = self.verified.get(word) else {
+                return Err(Error::corrupt(format!("{}: there is no page {page}", self.path)));
+            };
+            if word.load(Ordering::Acquire) & bit == 0 {
+                self.verify_page(page, expected(page), bytes_of(page))?;
+                word.fetch_or(bit, Ordering::AcqRel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Verifies one page, whether or not it was verified before.
+    pub(crate) fn verify_page(&self, page: usize, expected: Option<u64>, range: Range<usize>) -> Result<()> {
+        let at = HEADER_LEN + range.start;
+        let found = self.bytes().get(range).map(checksum);
+        if found.is_some() && found == expected {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!(
+            "{}: page {page} (rows {} to {}, from byte {at}) is damaged: its checksum is {}, segment.meta says {}",
+            self.path,
+            page * PAGE_ROWS,
+            (page + 1) * PAGE_ROWS,
+            show(found),
+            show(expected)
+        )))
+    }
+}
+
+fn show(checksum: Option<u64>) -> String {
+    checksum.map_or("missing".to_owned(), |checksum| format!("{checksum:016x}"))
+}

@@ -1,0 +1,255 @@
+//! Writes one segment from rows in their final order.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampNanosecondType, UInt32Type};
+use arrow_array::{Array, ArrayRef};
+use gapless_format::{ColumnMeta, NULL_CODE, PartitionKey, SegmentMeta, SegmentRef, TableMeta, checksum, file_name};
+use rayon::prelude::*;
+use roaring::RoaringBitmap;
+
+use super::column_writer::ColumnWriter;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{RelPath, Storage, WritableFile};
+
+/// Rows in one segment at most. Row numbers in indexes are u32.
+pub(crate) const SEGMENT_ROWS_MAX: usize = 1 << 31;
+/// Files that are synced at the same time.
+const SYNC_THREADS: usize = 8;
+/// Batches below this are pushed by one thread.
+const PARALLEL_ROWS_MIN: usize = 32 * 1024;
+
+/// The directory of a segment.
+pub(crate) fn segment_path(table: &str, partition: PartitionKey, directory: &str) -> Result<RelPath> {
+    partition_path(table, partition)?.join(directory)
+}
+
+fn table_path(table: &str) -> Result<RelPath> {
+    let name = file_name(table).map_err(|error| Error::invalid(format!("table {table:?}: {error}")))?;
+    RelPath::from_static("tables").join(&name)
+}
+
+fn partition_path(table: &str, partition: PartitionKey) -> Result<RelPath> {
+    partition.path().split('/').try_fold(table_path(table)?, |path, part| path.join(part))
+}
+
+/// A segment being written.
+pub(crate) struct SegmentWriter {
+    storage: Arc<dyn Storage>,
+    table: Arc<TableMeta>,
+    partition: PartitionKey,
+    segment: u64,
+    directory: String,
+    path: RelPath,
+    columns: Vec<ColumnWriter>,
+    time_at: usize,
+    series_at: Option<usize>,
+    rows: u64,
+    min_time: i64,
+    max_time: i64,
+    series: RoaringBitmap,
+    null_series: bool,
+    last: Option<(u32, i64)>,
+}
+
+impl SegmentWriter {
+    /// Makes the segment's directory and its column files.
+    pub(crate) fn create(
+        storage: &Arc<dyn Storage>,
+        table: &Arc<TableMeta>,
+        partition: PartitionKey,
+        segment: u64,
+        directory: String,
+    ) -> Result<Self> {
+        let path = segment_path(&table.name, partition, &directory)?;
+        create_with_parents(&**storage, &path)?;
+        let position = |id: u32| table.columns.iter().position(|column| column.column_id == id);
+        let time_at =
+            position(table.time_column).ok_or_else(|| Error::internal("a table has no time column"))?;
+        let series_at = table.series_column.and_then(position);
+        let columns = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, spec)| ColumnWriter::create(storage, &path, segment, spec, Some(at) == series_at))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            storage: Arc::clone(storage),
+            table: Arc::clone(table),
+            partition,
+            segment,
+            directory,
+            path,
+            columns,
+            time_at,
+            series_at,
+            rows: 0,
+            min_time: i64::MAX,
+            max_time: i64::MIN,
+            series: RoaringBitmap::new(),
+            null_series: false,
+            last: None,
+        })
+    }
+
+    /// Where the segment is.
+    pub(crate) fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Appends rows: one array for each column of the table, sorted by (series, time) also across calls.
+    pub(crate) fn push(&mut self, arrays: &[ArrayRef]) -> Result<()> {
+        let rows = arrays.first().map_or(0, |array| array.len());
+        if arrays.len() != self.columns.len() || arrays.iter().any(|array| array.len() != rows) {
+            return Err(Error::internal("a batch does not have the table's columns"));
+        }
+        if rows == 0 {
+            return Ok(());
+        }
+        if self.rows + rows as u64 > SEGMENT_ROWS_MAX as u64 {
+            return Err(Error::internal("a segment holds at most 2^31 rows"));
+        }
+        self.note_order(arrays)?;
+        if rows < PARALLEL_ROWS_MIN {
+            self.columns.iter_mut().zip(arrays).try_for_each(|(column, array)| column.push(array))?;
+        } else {
+            self.columns.par_iter_mut().zip(arrays).try_for_each(|(column, array)| column.push(array))?;
+        }
+        self.rows += rows as u64;
+        Ok(())
+    }
+
+    /// Verifies the order and takes time bounds and series from it.
+    fn note_order(&mut self, arrays: &[ArrayRef]) -> Result<()> {
+        let array = |at: usize| arrays.get(at).ok_or_else(|| Error::internal("a batch lacks a column"));
+        let times = array(self.time_at)?.as_primitive::<TimestampNanosecondType>().values();
+        let Some(series_at) = self.series_at else { return self.note_run(NULL_CODE, times) };
+        let codes = array(series_at)?.as_primitive::<UInt32Type>().values();
+        let mut start = 0;
+        for run in codes.chunk_by(|a, b| a == b) {
+            let end = start + run.len();
+            let code = run.first().copied().unwrap_or(NULL_CODE);
+            if code == NULL_CODE {
+                self.null_series = true;
+            } else {
+                self.series.insert(code);
+            }
+            self.note_run(code, times.get(start..end).unwrap_or_default())?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn note_run(&mut self, code: u32, times: &[i64]) -> Result<()> {
+        let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else { return Ok(()) };
+        let in_order = self.last.is_none_or(|before| before <= (code, first)) && times.is_sorted();
+        if !in_order {
+            return Err(Error::internal("rows of a segment are not sorted by series and time"));
+        }
+        self.min_time = self.min_time.min(first);
+        self.max_time = self.max_time.max(last);
+        self.last = Some((code, last));
+        Ok(())
+    }
+
+    /// Makes the segment durable and gives what a commit must name.
+    pub(crate) fn finish(self, created_at: i64) -> Result<SegmentRef> {
+        if self.rows == 0 {
+            return Err(Error::internal("a segment without rows"));
+        }
+        let written = self.columns.into_par_iter().map(ColumnWriter::finish).collect::<Result<Vec<_>>>()?;
+        let (metas, files): (Vec<ColumnMeta>, Vec<_>) =
+            written.into_iter().map(|column| (column.meta, column.files)).unzip();
+        let mut files: Vec<_> = files.into_iter().flatten().collect();
+        let bytes: u64 = metas.iter().map(column_bytes).sum();
+        let meta = SegmentMeta {
+            segment: self.segment,
+            created_at,
+            rows: self.rows,
+            min_time: self.min_time,
+            max_time: self.max_time,
+            time_column: self.table.time_column,
+            series_column: self.table.series_column,
+            series: self.series,
+            null_series: self.null_series,
+            columns: metas,
+        }
+        .encode();
+        let mut file = self.storage.create(&self.path.join("segment.meta")?)?;
+        file.append(&meta)?;
+        files.push(file);
+        sync_all(files)?;
+        sync_directories(&*self.storage, &self.path)?;
+        Ok(SegmentRef {
+            table: self.table.table,
+            segment: self.segment,
+            directory: self.directory,
+            partition: self.partition,
+            rows: self.rows,
+            min_time: self.min_time,
+            max_time: self.max_time,
+            bytes: bytes + meta.len() as u64,
+            meta_len: meta.len() as u64,
+            meta_checksum: checksum(&meta),
+            created: 0,
+        })
+    }
+}
+
+fn column_bytes(meta: &ColumnMeta) -> u64 {
+    let indexes: u64 = meta.attributes.iter().map(|attribute| attribute.index_bytes).sum();
+    meta.values_bytes + meta.offsets_bytes + meta.validity_bytes + indexes
+}
+
+/// Syncs files side by side: the disk takes several syncs in one go.
+fn sync_all(files: Vec<Box<dyn WritableFile>>) -> Result<()> {
+    let threads = SYNC_THREADS.min(files.len()).max(1);
+    let mut groups: Vec<Vec<Box<dyn WritableFile>>> = (0..threads).map(|_| Vec::new()).collect();
+    for (at, file) in files.into_iter().enumerate() {
+        groups[at % threads].push(file);
+    }
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = groups
+            .into_iter()
+            .map(|group| scope.spawn(move || group.into_iter().try_for_each(|mut file| file.sync())))
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().map_err(|_| Error::internal("a thread that synced files panicked"))?
+        })
+    })
+}
+
+/// Makes the names of a segment's files and directories durable, up to `tables`.
+///
+/// Directories that were there are synced too: another writer may have made them and not come to its sync.
+fn sync_directories(storage: &dyn Storage, path: &RelPath) -> Result<()> {
+    let mut at = Some(path.clone());
+    while let Some(directory) = at {
+        storage.sync_dir(&directory)?;
+        at = directory.parent();
+    }
+    Ok(())
+}
+
+/// Makes a directory and those above it.
+fn create_with_parents(storage: &dyn Storage, path: &RelPath) -> Result<()> {
+    match storage.create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let parent = path.parent().ok_or(error)?;
+            match create_with_parents(storage, &parent) {
+                Err(error) if error.kind() == ErrorKind::Conflict => {} // Another writer made it meanwhile.
+                outcome => {
+                    outcome?;
+                }
+            }
+            storage.create_dir(path)
+        }
+        outcome => outcome,
+    }
+}
