@@ -1,1 +1,5 @@
-//! Stored bytes of gapless.
+//! The storage engine of gapless: io, manifest, segments, symbols, snapshots, scan.
+
+pub mod clock;
+pub mod error;
+pub mod io;
