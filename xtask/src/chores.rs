@@ -21,10 +21,7 @@ pub fn test() -> ExitCode {
         return refuse(&missing);
     }
     let mut steps = vec![
-        Step::new(
-            "format",
-            Work::Command(cargo(&root, &["fmt", "--all", "--check"])),
-        ),
+        Step::new("format", Work::Command(cargo(&root, FORMAT))),
         Step::new("hygiene", Work::Check(hygiene::findings, root.clone())),
         Step::new("lints", Work::Command(cargo(&root, LINTS))),
         Step::new("tests", Work::Tests(cargo(&root, TESTS))),
@@ -38,30 +35,24 @@ pub fn test() -> ExitCode {
     run(steps)
 }
 
-const LINTS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-const TESTS: &[&str] = &["test", "--workspace", "--no-fail-fast"];
+const FORMAT: &str = "fmt --all --check";
+const LINTS: &str = "clippy --workspace --all-targets -- -D warnings";
+const TESTS: &str = "test --workspace --no-fail-fast";
 
 /// Criterion runs every bench once when it is started without `--bench`, which is what `cargo test` does. Not
 /// `--benches`: that is every target with `bench = true`, so the unit tests would run a second time. Not `cargo bench`:
 /// its profile would compile everything again.
-const BENCHES_ONCE: &[&str] = &["test", "--workspace", "--no-fail-fast", "--bench", "*"];
+const BENCHES_ONCE: &str = "test --workspace --no-fail-fast --bench *";
 
 /// `cargo xtask real-data`: imports the real files and compares them with what their README says.
 pub fn real_data() -> ExitCode {
-    let args = [
-        "test",
-        "--release",
-        "-p",
-        "gapless",
-        "--test",
-        "suite",
-        "real_data",
-        "--",
-        "--nocapture",
-        "--include-ignored",
-    ];
-    run(vec![Step::new("real data", Work::Tests(cargo(&root(), &args)))])
+    run(vec![Step::new(
+        "real data",
+        Work::Tests(cargo(&root(), REAL_DATA)),
+    )])
 }
+
+const REAL_DATA: &str = "test --release -p gapless --test suite real_data -- --nocapture --include-ignored";
 
 /// `cargo xtask bench [NAME] [ARGS]`: measures in the bench profile.
 pub fn bench(rest: &[&str]) -> ExitCode {
@@ -69,8 +60,10 @@ pub fn bench(rest: &[&str]) -> ExitCode {
         [name, args @ ..] if !name.starts_with('-') => (*name, args),
         args => ("*", args),
     };
-    let mut command = cargo(&root(), &["bench", "--workspace", "--bench", name, "--"]);
-    command.args(args.iter().skip_while(|argument| **argument == "--"));
+    let mut command = cargo(&root(), "bench --workspace --bench");
+    command
+        .args([name, "--"])
+        .args(args.iter().skip_while(|argument| **argument == "--"));
     match command.status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
@@ -83,9 +76,9 @@ pub fn bench(rest: &[&str]) -> ExitCode {
 
 fn run(steps: Vec<Step>) -> ExitCode {
     let outcomes: Vec<Outcome> = steps.into_iter().map(Step::run).collect();
-    println!();
-    for outcome in &outcomes {
-        println!("{outcome}");
+    if outcomes.len() > 1 {
+        println!();
+        outcomes.iter().for_each(|outcome| println!("{outcome}"));
     }
     finish(outcomes.iter().map(|outcome| outcome.tally).sum())
 }
@@ -110,9 +103,9 @@ fn finish(tally: Tally) -> ExitCode {
     }
 }
 
-fn cargo(root: &Path, args: &[&str]) -> Command {
+fn cargo(root: &Path, line: &str) -> Command {
     let mut command = machine::cargo();
-    command.args(args).current_dir(root);
+    command.args(line.split_whitespace()).current_dir(root);
     command
 }
 

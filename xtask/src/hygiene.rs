@@ -4,7 +4,7 @@
 //! - No absolute path of somebody's machine in a text file.
 //! - No Rust file over [`RUST_LINES_MAX`] lines whose header does not say why (`//! Long because ...`).
 //!
-//! It looks at what git tracks and at new files that git does not ignore, so a finding comes before the commit.
+//! It looks at what git tracks, staged files included. A log or a scratch file beside them is nobody's business.
 
 use std::path::Path;
 use std::process::Command;
@@ -32,7 +32,7 @@ pub fn findings(root: &Path) -> Vec<String> {
 }
 
 fn files(root: &Path) -> Result<Vec<String>, String> {
-    let args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let args = ["ls-files", "-z"];
     let output = Command::new("git")
         .args(args)
         .current_dir(root)
