@@ -31,6 +31,12 @@ impl RelPath {
         Self(String::new())
     }
 
+    /// A path that the program names itself.
+    pub(crate) fn from_static(text: &'static str) -> Self {
+        debug_assert!(Self::new(text).is_ok());
+        Self(text.to_owned())
+    }
+
     /// The path that `text` spells.
     ///
     /// # Errors

@@ -134,6 +134,13 @@ impl Manifest {
                 &mut slot.insert((committer.position.log, writer)).1
             }
         };
+        let end = writer.refresh_len()?; // Other processes append too; the lock is held, so this is the end.
+        if end != committer.position.len {
+            return Err(Error::internal(format!(
+                "the manifest log ends at byte {end}, it was read up to {}",
+                committer.position.len
+            )));
+        }
         if let Err(error) = writer.append(&record) {
             // Part of the record may be there. The next commit starts a new log instead of appending after it.
             committer.position.torn = true;

@@ -8,13 +8,16 @@
 
 mod cache;
 mod column_writer;
+pub(crate) mod discard;
 mod index_writer;
 pub(crate) mod key;
 mod reader;
 pub(crate) mod stats;
+pub(crate) mod sync;
 mod vector;
 mod writer;
 
 pub(crate) use cache::SegmentCache;
+pub(crate) use column_writer::is_list;
 pub use reader::Segment;
-pub(crate) use writer::{SegmentWriter, segment_path};
+pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, segment_path};

@@ -10,13 +10,15 @@ use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::column_writer::ColumnWriter;
+use super::discard::SegmentGuard;
+use super::sync::SyncBatch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{RelPath, Storage, WritableFile};
+use crate::io::{RelPath, Storage};
 
 /// Rows in one segment at most. Row numbers in indexes are u32.
 pub(crate) const SEGMENT_ROWS_MAX: usize = 1 << 31;
-/// Files that are synced at the same time.
-const SYNC_THREADS: usize = 8;
+/// Another process may remove a partition directory that has just become empty.
+const CREATE_RETRIES: usize = 100;
 /// Batches below this are pushed by one thread.
 const PARALLEL_ROWS_MIN: usize = 32 * 1024;
 
@@ -42,6 +44,7 @@ pub(crate) struct SegmentWriter {
     segment: u64,
     directory: String,
     path: RelPath,
+    guard: SegmentGuard,
     columns: Vec<ColumnWriter>,
     time_at: usize,
     series_at: Option<usize>,
@@ -64,6 +67,7 @@ impl SegmentWriter {
     ) -> Result<Self> {
         let path = segment_path(&table.name, partition, &directory)?;
         create_with_parents(&**storage, &path)?;
+        let guard = SegmentGuard::new(storage, &path);
         let position = |id: u32| table.columns.iter().position(|column| column.column_id == id);
         let time_at =
             position(table.time_column).ok_or_else(|| Error::internal("a table has no time column"))?;
@@ -80,6 +84,7 @@ impl SegmentWriter {
             partition,
             segment,
             directory,
+            guard,
             path,
             columns,
             time_at,
@@ -91,16 +96,6 @@ impl SegmentWriter {
             null_series: false,
             last: None,
         })
-    }
-
-    /// Where the segment is.
-    pub(crate) fn path(&self) -> &RelPath {
-        &self.path
-    }
-
-    /// Rows so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
     }
 
     /// Appends rows: one array for each column of the table, sorted by (series, time) also across calls.
@@ -158,8 +153,8 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Makes the segment durable and gives what a commit must name.
-    pub(crate) fn finish(self, created_at: i64) -> Result<SegmentRef> {
+    /// Writes what is left and gives what a commit must name. The files are durable when `sync` was flushed.
+    pub(crate) fn finish(self, created_at: i64, sync: &mut SyncBatch) -> Result<(SegmentRef, SegmentGuard)> {
         if self.rows == 0 {
             return Err(Error::internal("a segment without rows"));
         }
@@ -184,9 +179,8 @@ impl SegmentWriter {
         let mut file = self.storage.create(&self.path.join("segment.meta")?)?;
         file.append(&meta)?;
         files.push(file);
-        sync_all(files)?;
-        sync_directories(&*self.storage, &self.path)?;
-        Ok(SegmentRef {
+        sync.add(&self.path, files);
+        let reference = SegmentRef {
             table: self.table.table,
             segment: self.segment,
             directory: self.directory,
@@ -198,7 +192,8 @@ impl SegmentWriter {
             meta_len: meta.len() as u64,
             meta_checksum: checksum(&meta),
             created: 0,
-        })
+        };
+        Ok((reference, self.guard))
     }
 }
 
@@ -207,49 +202,18 @@ fn column_bytes(meta: &ColumnMeta) -> u64 {
     meta.values_bytes + meta.offsets_bytes + meta.validity_bytes + indexes
 }
 
-/// Syncs files side by side: the disk takes several syncs in one go.
-fn sync_all(files: Vec<Box<dyn WritableFile>>) -> Result<()> {
-    let threads = SYNC_THREADS.min(files.len()).max(1);
-    let mut groups: Vec<Vec<Box<dyn WritableFile>>> = (0..threads).map(|_| Vec::new()).collect();
-    for (at, file) in files.into_iter().enumerate() {
-        groups[at % threads].push(file);
-    }
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = groups
-            .into_iter()
-            .map(|group| scope.spawn(move || group.into_iter().try_for_each(|mut file| file.sync())))
-            .collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker.join().map_err(|_| Error::internal("a thread that synced files panicked"))?
-        })
-    })
-}
-
-/// Makes the names of a segment's files and directories durable, up to `tables`.
-///
-/// Directories that were there are synced too: another writer may have made them and not come to its sync.
-fn sync_directories(storage: &dyn Storage, path: &RelPath) -> Result<()> {
-    let mut at = Some(path.clone());
-    while let Some(directory) = at {
-        storage.sync_dir(&directory)?;
-        at = directory.parent();
-    }
-    Ok(())
-}
-
 /// Makes a directory and those above it.
 fn create_with_parents(storage: &dyn Storage, path: &RelPath) -> Result<()> {
-    match storage.create_dir(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let parent = path.parent().ok_or(error)?;
-            match create_with_parents(storage, &parent) {
-                Err(error) if error.kind() == ErrorKind::Conflict => {} // Another writer made it meanwhile.
-                outcome => {
-                    outcome?;
-                }
-            }
-            storage.create_dir(path)
+    for _ in 0..CREATE_RETRIES {
+        match storage.create_dir(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            outcome => return outcome,
         }
-        outcome => outcome,
+        let parent = path.parent().ok_or_else(|| Error::internal("the root has no parent"))?;
+        match create_with_parents(storage, &parent) {
+            Err(error) if error.kind() == ErrorKind::Conflict => {} // Another writer made it meanwhile.
+            outcome => outcome?,
+        }
     }
+    Err(Error::conflict(format!("{path}: its partition is removed as often as it is made")))
 }

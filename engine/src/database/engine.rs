@@ -1,0 +1,189 @@
+//! What all handles of one open database share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
+
+use super::garbage;
+use super::pins::Pins;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{RelPath, Storage};
+use crate::manifest::{Manifest, Version};
+use crate::segment::SegmentCache;
+use crate::symbols::{Domain, Domains};
+
+/// The engine of one open database.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    name: String,
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    database: u128,
+    writable: bool,
+    manifest: Manifest,
+    domains: Domains,
+    cache: SegmentCache,
+    pins: Arc<Pins>,
+    next_segment: AtomicU32,
+    next_spill: AtomicU32,
+}
+
+/// The directory of files that only their process uses.
+pub(crate) fn staging() -> RelPath {
+    RelPath::from_static("staging")
+}
+
+impl Engine {
+    /// Opens the engine on a database whose identity was checked.
+    pub(crate) fn open(
+        name: String,
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        database: u128,
+        writable: bool,
+        vectors_max: usize,
+    ) -> Result<Self> {
+        // The pin is there before the manifest is read, so nothing that the manifest names can go meanwhile.
+        let pins = Arc::new(register(&storage, &*clock, writable)?);
+        let manifest = Manifest::open(Arc::clone(&storage), Arc::clone(&clock), database)?;
+        pins.publish(|| manifest.current().number())?;
+        Ok(Self {
+            name,
+            domains: Domains::new(Arc::clone(&storage), database),
+            cache: SegmentCache::new(Arc::clone(&storage), vectors_max),
+            manifest,
+            pins,
+            storage,
+            clock,
+            database,
+            writable,
+            next_segment: AtomicU32::new(1),
+            next_spill: AtomicU32::new(1),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    pub(crate) fn database(&self) -> u128 {
+        self.database
+    }
+
+    pub(crate) fn now_ns(&self) -> i64 {
+        self.clock.now_ns()
+    }
+
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(crate) fn cache(&self) -> &SegmentCache {
+        &self.cache
+    }
+
+    pub(crate) fn pins(&self) -> &Arc<Pins> {
+        &self.pins
+    }
+
+    /// Refuses writes to a database that was opened for reading.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if !self.writable {
+            return Err(Error::invalid(format!(
+                "{} is open for reading only: open it in mode \"rw\" to write",
+                self.name
+            )));
+        }
+        self.manifest.check_poison()
+    }
+
+    /// A segment id and directory name that no other process and no earlier segment has.
+    pub(crate) fn next_segment(&self) -> (u64, String) {
+        let sequence = self.next_segment.fetch_add(1, Ordering::Relaxed);
+        let instance = self.pins.instance();
+        let id = u64::from(instance) << 32 | u64::from(sequence);
+        (id, format!("s-{instance:08x}-{sequence:06x}"))
+    }
+
+    /// A new path for a file that only this process uses.
+    pub(crate) fn spill_path(&self) -> Result<RelPath> {
+        let sequence = self.next_spill.fetch_add(1, Ordering::Relaxed);
+        staging().join(&format!("{:08x}-{sequence:06x}.spill", self.pins.instance()))
+    }
+
+    /// A domain, read as far as `version` names it.
+    pub(crate) fn domain(&self, name: &str, version: &Version) -> Result<Arc<Domain>> {
+        let domain = self.domains.get(name);
+        domain.load(version.domain(name))?;
+        Ok(domain)
+    }
+
+    /// The codes of symbols, new ones appended to the domain.
+    pub(crate) fn encode_symbols(&self, domain: &str, symbols: &[&str]) -> Result<Vec<u32>> {
+        let known = self.domain(domain, &self.manifest.current())?;
+        known.encode(symbols, &|| Ok(self.manifest.refresh()?.domain(domain).cloned()))
+    }
+
+    /// Makes the domains of a table durable and gives what the commit must name of them.
+    pub(crate) fn sync_domains(&self, table: &TableMeta) -> Result<Vec<DomainMeta>> {
+        let version = self.manifest.current();
+        let mut grown = Vec::new();
+        for column in &table.columns {
+            if let ColumnType::Symbol { domain } = &column.column_type {
+                grown.extend(self.domains.get(domain).sync(version.domain(domain))?);
+            }
+        }
+        Ok(grown)
+    }
+
+    /// Commits and tells other processes which versions are still read here.
+    pub(crate) fn commit(&self, plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>) -> Result<Arc<Version>> {
+        self.check_writable()?;
+        let version = self.manifest.commit(plan)?;
+        self.publish_pins();
+        Ok(version)
+    }
+
+    /// The newest version. When it has moved on, what this process no longer reads is released.
+    pub(crate) fn refresh(&self) -> Result<Arc<Version>> {
+        let before = self.manifest.current().number();
+        let version = self.manifest.refresh()?;
+        if version.number() != before {
+            self.publish_pins();
+        }
+        Ok(version)
+    }
+
+    /// A pin that is published late only keeps files longer, so a failure is no error.
+    fn publish_pins(&self) {
+        if let Err(error) = self.pins.publish(|| self.manifest.current().number()) {
+            tracing::warn!(%error, "the pin of this process could not be moved on");
+        }
+    }
+
+    /// Removes files that no version, snapshot or reader needs.
+    pub(crate) fn collect_garbage(&self) -> Result<garbage::GarbageReport> {
+        self.check_writable()?;
+        garbage::collect(self)
+    }
+}
+
+fn register(storage: &Arc<dyn Storage>, clock: &dyn Clock, writable: bool) -> Result<Pins> {
+    let now = clock.now_ns().to_le_bytes();
+    let seed = gapless_format::checksum(&[&now[..], &std::process::id().to_le_bytes()[..]].concat());
+    let seed = u32::try_from(seed & u64::from(u32::MAX)).unwrap_or_default();
+    match Pins::register(storage, seed) {
+        // Who may only read leaves no pin; who writes the database is told so in the docs.
+        Err(error) if !writable && matches!(error.kind(), ErrorKind::Io | ErrorKind::NotFound) => {
+            tracing::warn!(%error, "reading without a pin: a writer may remove files that are still read here");
+            Ok(Pins::unregistered(storage, seed))
+        }
+        outcome => outcome,
+    }
+}

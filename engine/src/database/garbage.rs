@@ -1,0 +1,164 @@
+//! Removes what nothing needs any more: removed segments, files of dead processes, old logs and checkpoints.
+//!
+//! - Order matters: what is removed is decided by a version that was read *before* the pins were listed, so a
+//!   reader that registers later reads that version or a newer one and does not need it.
+//! - A directory of a segment that no version names is removed only if the process that made it is dead.
+//! - What gapless does not know is left alone.
+
+use std::collections::BTreeSet;
+
+use gapless_format::{EditItem, RemovedSegment};
+
+use super::engine::{Engine, staging};
+use super::pins::{self, Others};
+use crate::error::{ErrorKind, Result};
+use crate::io::{EntryKind, RelPath, Storage};
+use crate::manifest::{Version, log};
+use crate::segment::discard::remove_segment;
+use crate::segment::segment_path;
+
+/// Depth of segment directories under `tables`: table, day, and an hour perhaps.
+const SEGMENT_DEPTH_MAX: usize = 3;
+
+/// What a garbage collection removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GarbageReport {
+    /// Segments that a commit had removed.
+    pub segments: usize,
+    /// Segments that no commit ever named, left by a process that died.
+    pub orphans: usize,
+    /// Other files of dead processes, logs and checkpoints that are not used.
+    pub files: usize,
+    /// Removed segments that a snapshot or reader still needs.
+    pub kept: usize,
+}
+
+pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
+    let version = engine.refresh()?;
+    let own = engine.pins().publish(|| engine.manifest().current().number())?;
+    let others = pins::read_others(&**engine.storage(), engine.pins().instance())?;
+    let oldest = others.oldest.map_or(own, |oldest| oldest.min(own));
+    let mut report = GarbageReport::default();
+    remove_dead_segments(engine, &version, oldest, &mut report)?;
+    remove_orphans(engine, &others, &mut report)?;
+    remove_staging(engine, &others, &mut report)?;
+    remove_manifest_files(engine, &mut report)?;
+    Ok(report)
+}
+
+/// Whether a reader of `oldest` or later, or a named snapshot, may read it.
+fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
+    let created = removed.segment.created;
+    removed.removed > oldest || version.snapshots().any(|(_, number)| created <= number && number < removed.removed)
+}
+
+fn remove_dead_segments(engine: &Engine, version: &Version, oldest: u64, report: &mut GarbageReport) -> Result<()> {
+    let mut purged = Vec::new();
+    for removed in version.removed() {
+        if is_needed(removed, oldest, version) {
+            report.kept += 1;
+            continue;
+        }
+        let segment = &removed.segment;
+        let path = segment_path(&removed.table_name, segment.partition, &segment.directory)?;
+        remove_segment(&**engine.storage(), &path)?;
+        purged.push(segment.segment);
+    }
+    report.segments = purged.len();
+    if !purged.is_empty() {
+        engine.commit(|_| Ok(vec![EditItem::Purged { segments: purged }]))?;
+    }
+    Ok(())
+}
+
+/// Segment directories whose process is dead and that no version names.
+fn remove_orphans(engine: &Engine, others: &Others, report: &mut GarbageReport) -> Result<()> {
+    let storage = &**engine.storage();
+    let mut found = Vec::new();
+    walk_segments(storage, &RelPath::from_static("tables"), 0, &mut |path, instance| {
+        if instance != engine.pins().instance() && !others.alive.contains(&instance) {
+            found.push(path.clone());
+        }
+    })?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    // Read after the owners were found dead: whatever they committed is in it.
+    let named = named_segments(&*engine.refresh()?)?;
+    for path in found.iter().filter(|path| !named.contains(*path)) {
+        remove_segment(storage, path)?;
+        report.orphans += 1;
+    }
+    Ok(())
+}
+
+/// The directories of all segments that a version names, live or removed.
+pub(crate) fn named_segments(version: &Version) -> Result<BTreeSet<RelPath>> {
+    let live = version.tables().flat_map(|table| {
+        table.segments().map(|segment| segment_path(&table.meta().name, segment.partition, &segment.directory))
+    });
+    let removed = version.removed().map(|removed| {
+        segment_path(&removed.table_name, removed.segment.partition, &removed.segment.directory)
+    });
+    live.chain(removed).collect()
+}
+
+/// Calls `visit` with each segment directory and the number of the process that made it.
+pub(crate) fn walk_segments(
+    storage: &dyn Storage,
+    directory: &RelPath,
+    depth: usize,
+    visit: &mut dyn FnMut(&RelPath, u32),
+) -> Result<()> {
+    let entries = match storage.list(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
+        let Ok(path) = directory.join(&entry.name) else { continue };
+        match instance_of(&entry.name) {
+            Some(instance) => visit(&path, instance),
+            None if depth < SEGMENT_DEPTH_MAX => walk_segments(storage, &path, depth + 1, visit)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// The process number in a segment's directory name.
+fn instance_of(name: &str) -> Option<u32> {
+    let (instance, sequence) = name.strip_prefix("s-")?.split_once('-')?;
+    u32::from_str_radix(sequence, 16).ok()?;
+    (instance.len() == 8).then(|| u32::from_str_radix(instance, 16).ok()).flatten()
+}
+
+fn remove_staging(engine: &Engine, others: &Others, report: &mut GarbageReport) -> Result<()> {
+    for entry in engine.storage().list(&staging())? {
+        let owner = entry.name.split_once('-').and_then(|(hex, _)| u32::from_str_radix(hex, 16).ok());
+        let dead = owner.is_some_and(|owner| owner != engine.pins().instance() && !others.alive.contains(&owner));
+        if dead && entry.name.ends_with(".spill") {
+            engine.storage().remove_file(&staging().join(&entry.name)?)?;
+            report.files += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Logs before the current one, and checkpoints of snapshots that were dropped.
+fn remove_manifest_files(engine: &Engine, report: &mut GarbageReport) -> Result<()> {
+    let removed = engine.manifest().with_lock(|version, current_log| {
+        let mut removed = 0;
+        for entry in engine.storage().list(&log::directory())? {
+            let unused_log = log::log_number(&entry.name).is_some_and(|number| number < current_log);
+            let unused_snapshot = log::snapshot_number(&entry.name)
+                .is_some_and(|number| version.snapshots().all(|(_, kept)| kept != number));
+            if unused_log || unused_snapshot {
+                log::remove_if_there(&**engine.storage(), &log::directory().join(&entry.name)?)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    })?;
+    report.files += removed;
+    Ok(())
+}

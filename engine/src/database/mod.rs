@@ -1,0 +1,16 @@
+//! The open database: engine, handle, transactions, snapshots and what keeps their files alive.
+
+mod builder;
+mod engine;
+mod garbage;
+mod handle;
+mod pins;
+mod snapshot;
+mod transaction;
+
+pub use builder::{Builder, Mode};
+pub(crate) use engine::Engine;
+pub use garbage::GarbageReport;
+pub use handle::Database;
+pub use snapshot::Snapshot;
+pub use transaction::Transaction;

@@ -1,0 +1,63 @@
+//! One version of the database, pinned: it does not change while it is held, whatever others commit.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::pins::PinGuard;
+use crate::error::{Error, Result};
+use crate::manifest::{TableState, Version, log};
+
+/// A pinned version. Its files stay until it is dropped.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    engine: Arc<Engine>,
+    version: Arc<Version>,
+    _pin: Arc<PinGuard>,
+}
+
+impl Snapshot {
+    /// The newest version, with all that other processes have committed.
+    pub(crate) fn newest(engine: &Arc<Engine>) -> Result<Self> {
+        engine.refresh()?;
+        let (pin, version) = engine.pins().pin(|| {
+            let version = engine.manifest().current();
+            (version.number(), version)
+        });
+        Ok(Self { engine: Arc::clone(engine), version, _pin: Arc::new(pin) })
+    }
+
+    /// The version that a named snapshot keeps.
+    pub(crate) fn named(engine: &Arc<Engine>, name: &str) -> Result<Self> {
+        let number = snapshot_version(&*engine.refresh()?, name)?;
+        let pin = engine.pins().pin_older(number)?;
+        // If it was dropped meanwhile, its files may have gone before the pin was seen: look again.
+        snapshot_version(&*engine.refresh()?, name)?;
+        let version = log::read_snapshot(&**engine.storage(), engine.database(), number)?;
+        Ok(Self { engine: Arc::clone(engine), version, _pin: Arc::new(pin) })
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The pinned version.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.version
+    }
+
+    /// A table at this version.
+    ///
+    /// # Errors
+    /// `NotFound`, listing the tables there are.
+    pub fn table(&self, name: &str) -> Result<&Arc<TableState>> {
+        self.version.table(name)
+    }
+}
+
+fn snapshot_version(version: &Version, name: &str) -> Result<u64> {
+    version.snapshot(name).ok_or_else(|| {
+        let names: Vec<_> = version.snapshots().map(|(name, _)| format!("{name:?}")).collect();
+        let there = if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) };
+        Error::not_found(format!("there is no snapshot {name:?}; {there}"))
+    })
+}

@@ -1,0 +1,341 @@
+//! Builds the segments of one bulk write: nothing is visible before a commit names them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use gapless_format::{ColumnType, PAGE_ROWS, PartitionKey, PartitionUnit, SegmentRef, TableMeta};
+use rayon::prelude::*;
+
+use super::normalize::{self, Encode, codes, times};
+use super::spill::{Merge, SpillRun, storage_schema, write_run};
+use super::{partition, sort};
+use crate::database::Engine;
+use crate::error::{Error, Result};
+use crate::segment::discard::SegmentGuard;
+use crate::segment::sync::SyncBatch;
+use crate::segment::{SEGMENT_ROWS_MAX, SegmentWriter};
+
+/// Memory that a bulk write uses unless told otherwise.
+pub(crate) const MEMORY_BYTES: usize = 2 << 30;
+/// A sort holds the buffered rows, their copy in one piece and the sorted rows.
+const BUFFER_SHARE: usize = 3;
+/// Bytes of a variable-length column in one segment at most: its offsets are signed 32-bit numbers in Arrow.
+const VARIABLE_BYTES_MAX: usize = i32::MAX as usize;
+
+/// How a bulk write is done.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    /// Partition unit of the segments; the table's own if `None`. Units may be mixed in one table.
+    pub partition: Option<PartitionUnit>,
+    /// Bytes of rows to hold in memory, about; what is more is sorted on disk.
+    pub memory_bytes: usize,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { partition: None, memory_bytes: MEMORY_BYTES }
+    }
+}
+
+/// What a write did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteReport {
+    /// Rows written.
+    pub rows: u64,
+    /// Segments they are in.
+    pub segments: usize,
+    /// Bytes of these segments.
+    pub bytes: u64,
+    /// Bytes that the sort put on disk because memory was short.
+    pub spilled_bytes: u64,
+    /// The version in which the rows became visible.
+    pub version: u64,
+}
+
+/// Segments that wait for their commit. They are removed if it does not come.
+#[derive(Debug, Default)]
+pub(crate) struct BuiltSegments {
+    pub(crate) segments: Vec<SegmentRef>,
+    guards: Vec<SegmentGuard>,
+    pub(crate) spilled_bytes: u64,
+}
+
+impl BuiltSegments {
+    /// The commit has happened.
+    pub(crate) fn keep(self) {
+        self.guards.into_iter().for_each(SegmentGuard::keep);
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.segments.extend(other.segments);
+        self.guards.extend(other.guards);
+        self.spilled_bytes += other.spilled_bytes;
+    }
+
+    pub(crate) fn report(&self, version: u64) -> WriteReport {
+        WriteReport {
+            rows: self.segments.iter().map(|segment| segment.rows).sum(),
+            segments: self.segments.len(),
+            bytes: self.segments.iter().map(|segment| segment.bytes).sum(),
+            spilled_bytes: self.spilled_bytes,
+            version,
+        }
+    }
+}
+
+/// The rows of one partition so far.
+#[derive(Debug, Default)]
+struct Buffer {
+    parts: Vec<Vec<ArrayRef>>,
+    rows: usize,
+    bytes: usize,
+    spilled: Vec<SpillRun>,
+    spilled_rows: u64,
+}
+
+/// Takes batches, sorts them into partitions and writes segments.
+pub(crate) struct BulkWriter {
+    engine: Arc<Engine>,
+    table: Arc<TableMeta>,
+    options: WriteOptions,
+    schema: SchemaRef,
+    time_at: usize,
+    series_at: Option<usize>,
+    buffers: BTreeMap<(i64, PartitionUnit), (PartitionKey, Buffer)>,
+    buffered_bytes: usize,
+    spilled_bytes: u64,
+}
+
+impl BulkWriter {
+    pub(crate) fn new(engine: &Arc<Engine>, table: &Arc<TableMeta>, options: WriteOptions) -> Result<Self> {
+        let position = |id: u32| table.columns.iter().position(|column| column.column_id == id);
+        Ok(Self {
+            engine: Arc::clone(engine),
+            options,
+            schema: storage_schema(table),
+            time_at: position(table.time_column).ok_or_else(|| Error::internal("a table has no time column"))?,
+            series_at: table.series_column.and_then(position),
+            table: Arc::clone(table),
+            buffers: BTreeMap::new(),
+            buffered_bytes: 0,
+            spilled_bytes: 0,
+        })
+    }
+
+    /// Takes a batch.
+    ///
+    /// # Errors
+    /// `Invalid` when it does not fit the table; `Io` when rows have to be spilled and cannot.
+    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let mut encoder = EngineEncoder { engine: &self.engine };
+        let columns = normalize::normalize(&self.table, batch, &mut encoder)?;
+        let unit = self.options.partition.unwrap_or(self.table.partition_unit);
+        for (key, part) in partition::split(&columns, times(&columns, self.time_at), unit)? {
+            let bytes = part.iter().map(array_bytes).sum::<usize>();
+            let (_, buffer) = self.buffers.entry((key.start, key.unit)).or_insert_with(|| (key, Buffer::default()));
+            buffer.rows += part.first().map_or(0, |array| array.len());
+            buffer.bytes += bytes;
+            buffer.parts.push(part);
+            self.buffered_bytes += bytes;
+        }
+        if self.buffered_bytes > self.options.memory_bytes / BUFFER_SHARE {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    /// Puts the largest buffers on disk until half of the memory is free.
+    fn spill(&mut self) -> Result<()> {
+        let target = self.options.memory_bytes / BUFFER_SHARE / 2;
+        let mut by_size: Vec<_> = self.buffers.iter().map(|(at, (_, buffer))| (buffer.bytes, *at)).collect();
+        by_size.sort_unstable_by(|a, b| b.cmp(a));
+        for (bytes, at) in by_size {
+            if self.buffered_bytes <= target {
+                break;
+            }
+            let path = self.engine.spill_path()?;
+            let Some((_, buffer)) = self.buffers.get_mut(&at) else { continue };
+            let columns = joined(&std::mem::take(&mut buffer.parts))?;
+            let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
+            let run = write_run(self.engine.storage(), path, &self.schema, &columns, &order)?;
+            self.spilled_bytes += run.bytes;
+            buffer.spilled.push(run);
+            buffer.spilled_rows += buffer.rows as u64;
+            (buffer.rows, buffer.bytes) = (0, 0);
+            self.buffered_bytes -= bytes;
+        }
+        Ok(())
+    }
+
+    /// Writes all segments and makes them durable. `progress` is told how many of the partitions are done.
+    pub(crate) fn finish(mut self, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<BuiltSegments> {
+        let mut built = BuiltSegments { spilled_bytes: self.spilled_bytes, ..BuiltSegments::default() };
+        let buffers: Vec<_> = std::mem::take(&mut self.buffers).into_values().collect();
+        let total = buffers.len();
+        let mut sync = SyncBatch::default();
+        let mut waiting = buffers.into_iter().peekable();
+        let mut done = 0;
+        while waiting.peek().is_some() {
+            // Small partitions are built side by side; a large one uses all threads by itself.
+            let mut group = Vec::new();
+            let mut rows = 0;
+            while let Some((_, buffer)) = waiting.peek()
+                && (group.is_empty() || (rows + buffer.rows <= PAGE_ROWS * 4 && group.len() < 16))
+            {
+                rows += buffer.rows;
+                group.extend(waiting.next());
+            }
+            done += group.len();
+            let parts: Vec<_> =
+                group.into_par_iter().map(|(key, buffer)| self.build(key, buffer)).collect::<Result<_>>()?;
+            for (part, files) in parts {
+                built.merge(part);
+                sync.merge(files);
+            }
+            if sync.is_full() {
+                sync.flush(&**self.engine.storage())?;
+            }
+            progress(done, total);
+        }
+        sync.flush(&**self.engine.storage())?;
+        Ok(built)
+    }
+
+    fn build(&self, key: PartitionKey, buffer: Buffer) -> Result<(BuiltSegments, SyncBatch)> {
+        let mut output = Output { writer: self, key, current: None, built: BuiltSegments::default(), sync: SyncBatch::default() };
+        if buffer.spilled.is_empty() {
+            self.build_in_memory(&buffer.parts, &mut output)?;
+        } else {
+            self.build_merged(&buffer, &mut output)?;
+        }
+        output.finish()
+    }
+
+    fn build_in_memory(&self, parts: &[Vec<ArrayRef>], output: &mut Output<'_>) -> Result<()> {
+        let keys = parts.iter().map(|part| (codes(part, self.series_at), times(part, self.time_at)));
+        if sort::is_sorted(keys) {
+            return parts.iter().try_for_each(|part| output.push(part));
+        }
+        let columns = joined(parts)?;
+        let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
+        // A few pages at a time: the sorted copy never exists as a whole.
+        for rows in order.chunks(PAGE_ROWS * 4) {
+            let sorted =
+                columns.par_iter().map(|array| sort::gathered(array, rows)).collect::<Result<Vec<_>>>()?;
+            output.push(&sorted)?;
+        }
+        Ok(())
+    }
+
+    fn build_merged(&self, buffer: &Buffer, output: &mut Output<'_>) -> Result<()> {
+        let memory = if buffer.rows == 0 {
+            None
+        } else {
+            let columns = joined(&buffer.parts)?;
+            let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
+            Some(columns.par_iter().map(|array| sort::gathered(array, &order)).collect::<Result<Vec<_>>>()?)
+        };
+        let mut merge = Merge::new(&buffer.spilled, memory, self.time_at, self.series_at)?;
+        while let Some(columns) = merge.next_columns()? {
+            output.push(&columns)?;
+        }
+        Ok(())
+    }
+}
+
+/// The segments of one partition: one, unless it would pass a limit.
+struct Output<'a> {
+    writer: &'a BulkWriter,
+    key: PartitionKey,
+    current: Option<(SegmentWriter, Vec<usize>, usize)>,
+    built: BuiltSegments,
+    sync: SyncBatch,
+}
+
+impl Output<'_> {
+    fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let rows = columns.first().map_or(0, |array| array.len());
+        let sizes: Vec<usize> = self.writer.table.columns.iter().zip(columns).map(|(spec, array)| {
+            if spec.column_type.has_offsets() { variable_bytes(&spec.column_type, array) } else { 0 }
+        }).collect();
+        if sizes.iter().any(|size| *size > VARIABLE_BYTES_MAX) && rows > 1 {
+            let half = rows / 2;
+            let slice = |from: usize, len: usize| columns.iter().map(|array| array.slice(from, len)).collect::<Vec<_>>();
+            self.push(&slice(0, half))?;
+            return self.push(&slice(half, rows - half));
+        }
+        let full = self.current.as_ref().is_some_and(|(_, bytes, count)| {
+            count + rows > SEGMENT_ROWS_MAX
+                || bytes.iter().zip(&sizes).any(|(so_far, more)| so_far + more > VARIABLE_BYTES_MAX)
+        });
+        if full {
+            self.close()?;
+        }
+        if self.current.is_none() {
+            let (segment, directory) = self.writer.engine.next_segment();
+            let storage = self.writer.engine.storage();
+            let writer = SegmentWriter::create(storage, &self.writer.table, self.key, segment, directory)?;
+            self.current = Some((writer, vec![0; sizes.len()], 0));
+        }
+        if let Some((writer, bytes, count)) = &mut self.current {
+            writer.push(columns)?;
+            *count += rows;
+            bytes.iter_mut().zip(sizes).for_each(|(so_far, more)| *so_far += more);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if let Some((writer, _, _)) = self.current.take() {
+            let (segment, guard) = writer.finish(self.writer.engine.now_ns(), &mut self.sync)?;
+            self.built.segments.push(segment);
+            self.built.guards.push(guard);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(BuiltSegments, SyncBatch)> {
+        self.close()?;
+        Ok((self.built, self.sync))
+    }
+}
+
+fn variable_bytes(column_type: &ColumnType, array: &ArrayRef) -> usize {
+    // Offsets count items, and the limit is on both, so the larger of the two is what matters.
+    let bytes = array.to_data().get_slice_memory_size().unwrap_or(usize::MAX);
+    match column_type {
+        ColumnType::Utf8 | ColumnType::Binary => bytes.saturating_sub(array.len() * 4),
+        _ => bytes,
+    }
+}
+
+fn array_bytes(array: &ArrayRef) -> usize {
+    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
+}
+
+fn joined(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
+    if let [one] = parts {
+        return Ok(one.clone());
+    }
+    let width = parts.first().map_or(0, Vec::len);
+    (0..width)
+        .into_par_iter()
+        .map(|column| sort::joined(&parts.iter().map(|part| part[column].as_ref()).collect::<Vec<&dyn Array>>()))
+        .collect()
+}
+
+/// Gives codes from the database's domains.
+struct EngineEncoder<'a> {
+    engine: &'a Arc<Engine>,
+}
+
+impl Encode for EngineEncoder<'_> {
+    fn encode(&mut self, domain: &str, symbols: &[&str]) -> Result<Vec<u32>> {
+        self.engine.encode_symbols(domain, symbols)
+    }
+}
