@@ -1,0 +1,448 @@
+//! Records of the manifest log: framing, checkpoints and edits.
+
+use super::segment_ref::{DomainMeta, RemovedSegment, SegmentRef, SnapshotMeta};
+use super::table::TableMeta;
+use crate::bytes::{Reader, Writer};
+use crate::checksum::{seal, unseal};
+use crate::error::FormatError;
+use crate::item::{Item, MUST_UNDERSTAND, next_item, write_item};
+use std::collections::HashSet;
+use std::hash::Hash;
+
+/// Bytes of a record around its items: length, kind, version, time in front, checksum behind.
+pub const RECORD_LEN_MIN: usize = 32;
+
+const KIND_CHECKPOINT: u32 = 1;
+const KIND_EDIT: u32 = 2;
+
+/// Tags of the items in a record.
+pub mod tag {
+    /// Checkpoint: the counters. First, once.
+    pub const COUNTERS: u16 = 1;
+    /// Checkpoint: a table. Edit: create it, or replace the one with the same id.
+    pub const TABLE: u16 = 2;
+    /// Checkpoint: a live segment. Edit: add it.
+    pub const SEGMENT: u16 = 3;
+    /// Checkpoint: a removed segment whose files may be there.
+    pub const REMOVED_SEGMENT: u16 = 4;
+    /// Checkpoint: a symbol domain. Edit: create it, or its new length.
+    pub const DOMAIN: u16 = 5;
+    /// Checkpoint: a named snapshot. Edit: create it.
+    pub const SNAPSHOT: u16 = 6;
+    /// Edit: drop a table.
+    pub const DROP_TABLE: u16 = 7;
+    /// Edit: remove a segment.
+    pub const REMOVE_SEGMENT: u16 = 8;
+    /// Edit: drop a named snapshot.
+    pub const DROP_SNAPSHOT: u16 = 9;
+    /// Edit: the files of these removed segments are gone.
+    pub const PURGED: u16 = 10;
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordBody {
+    /// The whole version.
+    Checkpoint(Checkpoint),
+    /// Changes to the version before.
+    Edit(Vec<EditItem>),
+}
+
+/// A whole version of the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The version; stored in the record's header, which wins.
+    pub version: u64,
+    /// When it was committed, in nanoseconds since the Unix epoch; stored in the record's header, which wins.
+    pub committed_at: i64,
+    /// The id that the next table gets.
+    pub next_table: u32,
+    /// The tables.
+    pub tables: Vec<TableMeta>,
+    /// The live segments.
+    pub segments: Vec<SegmentRef>,
+    /// Segments that older snapshots may still read.
+    pub removed: Vec<RemovedSegment>,
+    /// The symbol domains.
+    pub domains: Vec<DomainMeta>,
+    /// The named snapshots.
+    pub snapshots: Vec<SnapshotMeta>,
+}
+
+/// One change of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditItem {
+    /// Create a table, or replace the one with the same id (a schema change).
+    CreateTable(TableMeta),
+    /// Drop a table.
+    DropTable {
+        /// Its id.
+        table: u32,
+    },
+    /// Add a segment.
+    AddSegment(SegmentRef),
+    /// Remove a segment; its files stay until no snapshot needs them.
+    RemoveSegment {
+        /// Id of its table.
+        table: u32,
+        /// Its id.
+        segment: u64,
+    },
+    /// Create a symbol domain, or commit more of its file.
+    GrowDomain(DomainMeta),
+    /// Pin a version by name.
+    CreateSnapshot {
+        /// The name.
+        name: String,
+        /// The version.
+        version: u64,
+    },
+    /// Forget a name.
+    DropSnapshot {
+        /// The name.
+        name: String,
+    },
+    /// The files of removed segments are gone.
+    Purged {
+        /// Their ids.
+        segments: Vec<u64>,
+    },
+}
+
+/// What stands at a position of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordOutcome {
+    /// A valid record.
+    Record {
+        /// The version it makes.
+        version: u64,
+        /// When it was committed, in nanoseconds since the Unix epoch.
+        committed_at: i64,
+        /// What it says.
+        body: RecordBody,
+        /// Its bytes; the next record begins behind them.
+        len: usize,
+    },
+    /// The input is at its end.
+    End,
+    /// No valid record: cut short, zeros, or a wrong checksum. Nothing behind it is to be read.
+    Torn {
+        /// Where the record begins.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The bytes of a record.
+///
+/// A checkpoint's own version and time are not stored: those of the record are.
+///
+/// # Panics
+/// When the record would be 4 GiB or more (about 30 million segments).
+pub fn encode_record(version: u64, committed_at: i64, body: &RecordBody) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(256);
+    writer.u32(0);
+    writer.u32(match body {
+        RecordBody::Checkpoint(_) => KIND_CHECKPOINT,
+        RecordBody::Edit(_) => KIND_EDIT,
+    });
+    writer.u64(version);
+    writer.i64(committed_at);
+    match body {
+        RecordBody::Checkpoint(checkpoint) => checkpoint.encode(&mut writer),
+        RecordBody::Edit(items) => items.iter().for_each(|item| item.encode(&mut writer)),
+    }
+    let len = u32::try_from(writer.len() + 8).expect("a record is below 4 GiB");
+    writer.patch_u32(0, len);
+    seal(writer)
+}
+
+/// Reads the record at the start of `bytes`, a position `offset` in its file (used in messages only).
+///
+/// # Errors
+/// Only for a record whose checksum is right: `Unsupported` for one that a newer gapless wrote, `Corrupt` for one
+/// that contradicts itself.
+pub fn decode_record(bytes: &[u8], offset: u64) -> Result<RecordOutcome, FormatError> {
+    if bytes.is_empty() {
+        return Ok(RecordOutcome::End);
+    }
+    let covered = match frame(bytes, offset) {
+        Ok(covered) => covered,
+        Err(error) => {
+            return Ok(RecordOutcome::Torn {
+                offset,
+                reason: error.message,
+            });
+        }
+    };
+    let mut reader = Reader::with_base(covered, offset);
+    reader.u32("record length")?;
+    let kind_offset = reader.offset();
+    let kind = reader.u32("record kind")?;
+    let version = reader.u64("version")?;
+    let committed_at = reader.i64("commit time")?;
+    let body = match kind {
+        KIND_CHECKPOINT => {
+            let mut checkpoint = Checkpoint {
+                version,
+                committed_at,
+                ..Checkpoint::default()
+            };
+            checkpoint.decode(reader)?;
+            RecordBody::Checkpoint(checkpoint)
+        }
+        KIND_EDIT => RecordBody::Edit(decode_edit(reader)?),
+        _ => {
+            return Err(FormatError::unsupported(
+                kind_offset,
+                format!("record kind: found {kind}, which this version does not know"),
+            ));
+        }
+    };
+    Ok(RecordOutcome::Record {
+        version,
+        committed_at,
+        body,
+        len: covered.len() + 8,
+    })
+}
+
+/// The record's bytes without its checksum, once length and checksum are right.
+fn frame(bytes: &[u8], offset: u64) -> Result<&[u8], FormatError> {
+    let len = Reader::with_base(bytes, offset).u32("record length")? as usize;
+    if len < RECORD_LEN_MIN {
+        return Err(FormatError::corrupt(
+            offset,
+            format!("record length: found {len}, expected at least {RECORD_LEN_MIN}"),
+        ));
+    }
+    let Some(record) = bytes.get(..len) else {
+        return Err(FormatError::torn(
+            offset,
+            "record",
+            len as u64,
+            bytes.len() as u64,
+        ));
+    };
+    unseal(record, offset, "record")
+}
+
+impl Checkpoint {
+    fn encode(&self, writer: &mut Writer) {
+        write_item(writer, tag::COUNTERS, MUST_UNDERSTAND, |writer| {
+            writer.u32(self.next_table)
+        });
+        for table in &self.tables {
+            write_item(writer, tag::TABLE, MUST_UNDERSTAND, |writer| {
+                table.encode(writer)
+            });
+        }
+        for segment in &self.segments {
+            write_item(writer, tag::SEGMENT, MUST_UNDERSTAND, |writer| {
+                segment.encode(writer)
+            });
+        }
+        for removed in &self.removed {
+            write_item(writer, tag::REMOVED_SEGMENT, MUST_UNDERSTAND, |writer| {
+                removed.encode(writer)
+            });
+        }
+        for domain in &self.domains {
+            write_item(writer, tag::DOMAIN, MUST_UNDERSTAND, |writer| {
+                domain.encode(writer)
+            });
+        }
+        for snapshot in &self.snapshots {
+            write_item(writer, tag::SNAPSHOT, MUST_UNDERSTAND, |writer| {
+                snapshot.encode(writer)
+            });
+        }
+    }
+
+    fn decode(&mut self, mut reader: Reader<'_>) -> Result<(), FormatError> {
+        let offset = reader.offset();
+        let mut has_counters = false;
+        while let Some(item) = next_item(&mut reader)? {
+            if item.tag == tag::COUNTERS && has_counters {
+                return Err(FormatError::corrupt(
+                    item.offset,
+                    "counters item: found twice",
+                ));
+            }
+            has_counters |= item.tag == tag::COUNTERS;
+            self.decode_item(item)?;
+        }
+        if !has_counters {
+            return Err(FormatError::corrupt(
+                offset,
+                "counters item: found none, expected one",
+            ));
+        }
+        self.check(offset)
+    }
+
+    fn decode_item(&mut self, item: Item<'_>) -> Result<(), FormatError> {
+        let mut payload = item.payload.clone();
+        match item.tag {
+            tag::COUNTERS => self.next_table = payload.u32("next table id")?,
+            tag::TABLE => self.tables.push(TableMeta::decode(&mut payload)?),
+            tag::SEGMENT => self.segments.push(SegmentRef::decode(&mut payload)?),
+            tag::REMOVED_SEGMENT => self.removed.push(RemovedSegment::decode(&mut payload)?),
+            tag::DOMAIN => self.domains.push(DomainMeta::decode(&mut payload)?),
+            tag::SNAPSHOT => self.snapshots.push(SnapshotMeta::decode(&mut payload)?),
+            tag::DROP_TABLE..=tag::PURGED => return Err(misplaced(&item, "a checkpoint")),
+            _ => return item.skip("checkpoint"),
+        }
+        payload.finish("checkpoint item")
+    }
+
+    /// Ids and names are there once, and segments belong to tables that are there.
+    fn check(&self, offset: u64) -> Result<(), FormatError> {
+        let wrong = |what: &str| Err(FormatError::corrupt(offset, format!("checkpoint: {what}")));
+        let Some(tables) = distinct(self.tables.iter().map(|table| table.table)) else {
+            return wrong("found a table id twice");
+        };
+        if distinct(self.tables.iter().map(|table| table.name.as_str())).is_none() {
+            return wrong("found a table name twice");
+        }
+        if tables.iter().any(|&table| table >= self.next_table) {
+            return wrong("found a table id that is not below the next one");
+        }
+        if self
+            .segments
+            .iter()
+            .any(|segment| !tables.contains(&segment.table))
+        {
+            return wrong("found a segment of a table that is not there");
+        }
+        let removed = self.removed.iter().map(|removed| removed.segment.segment);
+        if distinct(
+            self.segments
+                .iter()
+                .map(|segment| segment.segment)
+                .chain(removed),
+        )
+        .is_none()
+        {
+            return wrong("found a segment id twice");
+        }
+        if distinct(self.domains.iter().map(|domain| domain.domain.as_str())).is_none() {
+            return wrong("found a symbol domain twice");
+        }
+        if distinct(self.snapshots.iter().map(|snapshot| snapshot.name.as_str())).is_none() {
+            return wrong("found a snapshot name twice");
+        }
+        Ok(())
+    }
+}
+
+/// The set of the values, or `None` when one is there twice.
+fn distinct<T: Eq + Hash>(values: impl Iterator<Item = T>) -> Option<HashSet<T>> {
+    let mut set = HashSet::with_capacity(values.size_hint().0);
+    for value in values {
+        if !set.insert(value) {
+            return None;
+        }
+    }
+    Some(set)
+}
+
+fn misplaced(item: &Item<'_>, place: &str) -> FormatError {
+    FormatError::corrupt(
+        item.offset,
+        format!(
+            "item tag {}: found in {place}, where it has no meaning",
+            item.tag
+        ),
+    )
+}
+
+fn decode_edit(mut reader: Reader<'_>) -> Result<Vec<EditItem>, FormatError> {
+    let mut items = Vec::new();
+    while let Some(item) = next_item(&mut reader)? {
+        items.extend(EditItem::decode(item)?);
+    }
+    Ok(items)
+}
+
+impl EditItem {
+    /// The tag it is stored under.
+    pub const fn tag(&self) -> u16 {
+        match self {
+            Self::CreateTable(_) => tag::TABLE,
+            Self::DropTable { .. } => tag::DROP_TABLE,
+            Self::AddSegment(_) => tag::SEGMENT,
+            Self::RemoveSegment { .. } => tag::REMOVE_SEGMENT,
+            Self::GrowDomain(_) => tag::DOMAIN,
+            Self::CreateSnapshot { .. } => tag::SNAPSHOT,
+            Self::DropSnapshot { .. } => tag::DROP_SNAPSHOT,
+            Self::Purged { .. } => tag::PURGED,
+        }
+    }
+
+    fn encode(&self, writer: &mut Writer) {
+        write_item(writer, self.tag(), MUST_UNDERSTAND, |writer| match self {
+            Self::CreateTable(table) => table.encode(writer),
+            Self::DropTable { table } => writer.u32(*table),
+            Self::AddSegment(segment) => segment.encode(writer),
+            Self::RemoveSegment { table, segment } => {
+                writer.u32(*table);
+                writer.u64(*segment);
+            }
+            Self::GrowDomain(domain) => domain.encode(writer),
+            Self::CreateSnapshot { name, version } => {
+                writer.u64(*version);
+                writer.string(name);
+            }
+            Self::DropSnapshot { name } => writer.string(name),
+            Self::Purged { segments } => {
+                writer.count(segments.len());
+                segments.iter().for_each(|&segment| writer.u64(segment));
+            }
+        });
+    }
+
+    /// The change that the item makes; `None` for one that may be skipped.
+    fn decode(item: Item<'_>) -> Result<Option<Self>, FormatError> {
+        let mut payload = item.payload.clone();
+        let edit = match item.tag {
+            tag::TABLE => Self::CreateTable(TableMeta::decode(&mut payload)?),
+            tag::DROP_TABLE => Self::DropTable {
+                table: payload.u32("table id")?,
+            },
+            tag::SEGMENT => Self::AddSegment(SegmentRef::decode(&mut payload)?),
+            tag::REMOVE_SEGMENT => {
+                let table = payload.u32("table id")?;
+                Self::RemoveSegment {
+                    table,
+                    segment: payload.u64("segment")?,
+                }
+            }
+            tag::DOMAIN => Self::GrowDomain(DomainMeta::decode(&mut payload)?),
+            tag::SNAPSHOT => {
+                let SnapshotMeta { name, version } = SnapshotMeta::decode(&mut payload)?;
+                Self::CreateSnapshot { name, version }
+            }
+            tag::DROP_SNAPSHOT => Self::DropSnapshot {
+                name: payload.string("snapshot name")?.to_owned(),
+            },
+            tag::PURGED => Self::Purged {
+                segments: decode_ids(&mut payload)?,
+            },
+            tag::COUNTERS | tag::REMOVED_SEGMENT => return Err(misplaced(&item, "an edit")),
+            _ => return item.skip("edit").map(|()| None),
+        };
+        payload.finish("edit item")?;
+        Ok(Some(edit))
+    }
+}
+
+fn decode_ids(reader: &mut Reader<'_>) -> Result<Vec<u64>, FormatError> {
+    let count = reader.count(8, "segment count")?;
+    let mut ids = Vec::with_capacity(count);
+    for _ in 0..count {
+        ids.push(reader.u64("segment")?);
+    }
+    Ok(ids)
+}

@@ -1,0 +1,274 @@
+//! Sample values of every structure, with distinctive fields, and proptest strategies for them.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use gapless_format::*;
+
+pub const DAY_NS: i64 = 86_400_000_000_000;
+
+pub fn column_types() -> Vec<ColumnType> {
+    let mut types = vec![
+        ColumnType::Bool,
+        ColumnType::Decimal128 {
+            precision: 18,
+            scale: 4,
+        },
+        ColumnType::Date,
+        ColumnType::Time(TimeUnit::Second),
+        ColumnType::Time(TimeUnit::Microsecond),
+        ColumnType::Timestamp {
+            unit: TimeUnit::Nanosecond,
+            zone: Some("UTC".into()),
+        },
+        ColumnType::Timestamp {
+            unit: TimeUnit::Millisecond,
+            zone: None,
+        },
+        ColumnType::Duration(TimeUnit::Microsecond),
+        ColumnType::Symbol {
+            domain: "sym".into(),
+        },
+        ColumnType::Utf8,
+        ColumnType::Binary,
+        ColumnType::FixedList {
+            item: Number::F64,
+            len: 10,
+        },
+        ColumnType::List(Number::F64),
+    ];
+    types.extend(Number::ALL.iter().map(|&number| ColumnType::Number(number)));
+    types
+}
+
+pub fn vector_header() -> VectorHeader {
+    VectorHeader {
+        kind: VectorKind::Values,
+        encoding: Encoding::Plain,
+        column_type_tag: ColumnType::Number(Number::F64).tag(),
+        width: 8,
+        rows: 0x0102_0304,
+        body_len: 8 * 0x0102_0304,
+        body_checksum: 0x1112_1314_1516_1718,
+        segment: 0x2122_2324_2526_2728,
+    }
+}
+
+/// A bound of the column's kind, `at` apart from the others.
+fn bound(column_type: &ColumnType, at: i64) -> Bound {
+    match page::Bound::tag_for(column_type) {
+        1 => Bound::I64(at - 50),
+        2 => Bound::U64(at as u64 + 7),
+        3 => Bound::F64(at as f64 - 0.5),
+        4 => Bound::I128(i128::from(at) - (1 << 100)),
+        _ => Bound::None,
+    }
+}
+
+/// A column whose sizes and pages fit `rows`.
+pub fn column(column_id: u32, name: &str, column_type: ColumnType, rows: u64) -> ColumnMeta {
+    let nulls = matches!(
+        column_type,
+        ColumnType::Utf8 | ColumnType::Decimal128 { .. }
+    );
+    let pages: Vec<PageStats> = (0..page::page_count(rows))
+        .map(|at| PageStats {
+            min: bound(&column_type, at as i64),
+            max: bound(&column_type, at as i64 + 100),
+            has_nan: page::Bound::tag_for(&column_type) == 3 && at == 0,
+            null_count: u32::from(nulls),
+            checksum: 0x3100 + at,
+            offsets_checksum: if column_type.has_offsets() {
+                0x3200 + at
+            } else {
+                0
+            },
+            validity_checksum: if nulls { 0x3300 + at } else { 0 },
+        })
+        .collect();
+    let body = match column_type.value_width() {
+        Some(width) => rows * width as u64,
+        None if column_type == ColumnType::Bool => rows.div_ceil(8),
+        None => 3 * u64::from(column_type.body_width()),
+    };
+    ColumnMeta {
+        name: name.into(),
+        column_id,
+        encoding: Encoding::Plain,
+        null_count: pages.iter().map(|page| u64::from(page.null_count)).sum(),
+        values_bytes: 64 + body,
+        offsets_bytes: if column_type.has_offsets() {
+            64 + 4 * (rows + 1)
+        } else {
+            0
+        },
+        validity_bytes: if nulls { 64 + rows.div_ceil(8) } else { 0 },
+        attributes: Vec::new(),
+        pages,
+        column_type,
+    }
+}
+
+pub fn time_type() -> ColumnType {
+    ColumnType::Timestamp {
+        unit: TimeUnit::Nanosecond,
+        zone: Some("UTC".into()),
+    }
+}
+
+pub fn segment_meta() -> SegmentMeta {
+    let rows = 70_000;
+    let mut time = column(1, "ts", time_type(), rows);
+    time.attributes.push(Attribute {
+        kind: AttributeKind::Sorted,
+        index_bytes: 0,
+        checksum: 0,
+    });
+    let mut series = column(
+        2,
+        "sym",
+        ColumnType::Symbol {
+            domain: "sym".into(),
+        },
+        rows,
+    );
+    series.attributes.push(Attribute {
+        kind: AttributeKind::Parted,
+        index_bytes: 96,
+        checksum: 0x4142_4344_4546_4748,
+    });
+    SegmentMeta {
+        segment: 0x0102_0304_0506_0708,
+        created_at: -2,
+        rows,
+        min_time: -1_000,
+        max_time: 2_000,
+        time_column: 1,
+        series_column: Some(2),
+        series: [0, 5, 6, 7, 70_000].into_iter().collect(),
+        null_series: true,
+        columns: vec![
+            time,
+            series,
+            column(3, "price", ColumnType::Number(Number::F64), rows),
+            column(9, "note", ColumnType::Utf8, rows),
+        ],
+    }
+}
+
+pub fn segment_ref(table: u32, segment: u64) -> SegmentRef {
+    let partition = PartitionKey::containing(PartitionUnit::Day, segment as i64 % 20_000 * DAY_NS);
+    SegmentRef {
+        table,
+        segment,
+        directory: format!("s-{segment:08x}-{:06x}", segment & 0xFF_FFFF),
+        partition,
+        rows: 1_000_000 + segment,
+        min_time: partition.start + 5,
+        max_time: partition.start + 3_600_000_000_000,
+        bytes: 0x5152_5354,
+        meta_len: 0x6162,
+        meta_checksum: 0x7172_7374_7576_7778,
+        created: 41,
+    }
+}
+
+pub fn table_meta(table: u32, name: &str) -> TableMeta {
+    let column =
+        |column_id, name: &str, column_type, attribute: Option<AttributeKind>| ColumnSpec {
+            column_id,
+            name: name.into(),
+            column_type,
+            nullable: column_id > 1,
+            attributes: attribute.into_iter().collect(),
+        };
+    TableMeta {
+        table,
+        name: name.into(),
+        created: 40,
+        time_column: 1,
+        series_column: Some(2),
+        partition_unit: PartitionUnit::Month,
+        columns: vec![
+            column(1, "ts", time_type(), None),
+            column(
+                2,
+                "sym",
+                ColumnType::Symbol {
+                    domain: "sym".into(),
+                },
+                Some(AttributeKind::Parted),
+            ),
+            column(
+                5,
+                "level",
+                ColumnType::FixedList {
+                    item: Number::F32,
+                    len: 10,
+                },
+                None,
+            ),
+        ],
+        next_column_id: 6,
+        keep: Keep::Last,
+        key: vec![2, 1],
+        options: vec![("comment".into(), "größer".into())],
+    }
+}
+
+pub fn domain_meta(domain: &str) -> DomainMeta {
+    DomainMeta {
+        domain: domain.into(),
+        file: file_name(domain).unwrap(),
+        committed_len: 0x8182,
+        symbols: 0x9192,
+        chain: 0xA1A2_A3A4_A5A6_A7A8,
+    }
+}
+
+pub fn removed_segment(segment: u64) -> RemovedSegment {
+    RemovedSegment {
+        segment: segment_ref(3, segment),
+        removed: 44,
+        table_name: "trade".into(),
+    }
+}
+
+pub fn checkpoint(segments: u64) -> Checkpoint {
+    Checkpoint {
+        version: 45,
+        committed_at: 1_795_179_600_000_000_000,
+        next_table: 9,
+        tables: vec![table_meta(3, "trade"), table_meta(8, "quote")],
+        segments: (0..segments)
+            .map(|segment| segment_ref(3, 1_000 + segment))
+            .collect(),
+        removed: vec![removed_segment(17)],
+        domains: vec![domain_meta("sym"), domain_meta("exchange/code")],
+        snapshots: vec![SnapshotMeta {
+            name: "month-end".into(),
+            version: 43,
+        }],
+    }
+}
+
+pub fn edit_items() -> Vec<EditItem> {
+    vec![
+        EditItem::CreateTable(table_meta(3, "trade")),
+        EditItem::DropTable { table: 4 },
+        EditItem::AddSegment(segment_ref(3, 18)),
+        EditItem::RemoveSegment {
+            table: 3,
+            segment: 17,
+        },
+        EditItem::GrowDomain(domain_meta("sym")),
+        EditItem::CreateSnapshot {
+            name: "month-end".into(),
+            version: 43,
+        },
+        EditItem::DropSnapshot {
+            name: "year-end".into(),
+        },
+        EditItem::Purged {
+            segments: vec![11, 12, 0xB1B2],
+        },
+    ]
+}
