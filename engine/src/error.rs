@@ -114,6 +114,16 @@ impl Error {
         gaps => Gaps;
     }
 
+    /// An error of the stored bytes of a file.
+    #[must_use]
+    pub fn from_format(file: &str, error: &gapless_format::FormatError) -> Self {
+        let kind = match error.kind {
+            gapless_format::FormatErrorKind::Unsupported => ErrorKind::Unsupported,
+            gapless_format::FormatErrorKind::Corrupt => ErrorKind::Corrupt,
+        };
+        Self::new(kind, format!("{file}: {error}"))
+    }
+
     /// The same error with its cause attached. The message should already tell what the cause says.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {

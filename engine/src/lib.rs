@@ -1,5 +1,31 @@
-//! The storage engine of gapless: io, manifest, segments, symbols, snapshots, scan.
+//! The storage engine of gapless: io, manifest, segments, symbols, snapshots, writes and scans.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`io`] | the disk, as one [`io::Storage`] trait; the only place that names files |
+//! | [`clock`] | the time; the only place that reads it |
+//! | [`manifest`] | which tables, segments, symbols and snapshots are live at each version |
+//! | [`symbols`] | symbol domains: strings to codes and back |
+//! | [`table`] | what a table is, and its handle |
+//! | [`segment`] | immutable column files of one commit in one partition, with statistics and indexes |
+//! | [`write`] | batches in any order to segments |
+//! | [`scan`] | segments to ordered streams of Arrow batches |
+//! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
 pub mod clock;
+pub mod database;
 pub mod error;
 pub mod io;
+pub mod manifest;
+pub mod scan;
+pub mod segment;
+pub mod symbols;
+pub mod table;
+pub mod write;
+
+pub use database::{Builder, Database, GarbageReport, Mode, Snapshot, Transaction};
+pub use error::{Error, ErrorKind, Result};
+pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};
+pub use scan::Scan;
+pub use table::{Table, TableSpec};
+pub use write::{WriteOptions, WriteReport};

@@ -255,11 +255,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// `Unsupported` for a byte outside the set: a newer version may have added it.
-    pub fn tag<T>(
-        &mut self,
-        from_tag: impl FnOnce(u8) -> Option<T>,
-        what: &str,
-    ) -> Result<T, FormatError> {
+    pub fn tag<T>(&mut self, from_tag: impl FnOnce(u8) -> Option<T>, what: &str) -> Result<T, FormatError> {
         let offset = self.offset();
         let tag = self.u8(what)?;
         from_tag(tag).ok_or_else(|| {

@@ -36,10 +36,7 @@ pub fn write_item(writer: &mut Writer, tag: u16, flags: u16, fill: impl FnOnce(&
     writer.u32(0);
     fill(writer);
     let len = writer.len() - at - 4;
-    writer.patch_u32(
-        at,
-        u32::try_from(len).expect("an item's payload is below 4 GiB"),
-    );
+    writer.patch_u32(at, u32::try_from(len).expect("an item's payload is below 4 GiB"));
 }
 
 /// The next item, or `None` at the end of the input.

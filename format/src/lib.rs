@@ -36,12 +36,10 @@ mod version;
 pub use bytes::{Reader, Writer};
 pub use checksum::{body_checksum, checksum};
 pub use error::{FormatError, FormatErrorKind};
-pub use index::{
-    GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_parted, encode_unique,
-};
+pub use index::{GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_parted, encode_unique};
 pub use manifest::{
-    Checkpoint, ColumnSpec, DomainMeta, EditItem, Keep, LogHeader, RecordBody, RecordOutcome,
-    RemovedSegment, SegmentRef, SnapshotMeta, TableMeta, decode_record, encode_record,
+    Checkpoint, ColumnSpec, DomainMeta, EditItem, Keep, LogHeader, RecordBody, RecordOutcome, RemovedSegment,
+    SegmentRef, SnapshotMeta, TableMeta, decode_record, encode_record,
 };
 pub use marks::{Current, Identity, Pin, Tail};
 pub use names::{NameError, decode_file_name, file_name};

@@ -44,6 +44,8 @@ pub struct Tail {
     pub log: u64,
     /// Bytes of it that were synced.
     pub committed_len: u64,
+    /// The sync of what follows has failed: nobody may read it.
+    pub suspect: bool,
 }
 
 /// Content of a file in `readers/`: the version that a reader holds.
@@ -109,10 +111,14 @@ impl Current {
     }
 }
 
+/// The highest bit of the committed length: what follows it is suspect.
+pub const TAIL_SUSPECT: u64 = 1 << 63;
+
 impl Tail {
     /// The 32 bytes.
     pub fn encode(&self) -> [u8; MARK_LEN] {
-        encode_mark(TAIL_MAGIC, self.log, self.committed_len)
+        let suspect = if self.suspect { TAIL_SUSPECT } else { 0 };
+        encode_mark(TAIL_MAGIC, self.log, self.committed_len & !TAIL_SUSPECT | suspect)
     }
 
     /// Reads the whole content of `manifest/LOCK`.
@@ -120,8 +126,12 @@ impl Tail {
     /// # Errors
     /// `Corrupt` when it is not 32 sound bytes; torn when it is shorter (a new LOCK is empty).
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let (log, committed_len) = decode_mark(bytes, TAIL_MAGIC, "commit tail")?;
-        Ok(Self { log, committed_len })
+        let (log, len) = decode_mark(bytes, TAIL_MAGIC, "commit tail")?;
+        Ok(Self {
+            log,
+            committed_len: len & !TAIL_SUSPECT,
+            suspect: len & TAIL_SUSPECT != 0,
+        })
     }
 }
 

@@ -49,10 +49,7 @@ pub fn file_name(name: &str) -> Result<String, NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some((at, character)) = name
-        .char_indices()
-        .find(|(_, character)| character.is_control())
-    {
+    if let Some((at, character)) = name.char_indices().find(|(_, character)| character.is_control()) {
         return Err(NameError::Control {
             name: name.chars().take(64).collect(),
             character,

@@ -183,12 +183,7 @@ impl PageStats {
     }
 
     /// Checks the statistics against the column's type and the page's rows.
-    pub(crate) fn check(
-        &self,
-        column_type: &ColumnType,
-        rows: u64,
-        offset: u64,
-    ) -> Result<(), FormatError> {
+    pub(crate) fn check(&self, column_type: &ColumnType, rows: u64, offset: u64) -> Result<(), FormatError> {
         let tag = Bound::tag_for(column_type);
         if self.min.tag() != 0 && self.min.tag() != tag {
             return Err(FormatError::corrupt(
@@ -209,10 +204,7 @@ impl PageStats {
         if u64::from(self.null_count) > rows {
             return Err(FormatError::corrupt(
                 offset,
-                format!(
-                    "page nulls: found {}, expected at most {rows}",
-                    self.null_count
-                ),
+                format!("page nulls: found {}, expected at most {rows}", self.null_count),
             ));
         }
         Ok(())

@@ -90,21 +90,9 @@ impl PartitionKey {
         let date = path.get(..path.len() - hour_len)?;
         let mut parts = date.split('-');
         let year = number(parts.next())?;
-        let month = if date.len() > 4 {
-            number(parts.next())?
-        } else {
-            1
-        };
-        let day = if date.len() > 7 {
-            number(parts.next())?
-        } else {
-            1
-        };
-        let hour = if hour_len > 0 {
-            number(path.get(11..))?
-        } else {
-            0
-        };
+        let month = if date.len() > 4 { number(parts.next())? } else { 1 };
+        let day = if date.len() > 7 { number(parts.next())? } else { 1 };
+        let hour = if hour_len > 0 { number(path.get(11..))? } else { 0 };
         let days = i128::from(days_from_civil(year, month, day));
         let start = days * i128::from(DAY_NS) + i128::from(hour * HOUR_NS);
         let key = Self {
@@ -171,9 +159,7 @@ fn end_of(unit: PartitionUnit, start: i64) -> i128 {
     match unit {
         PartitionUnit::Hour => start_of(unit, start) + i128::from(HOUR_NS),
         PartitionUnit::Day => start_of(unit, start) + i128::from(DAY_NS),
-        PartitionUnit::Month => {
-            i128::from(days_from_civil(next_year, next_month, 1)) * i128::from(DAY_NS)
-        }
+        PartitionUnit::Month => i128::from(days_from_civil(next_year, next_month, 1)) * i128::from(DAY_NS),
         PartitionUnit::Year => i128::from(days_from_civil(year + 1, 1, 1)) * i128::from(DAY_NS),
     }
 }
@@ -205,8 +191,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;

@@ -178,9 +178,7 @@ impl SegmentMeta {
 
     /// The column with the id `column_id`.
     pub fn column(&self, column_id: u32) -> Option<&ColumnMeta> {
-        self.columns
-            .iter()
-            .find(|column| column.column_id == column_id)
+        self.columns.iter().find(|column| column.column_id == column_id)
     }
 
     fn decode_items(&mut self, reader: &mut Reader<'_>) -> Result<(), FormatError> {
@@ -188,10 +186,7 @@ impl SegmentMeta {
         while let Some(item) = next_item(reader)? {
             match item.tag {
                 ITEM_SERIES if has_series => {
-                    return Err(FormatError::corrupt(
-                        item.offset,
-                        "series item: found twice",
-                    ));
+                    return Err(FormatError::corrupt(item.offset, "series item: found twice"));
                 }
                 ITEM_SERIES => {
                     has_series = true;
@@ -214,16 +209,9 @@ impl SegmentMeta {
         let mut payload = item.payload;
         self.null_series = payload.bool("null series flag")?;
         let base = payload.offset();
-        self.series = read_bitmap(
-            payload.raw(payload.remaining(), "series")?,
-            base,
-            "series bitmap",
-        )?;
+        self.series = read_bitmap(payload.raw(payload.remaining(), "series")?, base, "series bitmap")?;
         if self.series.contains(NULL_CODE) {
-            return Err(FormatError::corrupt(
-                base,
-                "series bitmap: found the null code",
-            ));
+            return Err(FormatError::corrupt(base, "series bitmap: found the null code"));
         }
         let present = self.null_series || !self.series.is_empty();
         if present && self.series_column.is_none() {
@@ -239,10 +227,7 @@ impl SegmentMeta {
         if self.rows > SEGMENT_ROWS_MAX {
             return Err(FormatError::corrupt(
                 40,
-                format!(
-                    "rows: found {}, expected at most {SEGMENT_ROWS_MAX}",
-                    self.rows
-                ),
+                format!("rows: found {}, expected at most {SEGMENT_ROWS_MAX}", self.rows),
             ));
         }
         if self.min_time > self.max_time {
@@ -265,20 +250,11 @@ impl SegmentMeta {
             ));
         }
         let ids: HashSet<u32> = self.columns.iter().map(|column| column.column_id).collect();
-        let names: HashSet<&str> = self
-            .columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect();
+        let names: HashSet<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         if ids.len() != column_count || names.len() != column_count {
-            return Err(FormatError::corrupt(
-                12,
-                "columns: found a name or an id twice",
-            ));
+            return Err(FormatError::corrupt(12, "columns: found a name or an id twice"));
         }
-        let time = self
-            .column(self.time_column)
-            .map(|column| &column.column_type);
+        let time = self.column(self.time_column).map(|column| &column.column_type);
         if !matches!(time, Some(ColumnType::Timestamp { .. })) {
             return Err(FormatError::corrupt(
                 64,
@@ -301,9 +277,7 @@ impl SegmentMeta {
     fn no_such_column(&self, role: &str, id: u32, expected: &str) -> String {
         let found = self
             .column(id)
-            .map_or("no such column".to_owned(), |column| {
-                column.column_type.name()
-            });
+            .map_or("no such column".to_owned(), |column| column.column_type.name());
         format!("{role} column {id}: found {found}, expected a {expected} column")
     }
 }
@@ -313,9 +287,7 @@ fn check_length(length: u64, found: u64) -> Result<(), FormatError> {
     if length < least || found > length {
         return Err(FormatError::corrupt(
             LENGTH_AT as u64,
-            format!(
-                "segment.meta length: found {found} bytes, expected {length} and at least {least}"
-            ),
+            format!("segment.meta length: found {found} bytes, expected {length} and at least {least}"),
         ));
     }
     if found < length {
@@ -375,14 +347,8 @@ impl ColumnMeta {
                 checksum: reader.u64("index checksum")?,
             };
             let has_index = attribute.index_bytes >= HEADER_LEN as u64;
-            let sized = has_index
-                != (attribute.kind == AttributeKind::Sorted && attribute.index_bytes == 0);
-            if !sized
-                || self
-                    .attributes
-                    .iter()
-                    .any(|other| other.kind == attribute.kind)
-            {
+            let sized = has_index != (attribute.kind == AttributeKind::Sorted && attribute.index_bytes == 0);
+            if !sized || self.attributes.iter().any(|other| other.kind == attribute.kind) {
                 return Err(FormatError::corrupt(
                     offset,
                     format!(
@@ -472,9 +438,7 @@ impl ColumnMeta {
         match self.column_type.value_width() {
             Some(width) => rows.checked_mul(width as u64) == Some(body),
             None if self.column_type == ColumnType::Bool => body == rows.div_ceil(8),
-            None => {
-                body <= SEGMENT_ROWS_MAX && body % u64::from(self.column_type.body_width()) == 0
-            }
+            None => body <= SEGMENT_ROWS_MAX && body % u64::from(self.column_type.body_width()) == 0,
         }
     }
 }

@@ -104,9 +104,7 @@ pub fn encode_frame<S: AsRef<str>>(first_code: u32, symbols: &[S], chain: u64) -
     while !rest.is_empty() {
         let (now, later) = rest.split_at(frame_count(rest));
         let frame = encode_one_frame(first_code, now, chain);
-        chain = frame
-            .last_chunk()
-            .map_or(chain, |sum| u64::from_le_bytes(*sum));
+        chain = frame.last_chunk().map_or(chain, |sum| u64::from_le_bytes(*sum));
         first_code += now.len() as u32;
         rest = later;
         if bytes.is_empty() {
@@ -196,14 +194,12 @@ pub fn decode_frame(
         .raw(count as usize * 4, "ends of symbols")?
         .as_chunks::<4>();
     let text_at = reader.offset();
-    let text = std::str::from_utf8(reader.raw(text_len as usize, "text of symbols")?).map_err(
-        |error| {
-            FormatError::corrupt(
-                text_at + error.valid_up_to() as u64,
-                "symbols: found bytes that are not UTF-8",
-            )
-        },
-    )?;
+    let text = std::str::from_utf8(reader.raw(text_len as usize, "text of symbols")?).map_err(|error| {
+        FormatError::corrupt(
+            text_at + error.valid_up_to() as u64,
+            "symbols: found bytes that are not UTF-8",
+        )
+    })?;
     check_ends(ends, text, base_offset + FRAME_HEADER_LEN as u64)?;
     let chain = reader.u64("frame checksum")?;
     Ok(Frame {
@@ -234,9 +230,7 @@ fn check_follows(
     if count == 0 || found.0.checked_add(count).is_none() {
         return Err(FormatError::corrupt(
             offset + 4,
-            format!(
-                "symbol frame: found {count} symbols, expected at least one and codes below 2^32 - 1"
-            ),
+            format!("symbol frame: found {count} symbols, expected at least one and codes below 2^32 - 1"),
         ));
     }
     Ok(())
@@ -288,6 +282,11 @@ impl<'a> Frame<'a> {
             start = end;
             symbol
         })
+    }
+
+    /// Where each symbol ends in [`Frame::text`].
+    pub fn ends(&self) -> impl ExactSizeIterator<Item = u32> + 'a {
+        self.ends.iter().map(|end| u32::from_le_bytes(*end))
     }
 
     /// All the text of the frame, symbol behind symbol.

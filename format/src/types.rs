@@ -306,9 +306,7 @@ fn decode_fixed_list(reader: &mut Reader<'_>) -> Result<ColumnType, FormatError>
     if len == 0 || width > FIXED_LIST_BYTES_MAX {
         return Err(FormatError::corrupt(
             offset,
-            format!(
-                "fixed list: found {width} bytes per row, expected 1 to {FIXED_LIST_BYTES_MAX}"
-            ),
+            format!("fixed list: found {width} bytes per row, expected 1 to {FIXED_LIST_BYTES_MAX}"),
         ));
     }
     Ok(ColumnType::FixedList { item, len })

@@ -146,20 +146,12 @@ impl VectorHeader {
         }
         let body = file_len.saturating_sub(header);
         if body < self.body_len {
-            return Err(FormatError::torn(
-                header,
-                "vector body",
-                self.body_len,
-                body,
-            ));
+            return Err(FormatError::torn(header, "vector body", self.body_len, body));
         }
         if file_len < header || body > self.body_len {
             return Err(FormatError::corrupt(
                 header,
-                format!(
-                    "vector body: found {body} bytes, expected {}",
-                    self.body_len
-                ),
+                format!("vector body: found {body} bytes, expected {}", self.body_len),
             ));
         }
         Ok(())
@@ -202,8 +194,8 @@ impl VectorHeader {
         if self.encoding == Encoding::Paged || self.kind.is_index() {
             return Ok(None);
         }
-        let bits = self.kind == VectorKind::Validity
-            || self.column_type_tag == 0 && self.kind == VectorKind::Values;
+        let bits =
+            self.kind == VectorKind::Validity || self.column_type_tag == 0 && self.kind == VectorKind::Values;
         let width_is_right = match self.kind {
             VectorKind::Offsets => self.width == 4 && self.rows > 0,
             _ => bits == (self.width == 0),

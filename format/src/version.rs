@@ -20,10 +20,7 @@ pub(crate) fn write_prelude(writer: &mut Writer, magic: &[u8; 8]) {
 /// Reads magic and version; answers (major, minor).
 ///
 /// A file of zeros, or one cut inside the prelude, is damage; a newer major is unsupported.
-pub(crate) fn read_prelude(
-    reader: &mut Reader<'_>,
-    magic: &[u8; 8],
-) -> Result<(u16, u16), FormatError> {
+pub(crate) fn read_prelude(reader: &mut Reader<'_>, magic: &[u8; 8]) -> Result<(u16, u16), FormatError> {
     read_magic(reader, magic)?;
     let offset = reader.offset();
     let major = reader.u16("major version")?;

@@ -33,6 +33,7 @@ fn headers_and_marks_come_back() {
     let tail = Tail {
         log: 11,
         committed_len: 12,
+        suspect: true,
     };
     assert_eq!(Tail::decode(&tail.encode()), Ok(tail));
     let pin = Pin { version: 13 };
@@ -73,10 +74,7 @@ fn a_segment_meta_with_a_column_of_every_type_comes_back() {
 fn a_checkpoint_comes_back() {
     let body = RecordBody::Checkpoint(checkpoint(3));
     let bytes = encode_record(45, 1_795_179_600_000_000_000, &body);
-    assert_eq!(
-        record(&bytes),
-        (45, 1_795_179_600_000_000_000, body, bytes.len())
-    );
+    assert_eq!(record(&bytes), (45, 1_795_179_600_000_000_000, body, bytes.len()));
 }
 
 #[test]
@@ -128,15 +126,9 @@ fn indexes_answer_what_was_put_in() {
     let body = encode_parted(&[9, 3], &[0, 10, 11]);
     let parted = PartedIndex::parse(&body, 11).unwrap();
     parted.verify().unwrap();
-    assert_eq!(
-        (parted.is_ascending(), parted.find(3)),
-        (false, Some(10..11))
-    );
+    assert_eq!((parted.is_ascending(), parted.find(3)), (false, Some(10..11)));
 
-    let groups = [
-        (9, [4, 5].into_iter().collect()),
-        (3, [0].into_iter().collect()),
-    ];
+    let groups = [(9, [4, 5].into_iter().collect()), (3, [0].into_iter().collect())];
     let body = encode_grouped(&groups);
     let grouped = GroupedIndex::parse(&body, 6).unwrap();
     grouped.verify().unwrap();

@@ -92,6 +92,11 @@ impl Engine {
         &self.pins
     }
 
+    /// Whether it was opened to be written.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
     /// Refuses writes to a database that was opened for reading.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if !self.writable {
@@ -143,7 +148,10 @@ impl Engine {
     }
 
     /// Commits and tells other processes which versions are still read here.
-    pub(crate) fn commit(&self, plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>) -> Result<Arc<Version>> {
+    pub(crate) fn commit(
+        &self,
+        plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>,
+    ) -> Result<Arc<Version>> {
         self.check_writable()?;
         let version = self.manifest.commit(plan)?;
         self.publish_pins();

@@ -49,10 +49,18 @@ pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
 /// Whether a reader of `oldest` or later, or a named snapshot, may read it.
 fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
     let created = removed.segment.created;
-    removed.removed > oldest || version.snapshots().any(|(_, number)| created <= number && number < removed.removed)
+    removed.removed > oldest
+        || version
+            .snapshots()
+            .any(|(_, number)| created <= number && number < removed.removed)
 }
 
-fn remove_dead_segments(engine: &Engine, version: &Version, oldest: u64, report: &mut GarbageReport) -> Result<()> {
+fn remove_dead_segments(
+    engine: &Engine,
+    version: &Version,
+    oldest: u64,
+    report: &mut GarbageReport,
+) -> Result<()> {
     let mut purged = Vec::new();
     for removed in version.removed() {
         if is_needed(removed, oldest, version) {
@@ -75,11 +83,16 @@ fn remove_dead_segments(engine: &Engine, version: &Version, oldest: u64, report:
 fn remove_orphans(engine: &Engine, others: &Others, report: &mut GarbageReport) -> Result<()> {
     let storage = &**engine.storage();
     let mut found = Vec::new();
-    walk_segments(storage, &RelPath::from_static("tables"), 0, &mut |path, instance| {
-        if instance != engine.pins().instance() && !others.alive.contains(&instance) {
-            found.push(path.clone());
-        }
-    })?;
+    walk_segments(
+        storage,
+        &RelPath::from_static("tables"),
+        0,
+        &mut |path, instance| {
+            if instance != engine.pins().instance() && !others.alive.contains(&instance) {
+                found.push(path.clone());
+            }
+        },
+    )?;
     if found.is_empty() {
         return Ok(());
     }
@@ -95,10 +108,16 @@ fn remove_orphans(engine: &Engine, others: &Others, report: &mut GarbageReport) 
 /// The directories of all segments that a version names, live or removed.
 pub(crate) fn named_segments(version: &Version) -> Result<BTreeSet<RelPath>> {
     let live = version.tables().flat_map(|table| {
-        table.segments().map(|segment| segment_path(&table.meta().name, segment.partition, &segment.directory))
+        table
+            .segments()
+            .map(|segment| segment_path(&table.meta().name, segment.partition, &segment.directory))
     });
     let removed = version.removed().map(|removed| {
-        segment_path(&removed.table_name, removed.segment.partition, &removed.segment.directory)
+        segment_path(
+            &removed.table_name,
+            removed.segment.partition,
+            &removed.segment.directory,
+        )
     });
     live.chain(removed).collect()
 }
@@ -115,7 +134,9 @@ pub(crate) fn walk_segments(
         entries => entries?,
     };
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
-        let Ok(path) = directory.join(&entry.name) else { continue };
+        let Ok(path) = directory.join(&entry.name) else {
+            continue;
+        };
         match instance_of(&entry.name) {
             Some(instance) => visit(&path, instance),
             None if depth < SEGMENT_DEPTH_MAX => walk_segments(storage, &path, depth + 1, visit)?,
@@ -129,13 +150,19 @@ pub(crate) fn walk_segments(
 fn instance_of(name: &str) -> Option<u32> {
     let (instance, sequence) = name.strip_prefix("s-")?.split_once('-')?;
     u32::from_str_radix(sequence, 16).ok()?;
-    (instance.len() == 8).then(|| u32::from_str_radix(instance, 16).ok()).flatten()
+    (instance.len() == 8)
+        .then(|| u32::from_str_radix(instance, 16).ok())
+        .flatten()
 }
 
 fn remove_staging(engine: &Engine, others: &Others, report: &mut GarbageReport) -> Result<()> {
     for entry in engine.storage().list(&staging())? {
-        let owner = entry.name.split_once('-').and_then(|(hex, _)| u32::from_str_radix(hex, 16).ok());
-        let dead = owner.is_some_and(|owner| owner != engine.pins().instance() && !others.alive.contains(&owner));
+        let owner = entry
+            .name
+            .split_once('-')
+            .and_then(|(hex, _)| u32::from_str_radix(hex, 16).ok());
+        let dead =
+            owner.is_some_and(|owner| owner != engine.pins().instance() && !others.alive.contains(&owner));
         if dead && entry.name.ends_with(".spill") {
             engine.storage().remove_file(&staging().join(&entry.name)?)?;
             report.files += 1;

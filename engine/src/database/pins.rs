@@ -54,19 +54,29 @@ impl Pins {
             if storage.stamp(&path)?.is_some() {
                 continue; // Alive or dead, somebody's segments carry this number.
             }
-            let Some(lock) = storage.lock(&path, LockMode::Exclusive, false)? else { continue };
+            let Some(lock) = storage.lock(&path, LockMode::Exclusive, false)? else {
+                continue;
+            };
             if storage.lock_path_is(&*lock)? && lock.len()? == 0 {
                 let mut pins = Self::unregistered(storage, instance);
                 pins.lock = Some(lock);
                 return Ok(pins);
             }
         }
-        Err(Error::new(ErrorKind::Locked, "no free name in readers/: remove the files of dead processes there"))
+        Err(Error::new(
+            ErrorKind::Locked,
+            "no free name in readers/: remove the files of dead processes there",
+        ))
     }
 
     /// Pins that no other process sees.
     pub(crate) fn unregistered(storage: &Arc<dyn Storage>, instance: u32) -> Self {
-        Self { instance, storage: Arc::clone(storage), lock: None, held: Mutex::default() }
+        Self {
+            instance,
+            storage: Arc::clone(storage),
+            lock: None,
+            held: Mutex::default(),
+        }
     }
 
     /// The number in this process's file names.
@@ -79,7 +89,13 @@ impl Pins {
         let mut held = self.held.lock();
         let (version, value) = newest();
         *held.counts.entry(version).or_default() += 1;
-        (PinGuard { pins: Arc::clone(self), version }, value)
+        (
+            PinGuard {
+                pins: Arc::clone(self),
+                version,
+            },
+            value,
+        )
     }
 
     /// Pins an older version. The caller checks afterwards that its files are still protected otherwise.
@@ -91,7 +107,10 @@ impl Pins {
             held.published = version;
         }
         drop(held);
-        Ok(PinGuard { pins: Arc::clone(self), version })
+        Ok(PinGuard {
+            pins: Arc::clone(self),
+            version,
+        })
     }
 
     /// Tells other processes the oldest version still in use here; `newest` is asked for the present one.
@@ -157,8 +176,13 @@ pub(crate) struct Others {
 pub(crate) fn read_others(storage: &dyn Storage, own: u32) -> Result<Others> {
     let mut others = Others::default();
     for entry in storage.list(&directory())? {
-        let number = entry.name.strip_suffix(".pin").and_then(|hex| u32::from_str_radix(hex, 16).ok());
-        let (Some(instance), EntryKind::File) = (number, entry.kind) else { continue };
+        let number = entry
+            .name
+            .strip_suffix(".pin")
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        let (Some(instance), EntryKind::File) = (number, entry.kind) else {
+            continue;
+        };
         if instance == own {
             continue;
         }
@@ -171,7 +195,10 @@ pub(crate) fn read_others(storage: &dyn Storage, own: u32) -> Result<Others> {
                 }
             }
             None => {
-                let pinned = storage.read(&path, 4096).ok().and_then(|bytes| Pin::decode(&bytes).ok());
+                let pinned = storage
+                    .read(&path, 4096)
+                    .ok()
+                    .and_then(|bytes| Pin::decode(&bytes).ok());
                 let version = pinned.map_or(0, |pin| pin.version);
                 others.oldest = Some(others.oldest.map_or(version, |oldest| oldest.min(version)));
                 others.alive.push(instance);

@@ -23,7 +23,11 @@ impl Snapshot {
             let version = engine.manifest().current();
             (version.number(), version)
         });
-        Ok(Self { engine: Arc::clone(engine), version, _pin: Arc::new(pin) })
+        Ok(Self {
+            engine: Arc::clone(engine),
+            version,
+            _pin: Arc::new(pin),
+        })
     }
 
     /// The version that a named snapshot keeps.
@@ -33,7 +37,11 @@ impl Snapshot {
         // If it was dropped meanwhile, its files may have gone before the pin was seen: look again.
         snapshot_version(&*engine.refresh()?, name)?;
         let version = log::read_snapshot(&**engine.storage(), engine.database(), number)?;
-        Ok(Self { engine: Arc::clone(engine), version, _pin: Arc::new(pin) })
+        Ok(Self {
+            engine: Arc::clone(engine),
+            version,
+            _pin: Arc::new(pin),
+        })
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
@@ -57,7 +65,11 @@ impl Snapshot {
 fn snapshot_version(version: &Version, name: &str) -> Result<u64> {
     version.snapshot(name).ok_or_else(|| {
         let names: Vec<_> = version.snapshots().map(|(name, _)| format!("{name:?}")).collect();
-        let there = if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) };
+        let there = if names.is_empty() {
+            "there are none".to_owned()
+        } else {
+            format!("there are {}", names.join(", "))
+        };
         Error::not_found(format!("there is no snapshot {name:?}; {there}"))
     })
 }

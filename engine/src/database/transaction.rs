@@ -42,7 +42,11 @@ impl Transaction {
     pub fn create_table(&mut self, spec: &TableSpec) -> Result<()> {
         let id = PROVISIONAL + u32::try_from(self.created.len()).unwrap_or(u32::MAX - PROVISIONAL);
         let meta = spec.meta(id)?;
-        let exists = self.engine.refresh()?.table(spec.name()).is_ok_and(|table| !self.dropped.contains(&table.meta().table));
+        let exists = self
+            .engine
+            .refresh()?
+            .table(spec.name())
+            .is_ok_and(|table| !self.dropped.contains(&table.meta().table));
         if exists || self.created.iter().any(|other| other.name == meta.name) {
             return Err(Error::conflict(format!(
                 "table {:?} exists already: open it, or choose another name",
@@ -96,9 +100,13 @@ impl Transaction {
         let meta = self.table(table)?;
         let mut writer = BulkWriter::new(&self.engine, &meta, options.clone())?;
         for batch in batches {
-            writer.push(&batch?).map_err(|error| error.context(format!("table {table:?}")))?;
+            writer
+                .push(&batch?)
+                .map_err(|error| error.context(format!("table {table:?}")))?;
         }
-        let built = writer.finish(progress).map_err(|error| error.context(format!("table {table:?}")))?;
+        let built = writer
+            .finish(progress)
+            .map_err(|error| error.context(format!("table {table:?}")))?;
         let report = built.report(0);
         self.built.merge(built);
         self.tables.push(meta);
@@ -124,12 +132,18 @@ impl Transaction {
         let drops = !self.dropped.is_empty();
         let mut items: Vec<EditItem> = domains.into_iter().map(EditItem::GrowDomain).collect();
         items.extend(self.dropped.drain(..).map(|table| EditItem::DropTable { table }));
-        items.extend(std::mem::take(&mut self.created).into_iter().map(EditItem::CreateTable));
+        items.extend(
+            std::mem::take(&mut self.created)
+                .into_iter()
+                .map(EditItem::CreateTable),
+        );
         items.extend(self.built.segments.iter().cloned().map(EditItem::AddSegment));
         if items.is_empty() {
             return Ok(self.built.report(self.engine.refresh()?.number()));
         }
-        let committed = self.engine.commit(|version| Ok(numbered(items, version.next_table(), version.number() + 1)));
+        let committed = self
+            .engine
+            .commit(|version| Ok(numbered(items, version.next_table(), version.number() + 1)));
         let built = std::mem::take(&mut self.built);
         match committed {
             Ok(version) => {

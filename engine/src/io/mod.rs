@@ -23,7 +23,5 @@ mod unsynced;
 pub use path::RelPath;
 pub use real::{Access, COPY_BYTES_MAX, Options, RealStorage};
 pub use region::{REGION_ALIGNMENT, Region};
-pub use storage::{
-    DirEntry, EntryKind, FileLock, FileStamp, LockMode, ReadableFile, Storage, WritableFile,
-};
+pub use storage::{DirEntry, EntryKind, FileLock, FileStamp, LockMode, ReadableFile, Storage, WritableFile};
 pub use unsynced::UnsyncedStorage;

@@ -42,8 +42,7 @@ impl RelPath {
     /// # Errors
     /// `Invalid` when a component is not allowed; the empty text too: the root is [`RelPath::root`].
     pub fn new(text: &str) -> Result<Self> {
-        text.split('/')
-            .try_for_each(|component| check(component, text))?;
+        text.split('/').try_for_each(|component| check(component, text))?;
         Ok(Self(text.to_owned()))
     }
 
@@ -156,10 +155,7 @@ mod tests {
         assert_eq!(path.name(), Some("c"));
         let parent = path.parent().expect("not the root");
         assert_eq!(parent.join("c").expect("valid"), path);
-        assert_eq!(
-            parent.parent().and_then(|a| a.parent()),
-            Some(RelPath::root())
-        );
+        assert_eq!(parent.parent().and_then(|a| a.parent()), Some(RelPath::root()));
         assert_eq!(RelPath::root().parent(), None);
         assert_eq!(RelPath::root().components().count(), 0);
         assert_eq!(RelPath::root().to_string(), ".");

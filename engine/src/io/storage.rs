@@ -93,8 +93,7 @@ pub trait Storage: Send + Sync + Debug + 'static {
     ///
     /// # Errors
     /// See [`Storage`].
-    fn lock(&self, path: &RelPath, mode: LockMode, wait: bool)
-    -> Result<Option<Box<dyn FileLock>>>;
+    fn lock(&self, path: &RelPath, mode: LockMode, wait: bool) -> Result<Option<Box<dyn FileLock>>>;
 
     /// True when the file that `lock` holds is still the one its path names.
     ///

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    DirEntry, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage, WritableFile,
-};
+use super::{DirEntry, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage, WritableFile};
 use crate::error::Result;
 
 /// A storage whose syncs do nothing. Survives the end of the process, but neither an OS crash nor a power cut:
@@ -54,12 +52,7 @@ impl Storage for UnsyncedStorage {
     fn stamp(&self, path: &RelPath) -> Result<Option<FileStamp>> {
         self.0.stamp(path)
     }
-    fn lock(
-        &self,
-        path: &RelPath,
-        mode: LockMode,
-        wait: bool,
-    ) -> Result<Option<Box<dyn FileLock>>> {
+    fn lock(&self, path: &RelPath, mode: LockMode, wait: bool) -> Result<Option<Box<dyn FileLock>>> {
         self.0.lock(path, mode, wait)
     }
     fn lock_path_is(&self, lock: &dyn FileLock) -> Result<bool> {

@@ -37,7 +37,9 @@ struct Committer {
 
 impl std::fmt::Debug for Manifest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Manifest").field("version", &self.current.load().number()).finish_non_exhaustive()
+        f.debug_struct("Manifest")
+            .field("version", &self.current.load().number())
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +60,10 @@ impl Manifest {
             clock,
             database,
             current: ArcSwap::from_pointee(version),
-            committer: Mutex::new(Committer { position, writer: None }),
+            committer: Mutex::new(Committer {
+                position,
+                writer: None,
+            }),
             poison: OnceLock::new(),
         })
     }
@@ -100,7 +105,10 @@ impl Manifest {
     /// # Errors
     /// What `plan` or applying its edit says, with nothing written. `Io` when the log cannot be written; after a
     /// failed sync every further commit of this process is refused.
-    pub(crate) fn commit(&self, plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>) -> Result<Arc<Version>> {
+    pub(crate) fn commit(
+        &self,
+        plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>,
+    ) -> Result<Arc<Version>> {
         let mut committer = self.committer.lock();
         self.check_poison()?;
         let lock = exclusive(&*self.storage)?;
@@ -154,8 +162,7 @@ impl Manifest {
             committer.writer = None;
             return Err(self.poison(&error, marked.err()));
         }
-        let position = Position { len: committer.position.len + record.len() as u64, ..committer.position.clone() };
-        committer.position = position;
+        committer.position.len += record.len() as u64;
         // Only a lower bound for the next reader; the commit is durable whether or not it can be written.
         if let Err(error) = log::write_tail(lock, &committer.position) {
             tracing::warn!(%error, "the committed length could not be written to manifest/LOCK");
@@ -197,19 +204,24 @@ impl Manifest {
         }
     }
 
-    /// Takes the commit lock and keeps others from committing while `work` runs on the newest version.
-    pub(crate) fn with_lock<T>(&self, work: impl FnOnce(&Version) -> Result<T>) -> Result<T> {
+    /// Keeps others from committing while `work` runs on the newest version and the number of its log.
+    pub(crate) fn with_lock<T>(&self, work: impl FnOnce(&Version, u64) -> Result<T>) -> Result<T> {
         let mut committer = self.committer.lock();
         let _lock = exclusive(&*self.storage)?;
         self.follow(&mut committer)?;
-        work(&self.current())
+        work(&self.current(), committer.position.log)
     }
 }
 
 fn exclusive(storage: &dyn Storage) -> Result<Box<dyn FileLock>> {
     storage
         .lock(&log::lock_path(), LockMode::Exclusive, true)?
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "waiting for the commit lock gave none".to_owned()))
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "waiting for the commit lock gave none".to_owned(),
+            )
+        })
 }
 
 /// A checkpoint is written when the edits since the last one outweigh it, so that its cost is spread over them.

@@ -40,6 +40,19 @@ pub(crate) fn log_path(number: u64) -> Result<RelPath> {
     directory().join(&format!("{number:010}.log"))
 }
 
+/// The number of a log's file name.
+pub(crate) fn log_number(name: &str) -> Option<u64> {
+    name.strip_suffix(".log")?.parse().ok()
+}
+
+/// The version of a snapshot checkpoint's file name.
+pub(crate) fn snapshot_number(name: &str) -> Option<u64> {
+    name.strip_prefix("snapshot-")?
+        .strip_suffix(".ckpt")?
+        .parse()
+        .ok()
+}
+
 /// The checkpoint that keeps a named snapshot's version.
 pub(crate) fn snapshot_path(version: u64) -> Result<RelPath> {
     directory().join(&format!("snapshot-{version:010}.ckpt"))
@@ -72,18 +85,25 @@ pub(crate) fn load(storage: &dyn Storage, database: u128) -> Result<(Version, Po
         let number = read_current(storage)?;
         match load_log(storage, database, number, current) {
             // The log was replaced and removed after CURRENT was read: read CURRENT again.
-            Err(error) if error.kind() == ErrorKind::NotFound && storage.stamp(&current_path())? != current => {}
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && storage.stamp(&current_path())? != current => {}
             outcome => return outcome,
         }
     }
-    Err(Error::corrupt("manifest/CURRENT changes faster than it can be read".to_owned()))
+    Err(Error::corrupt(
+        "manifest/CURRENT changes faster than it can be read".to_owned(),
+    ))
 }
 
 fn read_current(storage: &dyn Storage) -> Result<u64> {
-    let bytes = storage.read(&current_path(), SMALL_FILE_MAX).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::corrupt("manifest/CURRENT is missing: it names the log that is in use".to_owned()),
-        _ => error,
-    })?;
+    let bytes = storage
+        .read(&current_path(), SMALL_FILE_MAX)
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Error::corrupt("manifest/CURRENT is missing: it names the log that is in use".to_owned())
+            }
+            _ => error,
+        })?;
     let current = Current::decode(&bytes).map_err(|error| Error::from_format("manifest/CURRENT", &error))?;
     Ok(current.log)
 }
@@ -105,8 +125,14 @@ fn load_log(
             header.number, header.database
         )));
     }
-    let mut position =
-        Position { log: number, len: HEADER_LEN as u64, checkpoint_len: 0, torn: false, current, database };
+    let mut position = Position {
+        log: number,
+        len: HEADER_LEN as u64,
+        checkpoint_len: 0,
+        torn: false,
+        current,
+        database,
+    };
     if let Some(tail) = read_tail(storage)?
         && tail.suspect
         && tail.log == number
@@ -116,7 +142,11 @@ fn load_log(
         position.torn = true;
     }
     let mut version = None;
-    replay(bytes.get(HEADER_LEN..).unwrap_or_default(), &mut position, &mut version)?;
+    replay(
+        bytes.get(HEADER_LEN..).unwrap_or_default(),
+        &mut position,
+        &mut version,
+    )?;
     let version = version.ok_or_else(|| Error::corrupt(format!("{name} holds no checkpoint")))?;
     check_tail(storage, &position)?;
     Ok((version, position))
@@ -135,10 +165,17 @@ fn replay(bytes: &[u8], position: &mut Position, version: &mut Option<Version>) 
                 position.torn = true;
                 return Ok(());
             }
-            RecordOutcome::Record { version: number, committed_at, body, len } => {
+            RecordOutcome::Record {
+                version: number,
+                committed_at,
+                body,
+                len,
+            } => {
                 let at = position.len;
                 let located = |error: Error| {
-                    Error::corrupt(format!("{name}: the record at byte {at} (version {number}) does not apply: {error}"))
+                    Error::corrupt(format!(
+                        "{name}: the record at byte {at} (version {number}) does not apply: {error}"
+                    ))
                 };
                 *version = Some(match (body, version.take()) {
                     (RecordBody::Checkpoint(checkpoint), None) => {
@@ -149,7 +186,8 @@ fn replay(bytes: &[u8], position: &mut Position, version: &mut Option<Version>) 
                         before.apply(number, committed_at, &items).map_err(located)?
                     }
                     (_, before) => {
-                        let before = before.map_or("no version".to_owned(), |v| format!("version {}", v.number()));
+                        let before =
+                            before.map_or("no version".to_owned(), |v| format!("version {}", v.number()));
                         return Err(located(Error::corrupt(format!("it follows {before}"))));
                     }
                 });
@@ -161,7 +199,9 @@ fn replay(bytes: &[u8], position: &mut Position, version: &mut Option<Version>) 
 
 /// Refuses a log that is shorter, or damaged earlier, than the last commit made it.
 fn check_tail(storage: &dyn Storage, position: &Position) -> Result<()> {
-    let Some(tail) = read_tail(storage)? else { return Ok(()) };
+    let Some(tail) = read_tail(storage)? else {
+        return Ok(());
+    };
     let name = log_path(position.log)?;
     if tail.log > position.log {
         // The log may have been switched between the two reads; the caller's retry sees it.
@@ -213,7 +253,9 @@ pub(crate) fn follow(
         return load(storage, position.database).map(Some);
     }
     let path = log_path(position.log)?;
-    let Some(stamp) = storage.stamp(&path)? else { return load(storage, position.database).map(Some) };
+    let Some(stamp) = storage.stamp(&path)? else {
+        return load(storage, position.database).map(Some);
+    };
     if stamp.len == position.len {
         return Ok(None);
     }
@@ -224,10 +266,15 @@ pub(crate) fn follow(
         )));
     }
     let bytes = match read_from(storage, &path, position.len) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return load(storage, position.database).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return load(storage, position.database).map(Some);
+        }
         bytes => bytes?,
     };
-    let mut position = Position { torn: false, ..position.clone() };
+    let mut position = Position {
+        torn: false,
+        ..position.clone()
+    };
     let before = position.len;
     let mut next = Some(version.clone());
     replay(&bytes, &mut position, &mut next)?;
@@ -244,13 +291,21 @@ pub(crate) fn writer(storage: &dyn Storage, position: &Position) -> Result<Box<d
 
 /// Records that the log was made durable up to `position`. The commit lock is held.
 pub(crate) fn write_tail(lock: &dyn FileLock, position: &Position) -> Result<()> {
-    let tail = Tail { log: position.log, committed_len: position.len, suspect: false };
+    let tail = Tail {
+        log: position.log,
+        committed_len: position.len,
+        suspect: false,
+    };
     lock.write_at(0, &tail.encode())
 }
 
 /// Records that what follows `position` in the log was not made durable and must not be read.
 pub(crate) fn write_suspect_tail(lock: &dyn FileLock, position: &Position) -> Result<()> {
-    let tail = Tail { log: position.log, committed_len: position.len, suspect: true };
+    let tail = Tail {
+        log: position.log,
+        committed_len: position.len,
+        suspect: true,
+    };
     lock.write_at(0, &tail.encode())
 }
 
@@ -336,7 +391,10 @@ pub(crate) fn read_snapshot(storage: &dyn Storage, database: u128, number: u64) 
     let bytes = read_from(storage, &path, 0)?;
     let header = LogHeader::decode(&bytes).map_err(|error| Error::from_format(&name, &error))?;
     if header.database != database {
-        return Err(Error::corrupt(format!("{name} belongs to database {:032x}", header.database)));
+        return Err(Error::corrupt(format!(
+            "{name} belongs to database {:032x}",
+            header.database
+        )));
     }
     let mut position = Position {
         log: 0,
@@ -347,9 +405,15 @@ pub(crate) fn read_snapshot(storage: &dyn Storage, database: u128, number: u64) 
         database,
     };
     let mut version = None;
-    replay(bytes.get(HEADER_LEN..).unwrap_or_default(), &mut position, &mut version)?;
+    replay(
+        bytes.get(HEADER_LEN..).unwrap_or_default(),
+        &mut position,
+        &mut version,
+    )?;
     match version {
         Some(version) if version.number() == number && !position.torn => Ok(Arc::new(version)),
-        _ => Err(Error::corrupt(format!("{name} does not hold version {number} whole"))),
+        _ => Err(Error::corrupt(format!(
+            "{name} does not hold version {number} whole"
+        ))),
     }
 }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gapless_format::{
-    Checkpoint, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedSegment, SegmentRef, SnapshotMeta, TableMeta,
+    Checkpoint, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedSegment, SegmentRef, SnapshotMeta,
+    TableMeta,
 };
 use imbl::OrdMap;
 
@@ -42,11 +43,19 @@ struct PartitionSlot {
     start: i64,
 }
 
-const UNITS: [PartitionUnit; 4] = [PartitionUnit::Hour, PartitionUnit::Day, PartitionUnit::Month, PartitionUnit::Year];
+const UNITS: [PartitionUnit; 4] = [
+    PartitionUnit::Hour,
+    PartitionUnit::Day,
+    PartitionUnit::Month,
+    PartitionUnit::Year,
+];
 
 impl PartitionSlot {
     fn of(key: PartitionKey) -> Self {
-        Self { unit: unit_rank(key.unit), start: key.start }
+        Self {
+            unit: unit_rank(key.unit),
+            start: key.start,
+        }
     }
 }
 
@@ -61,7 +70,13 @@ fn unit_rank(unit: PartitionUnit) -> u8 {
 
 impl TableState {
     fn new(meta: TableMeta) -> Self {
-        Self { meta: Arc::new(meta), partitions: OrdMap::new(), rows: 0, bytes: 0, segments: 0 }
+        Self {
+            meta: Arc::new(meta),
+            partitions: OrdMap::new(),
+            rows: 0,
+            bytes: 0,
+            segments: 0,
+        }
     }
 
     /// The table's description.
@@ -101,10 +116,24 @@ impl TableState {
         }
         let mut found = Vec::new();
         for unit in UNITS {
-            let first = PartitionSlot { unit: unit_rank(unit), start: PartitionKey::containing(unit, time.start).start };
-            let last = PartitionSlot { unit: unit_rank(unit), start: time.end.saturating_sub(1) };
+            let first = PartitionSlot {
+                unit: unit_rank(unit),
+                start: PartitionKey::containing(unit, time.start).start,
+            };
+            let last = PartitionSlot {
+                unit: unit_rank(unit),
+                start: time.end.saturating_sub(1),
+            };
             let slots = self.partitions.range(first..=last);
-            found.extend(slots.map(|(slot, segments)| (PartitionKey { unit, start: slot.start }, Arc::clone(segments))));
+            found.extend(slots.map(|(slot, segments)| {
+                (
+                    PartitionKey {
+                        unit,
+                        start: slot.start,
+                    },
+                    Arc::clone(segments),
+                )
+            }));
         }
         found.sort_by_key(|(key, _)| (key.start, std::cmp::Reverse(unit_rank(key.unit))));
         found
@@ -124,9 +153,16 @@ impl TableState {
 
     fn add(&mut self, segment: SegmentRef) -> Result<()> {
         let slot = PartitionSlot::of(segment.partition);
-        let mut segments = self.partitions.get(&slot).map(|segments| segments.to_vec()).unwrap_or_default();
+        let mut segments = self
+            .partitions
+            .get(&slot)
+            .map(|segments| segments.to_vec())
+            .unwrap_or_default();
         if segments.iter().any(|other| other.segment == segment.segment) {
-            return Err(Error::corrupt(format!("segment {} is added twice", segment.directory)));
+            return Err(Error::corrupt(format!(
+                "segment {} is added twice",
+                segment.directory
+            )));
         }
         self.rows += segment.rows;
         self.bytes += segment.bytes;
@@ -186,11 +222,22 @@ impl Version {
     /// # Errors
     /// `NotFound`, listing the tables there are.
     pub fn table(&self, name: &str) -> Result<&Arc<TableState>> {
-        self.names.get(name).and_then(|id| self.tables.get(id)).ok_or_else(|| {
-            let names: Vec<_> = self.table_names().take(20).map(|name| format!("{name:?}")).collect();
-            let there = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
-            Error::not_found(format!("there is no table {name:?} in this database; {there}"))
-        })
+        self.names
+            .get(name)
+            .and_then(|id| self.tables.get(id))
+            .ok_or_else(|| {
+                let names: Vec<_> = self
+                    .table_names()
+                    .take(20)
+                    .map(|name| format!("{name:?}"))
+                    .collect();
+                let there = if names.is_empty() {
+                    "it has none".to_owned()
+                } else {
+                    format!("it has {}", names.join(", "))
+                };
+                Error::not_found(format!("there is no table {name:?} in this database; {there}"))
+            })
     }
 
     /// A table by its id.
@@ -215,7 +262,9 @@ impl Version {
 
     /// Named snapshots and the version each one pins.
     pub fn snapshots(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.snapshots.iter().map(|(name, version)| (name.as_str(), *version))
+        self.snapshots
+            .iter()
+            .map(|(name, version)| (name.as_str(), *version))
     }
 
     /// The version that a named snapshot pins.
@@ -241,7 +290,9 @@ impl Version {
         match item {
             EditItem::CreateTable(meta) => self.create_table(meta.clone()),
             EditItem::DropTable { table } => self.drop_table(*table),
-            EditItem::AddSegment(segment) => self.edit_table(segment.table, |table| table.add(segment.clone())),
+            EditItem::AddSegment(segment) => {
+                self.edit_table(segment.table, |table| table.add(segment.clone()))
+            }
             EditItem::RemoveSegment { table, segment } => self.remove_segment(*table, *segment),
             EditItem::GrowDomain(domain) => self.grow_domain(domain),
             EditItem::CreateSnapshot { name, version } => self.create_snapshot(name, *version),
@@ -343,14 +394,29 @@ impl Version {
             version: self.number,
             committed_at: self.committed_at,
             next_table: self.next_table,
-            tables: self.tables.values().map(|state| TableMeta::clone(&state.meta)).collect(),
-            segments: self.tables.values().flat_map(|state| state.segments().map(|s| SegmentRef::clone(s))).collect(),
-            removed: self.removed.values().map(|removed| RemovedSegment::clone(removed)).collect(),
+            tables: self
+                .tables
+                .values()
+                .map(|state| TableMeta::clone(&state.meta))
+                .collect(),
+            segments: self
+                .tables
+                .values()
+                .flat_map(|state| state.segments().map(|s| SegmentRef::clone(s)))
+                .collect(),
+            removed: self
+                .removed
+                .values()
+                .map(|removed| RemovedSegment::clone(removed))
+                .collect(),
             domains: self.domains.values().cloned().collect(),
             snapshots: self
                 .snapshots
                 .iter()
-                .map(|(name, version)| SnapshotMeta { name: name.clone(), version: *version })
+                .map(|(name, version)| SnapshotMeta {
+                    name: name.clone(),
+                    version: *version,
+                })
                 .collect(),
         }
     }
@@ -366,7 +432,8 @@ impl Version {
             next_table: checkpoint.next_table,
             ..Self::default()
         };
-        let inconsistent = |error: Error| Error::corrupt(format!("the checkpoint contradicts itself: {error}"));
+        let inconsistent =
+            |error: Error| Error::corrupt(format!("the checkpoint contradicts itself: {error}"));
         for meta in checkpoint.tables {
             version.create_table(meta).map_err(inconsistent)?;
         }
@@ -385,17 +452,22 @@ impl Version {
 
     /// Adds many segments at once: one copy of each table's state instead of one for each segment.
     fn add_all(&mut self, segments: Vec<SegmentRef>) -> Result<()> {
-        let mut by_table: std::collections::BTreeMap<u32, Vec<SegmentRef>> = std::collections::BTreeMap::new();
+        let mut by_table: std::collections::BTreeMap<u32, Vec<SegmentRef>> =
+            std::collections::BTreeMap::new();
         for segment in segments {
             by_table.entry(segment.table).or_default().push(segment);
         }
         for (table, segments) in by_table {
-            self.edit_table(table, |state| segments.into_iter().try_for_each(|segment| state.add(segment)))?;
+            self.edit_table(table, |state| {
+                segments.into_iter().try_for_each(|segment| state.add(segment))
+            })?;
         }
         Ok(())
     }
 }
 
 fn gone(table: u32) -> Error {
-    Error::conflict(format!("table id {table} does not exist at this version: it was dropped by another commit"))
+    Error::conflict(format!(
+        "table id {table} does not exist at this version: it was dropped by another commit"
+    ))
 }

@@ -32,7 +32,11 @@ pub(crate) struct SegmentCache {
 
 impl SegmentCache {
     pub(crate) fn new(storage: Arc<dyn Storage>, vectors_max: usize) -> Self {
-        Self { storage, segments: Cache::new(SEGMENTS_MAX), vectors: Cache::new(vectors_max) }
+        Self {
+            storage,
+            segments: Cache::new(SEGMENTS_MAX),
+            vectors: Cache::new(vectors_max),
+        }
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {

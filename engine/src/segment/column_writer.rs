@@ -10,8 +10,8 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
 use arrow_select::concat::concat;
 use gapless_format::{
-    Attribute, ColumnMeta, ColumnSpec, ColumnType, Encoding, HEADER_LEN, PAGE_ROWS, PageStats, VectorHeader, VectorKind,
-    checksum, file_name,
+    Attribute, ColumnMeta, ColumnSpec, ColumnType, Encoding, HEADER_LEN, PAGE_ROWS, PageStats, VectorHeader,
+    VectorKind, checksum, file_name,
 };
 
 use super::index_writer::IndexWriter;
@@ -47,10 +47,22 @@ pub(crate) struct VectorFile {
 }
 
 impl VectorFile {
-    pub(crate) fn create(storage: &dyn Storage, segment: &RelPath, column: &str, kind: VectorKind) -> Result<Self> {
+    pub(crate) fn create(
+        storage: &dyn Storage,
+        segment: &RelPath,
+        column: &str,
+        kind: VectorKind,
+    ) -> Result<Self> {
         let path = vector_path(segment, column, kind)?;
         let file = storage.create(&path)?;
-        Ok(Self { kind, path, file, pending: vec![0; HEADER_LEN], started: false, body_len: 0 })
+        Ok(Self {
+            kind,
+            path,
+            file,
+            pending: vec![0; HEADER_LEN],
+            started: false,
+            body_len: 0,
+        })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -79,10 +91,16 @@ impl VectorFile {
 
     /// Writes the header and gives the file, to be synced, with its whole length.
     pub(crate) fn finish(mut self, header: VectorHeader) -> Result<(Box<dyn WritableFile>, u64)> {
-        let header = VectorHeader { kind: self.kind, body_len: self.body_len, ..header };
-        header.check_len(HEADER_LEN as u64 + self.body_len).map_err(|error| {
-            Error::internal(format!("{} was written with a wrong length: {error}", self.path))
-        })?;
+        let header = VectorHeader {
+            kind: self.kind,
+            body_len: self.body_len,
+            ..header
+        };
+        header
+            .check_len(HEADER_LEN as u64 + self.body_len)
+            .map_err(|error| {
+                Error::internal(format!("{} was written with a wrong length: {error}", self.path))
+            })?;
         if self.started {
             self.flush()?;
             self.file.write_at(0, &header.encode())?;
@@ -146,7 +164,11 @@ impl ColumnWriter {
             value_bytes: 0,
             null_count: 0,
             pages: Vec::new(),
-            indexes: spec.attributes.iter().map(|kind| IndexWriter::new(*kind, is_series)).collect(),
+            indexes: spec
+                .attributes
+                .iter()
+                .map(|kind| IndexWriter::new(*kind, is_series))
+                .collect(),
             spec: spec.clone(),
         })
     }
@@ -182,7 +204,8 @@ impl ColumnWriter {
             [one] => self.page(one),
             many => {
                 let arrays: Vec<&dyn Array> = many.iter().map(AsRef::as_ref).collect();
-                let page = concat(&arrays).map_err(|error| Error::internal(format!("pages do not join: {error}")))?;
+                let page = concat(&arrays)
+                    .map_err(|error| Error::internal(format!("pages do not join: {error}")))?;
                 self.page(&page)
             }
         }
@@ -246,17 +269,31 @@ impl ColumnWriter {
 
     /// `offsets` count items of `width` bytes in `items`. On disk they count from the segment's beginning.
     fn write_variable(&mut self, offsets: &[i32], items: &[u8], width: usize) -> Result<(u64, u64)> {
-        let position = |offset: &i32| usize::try_from(*offset).unwrap_or(usize::MAX).saturating_mul(width);
-        let (start, end) = (offsets.first().map_or(0, position), offsets.last().map_or(0, position));
-        let bytes = items.get(start..end).ok_or_else(|| Error::internal("list offsets leave their values"))?;
+        let position = |offset: &i32| {
+            usize::try_from(*offset)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(width)
+        };
+        let (start, end) = (
+            offsets.first().map_or(0, position),
+            offsets.last().map_or(0, position),
+        );
+        let bytes = items
+            .get(start..end)
+            .ok_or_else(|| Error::internal("list offsets leave their values"))?;
         let base = self.value_bytes / width.max(1) as u64;
         let first = offsets.first().copied().unwrap_or_default();
         let mut encoded = Vec::with_capacity(offsets.len() * 4);
         for offset in offsets {
             let offset = base + u64::from(offset.wrapping_sub(first).cast_unsigned());
-            let offset = u32::try_from(offset).ok().filter(|offset| *offset <= i32::MAX.unsigned_abs());
+            let offset = u32::try_from(offset)
+                .ok()
+                .filter(|offset| *offset <= i32::MAX.unsigned_abs());
             let offset = offset.ok_or_else(|| {
-                Error::internal(format!("column {:?} has over 2 GiB of values in one segment", self.spec.name))
+                Error::internal(format!(
+                    "column {:?} has over 2 GiB of values in one segment",
+                    self.spec.name
+                ))
             })?;
             encoded.extend_from_slice(&offset.to_le_bytes());
         }
@@ -273,8 +310,12 @@ impl ColumnWriter {
         }
         if self.validity.is_none() {
             let full = [0xff; PAGE_ROWS / 8];
-            let mut file =
-                VectorFile::create(&*self.storage, &self.segment_path, &self.spec.name, VectorKind::Validity)?;
+            let mut file = VectorFile::create(
+                &*self.storage,
+                &self.segment_path,
+                &self.spec.name,
+                VectorKind::Validity,
+            )?;
             for stats in &mut self.pages {
                 file.write(&full)?;
                 stats.validity_checksum = checksum(&full);
@@ -285,7 +326,10 @@ impl ColumnWriter {
             Some(nulls) => nulls.inner().sliced(),
             None => BooleanBuffer::new_set(page.len()).into_inner(),
         };
-        let bytes = clear_padding(bits.as_slice().get(..page.len().div_ceil(8)).unwrap_or_default(), page.len());
+        let bytes = clear_padding(
+            bits.as_slice().get(..page.len().div_ceil(8)).unwrap_or_default(),
+            page.len(),
+        );
         if let Some(file) = &mut self.validity {
             file.write(&bytes)?;
         }
@@ -307,13 +351,15 @@ impl ColumnWriter {
             body_checksum: checksum(&sums.iter().flat_map(|sum| sum.to_le_bytes()).collect::<Vec<_>>()),
             segment: self.segment,
         };
-        let width = self.spec.column_type.body_width();
+        let width = self.spec.column_type.body_width() as usize;
         let items = match &self.spec.column_type {
             column_type if column_type.has_offsets() => self.value_bytes / width.max(1) as u64,
             _ => rows,
         };
         let sums = |sum: fn(&PageStats) -> u64| self.pages.iter().map(sum).collect::<Vec<_>>();
-        let (file, values_bytes) = self.values.finish(header(items, width, sums(|page| page.checksum)))?;
+        let (file, values_bytes) = self
+            .values
+            .finish(header(items, width, sums(|page| page.checksum)))?;
         files.push(file);
         let mut offsets_bytes = 0;
         if let Some(offsets) = self.offsets {
@@ -366,7 +412,9 @@ fn fixed_bytes(array: &ArrayRef) -> Result<(arrow_buffer::Buffer, usize)> {
     if let DataType::FixedSizeList(_, len) = array.data_type() {
         let list = array.as_fixed_size_list();
         let len = usize::try_from(*len).unwrap_or_default();
-        let values = list.values().slice(list.value_offset(0).unsigned_abs() as usize, array.len() * len);
+        let values = list
+            .values()
+            .slice(list.value_offset(0).unsigned_abs() as usize, array.len() * len);
         return fixed_bytes(&values);
     }
     let width = array
@@ -374,8 +422,14 @@ fn fixed_bytes(array: &ArrayRef) -> Result<(arrow_buffer::Buffer, usize)> {
         .primitive_width()
         .ok_or_else(|| Error::internal(format!("{} has no fixed width", array.data_type())))?;
     let data = array.to_data();
-    let buffer = data.buffers().first().ok_or_else(|| Error::internal("an array has no values"))?;
-    Ok((buffer.slice_with_length(data.offset() * width, data.len() * width), width))
+    let buffer = data
+        .buffers()
+        .first()
+        .ok_or_else(|| Error::internal("an array has no values"))?;
+    Ok((
+        buffer.slice_with_length(data.offset() * width, data.len() * width),
+        width,
+    ))
 }
 
 /// Whether a type is a list, whose items may not be null.

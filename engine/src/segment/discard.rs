@@ -14,7 +14,10 @@ pub(crate) struct SegmentGuard {
 
 impl SegmentGuard {
     pub(crate) fn new(storage: &Arc<dyn Storage>, path: &RelPath) -> Self {
-        Self { storage: Arc::clone(storage), path: Some(path.clone()) }
+        Self {
+            storage: Arc::clone(storage),
+            path: Some(path.clone()),
+        }
     }
 
     /// The segment is committed: it stays.

@@ -7,8 +7,8 @@ use arrow_array::{Array, ArrayRef};
 use arrow_ord::cmp;
 use arrow_schema::DataType;
 use gapless_format::{
-    Attribute, AttributeKind, ColumnSpec, Encoding, NULL_CODE, VectorHeader, VectorKind, checksum, encode_grouped,
-    encode_parted, encode_unique,
+    Attribute, AttributeKind, ColumnSpec, Encoding, NULL_CODE, VectorHeader, VectorKind, checksum,
+    encode_grouped, encode_parted, encode_unique,
 };
 use roaring::RoaringBitmap;
 
@@ -22,22 +22,36 @@ pub(crate) enum IndexWriter {
     /// The last row so far.
     Sorted { last: Option<ArrayRef> },
     /// Runs of equal keys. Nulls are a run of their own in the series column and refused elsewhere.
-    Parted { keys: Vec<u64>, starts: Vec<u32>, seen: HashMap<u64, u32>, nulls: bool },
+    Parted {
+        keys: Vec<u64>,
+        starts: Vec<u32>,
+        seen: HashMap<u64, u32>,
+        nulls: bool,
+    },
     /// Rows by key; nulls are not in it.
     Grouped { rows: HashMap<u64, RoaringBitmap> },
     /// Row by key; nulls are not in it. Pages are kept where keys are hashes, to compare the values.
-    Unique { rows: Vec<(u64, u32)>, pages: Vec<ArrayRef> },
+    Unique {
+        rows: Vec<(u64, u32)>,
+        pages: Vec<ArrayRef>,
+    },
 }
 
 impl IndexWriter {
     pub(crate) fn new(kind: AttributeKind, is_series: bool) -> Self {
         match kind {
             AttributeKind::Sorted => Self::Sorted { last: None },
-            AttributeKind::Parted => {
-                Self::Parted { keys: Vec::new(), starts: Vec::new(), seen: HashMap::new(), nulls: is_series }
-            }
+            AttributeKind::Parted => Self::Parted {
+                keys: Vec::new(),
+                starts: Vec::new(),
+                seen: HashMap::new(),
+                nulls: is_series,
+            },
             AttributeKind::Grouped => Self::Grouped { rows: HashMap::new() },
-            AttributeKind::Unique => Self::Unique { rows: Vec::new(), pages: Vec::new() },
+            AttributeKind::Unique => Self::Unique {
+                rows: Vec::new(),
+                pages: Vec::new(),
+            },
         }
     }
 
@@ -63,7 +77,12 @@ impl IndexWriter {
                 check_ascending(last.as_ref(), page, first_row, column)?;
                 *last = Some(page.slice(page.len() - 1, 1));
             }
-            Self::Parted { keys: run_keys, starts, seen, nulls } => {
+            Self::Parted {
+                keys: run_keys,
+                starts,
+                seen,
+                nulls,
+            } => {
                 for (row, key) in (first_row..).zip(keys(page)?) {
                     let key = match key {
                         Some(key) => key,
@@ -113,7 +132,16 @@ impl IndexWriter {
     ) -> Result<(Attribute, Option<Box<dyn WritableFile>>)> {
         let kind = self.kind();
         let (vector, body) = match self {
-            Self::Sorted { .. } => return Ok((Attribute { kind, index_bytes: 0, checksum: 0 }, None)),
+            Self::Sorted { .. } => {
+                return Ok((
+                    Attribute {
+                        kind,
+                        index_bytes: 0,
+                        checksum: 0,
+                    },
+                    None,
+                ));
+            }
             Self::Parted { keys, mut starts, .. } => {
                 starts.push(u32::try_from(rows).unwrap_or(u32::MAX));
                 (VectorKind::Parted, encode_parted(&keys, &starts))
@@ -145,7 +173,14 @@ impl IndexWriter {
             segment,
         };
         let (file, index_bytes) = file.finish(header)?;
-        Ok((Attribute { kind, index_bytes, checksum: checksum(&body) }, Some(file)))
+        Ok((
+            Attribute {
+                kind,
+                index_bytes,
+                checksum: checksum(&body),
+            },
+            Some(file),
+        ))
     }
 }
 
@@ -162,28 +197,44 @@ fn refused(column: &str, attribute: &str, row: usize, why: &str) -> Error {
 
 /// Whether keys of this type are hashes, so that different values may share one.
 pub(crate) fn is_hashed(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::Binary | DataType::Decimal128(..))
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::Binary | DataType::Decimal128(..)
+    )
 }
 
 /// Floats ascend in total order: NaN after everything.
 fn check_ascending(last: Option<&ArrayRef>, page: &ArrayRef, first_row: usize, column: &str) -> Result<()> {
     if page.null_count() > 0 {
         let nulls = page.nulls();
-        let row = nulls.and_then(|nulls| (0..page.len()).find(|row| nulls.is_null(*row))).unwrap_or_default();
+        let row = nulls
+            .and_then(|nulls| (0..page.len()).find(|row| nulls.is_null(*row)))
+            .unwrap_or_default();
         return Err(refused(column, "sorted", first_row + row, "is null"));
     }
     let descends = |a: &ArrayRef, b: &ArrayRef| -> Result<Option<usize>> {
-        let greater = cmp::gt(a, b).map_err(|error| Error::internal(format!("values do not compare: {error}")))?;
+        let greater =
+            cmp::gt(a, b).map_err(|error| Error::internal(format!("values do not compare: {error}")))?;
         Ok(greater.values().set_indices().next())
     };
     if let Some(last) = last
         && descends(last, &page.slice(0, 1))?.is_some()
     {
-        return Err(refused(column, "sorted", first_row, "is less than the row before"));
+        return Err(refused(
+            column,
+            "sorted",
+            first_row,
+            "is less than the row before",
+        ));
     }
     let count = page.len() - 1;
     match descends(&page.slice(0, count), &page.slice(1, count))? {
-        Some(row) => Err(refused(column, "sorted", first_row + row + 1, "is less than the row before")),
+        Some(row) => Err(refused(
+            column,
+            "sorted",
+            first_row + row + 1,
+            "is less than the row before",
+        )),
         None => Ok(()),
     }
 }
@@ -191,7 +242,9 @@ fn check_ascending(last: Option<&ArrayRef>, page: &ArrayRef, first_row: usize, c
 fn check_unique(rows: &[(u64, u32)], pages: &[ArrayRef], column: &str) -> Result<()> {
     for group in rows.chunk_by(|a, b| a.0 == b.0) {
         for (at, (_, row)) in group.iter().enumerate() {
-            let twin = group[..at].iter().find(|(_, other)| pages.is_empty() || same_value(pages, *row, *other));
+            let twin = group[..at]
+                .iter()
+                .find(|(_, other)| pages.is_empty() || same_value(pages, *row, *other));
             if let Some((_, other)) = twin {
                 let why = format!("has the same value as row {other}");
                 return Err(refused(column, "unique", *row as usize, &why));

@@ -5,8 +5,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
@@ -18,7 +18,11 @@ use crate::error::{Error, Result};
 pub(crate) fn keys(array: &ArrayRef) -> Result<Vec<Option<u64>>> {
     use DataType as T;
     Ok(match array.data_type() {
-        T::Boolean => array.as_boolean().iter().map(|value| value.map(u64::from)).collect(),
+        T::Boolean => array
+            .as_boolean()
+            .iter()
+            .map(|value| value.map(u64::from))
+            .collect(),
         T::Int8 => integers::<Int8Type>(array, |v| i64::from(v).cast_unsigned()),
         T::Int16 => integers::<Int16Type>(array, |v| i64::from(v).cast_unsigned()),
         T::Int32 => integers::<Int32Type>(array, |v| i64::from(v).cast_unsigned()),
@@ -30,19 +34,36 @@ pub(crate) fn keys(array: &ArrayRef) -> Result<Vec<Option<u64>>> {
         T::Float32 => integers::<Float32Type>(array, |v| float_key(f64::from(v))),
         T::Float64 => integers::<Float64Type>(array, float_key),
         T::Decimal128(..) => integers::<Decimal128Type>(array, |v| checksum(&v.to_le_bytes())),
-        T::Utf8 => array.as_string::<i32>().iter().map(|v| v.map(|v| checksum(v.as_bytes()))).collect(),
+        T::Utf8 => array
+            .as_string::<i32>()
+            .iter()
+            .map(|v| v.map(|v| checksum(v.as_bytes())))
+            .collect(),
         T::Binary => array.as_binary::<i32>().iter().map(|v| v.map(checksum)).collect(),
         T::Date32 | T::Time32(_) => keys(&reinterpret::<Int32Type>(array)?)?,
         T::Time64(_) | T::Timestamp(..) | T::Duration(_) => keys(&reinterpret::<Int64Type>(array)?)?,
-        other => return Err(Error::unsupported(format!("values of type {other} have no index key"))),
+        other => {
+            return Err(Error::unsupported(format!(
+                "values of type {other} have no index key"
+            )));
+        }
     })
 }
 
 /// A temporal array as the integers it is made of; no value is copied.
 pub(crate) fn reinterpret<T: ArrowPrimitiveType>(array: &ArrayRef) -> Result<ArrayRef> {
-    let data = array.to_data().into_builder().data_type(T::DATA_TYPE).build().map_err(|error| {
-        Error::internal(format!("{} is not laid out as {}: {error}", array.data_type(), T::DATA_TYPE))
-    })?;
+    let data = array
+        .to_data()
+        .into_builder()
+        .data_type(T::DATA_TYPE)
+        .build()
+        .map_err(|error| {
+            Error::internal(format!(
+                "{} is not laid out as {}: {error}",
+                array.data_type(),
+                T::DATA_TYPE
+            ))
+        })?;
     Ok(arrow_array::make_array(data))
 }
 
@@ -58,5 +79,9 @@ pub(crate) fn float_key(value: f64) -> u64 {
 }
 
 fn integers<T: ArrowPrimitiveType>(array: &ArrayRef, key: impl Fn(T::Native) -> u64) -> Vec<Option<u64>> {
-    array.as_primitive::<T>().iter().map(|value| value.map(&key)).collect()
+    array
+        .as_primitive::<T>()
+        .iter()
+        .map(|value| value.map(&key))
+        .collect()
 }

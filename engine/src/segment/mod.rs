@@ -17,7 +17,7 @@ pub(crate) mod sync;
 mod vector;
 mod writer;
 
-pub(crate) use cache::SegmentCache;
+pub(crate) use cache::{SegmentCache, VECTORS_MAX};
 pub(crate) use column_writer::is_list;
 pub use reader::Segment;
 pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, segment_path};

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
-    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StringArray, new_null_array,
+    ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StringArray,
+    new_null_array,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use gapless_format::{
-    AttributeKind, ColumnMeta, ColumnSpec, ColumnType, GroupedIndex, Number, PAGE_ROWS, PageStats, PartedIndex,
-    SegmentMeta, SegmentRef, TimeUnit, UniqueIndex, VectorKind, checksum,
+    AttributeKind, ColumnMeta, ColumnSpec, ColumnType, GroupedIndex, Number, PAGE_ROWS, PageStats,
+    PartedIndex, SegmentMeta, SegmentRef, TimeUnit, UniqueIndex, VectorKind, checksum,
 };
 
 use super::cache::SegmentCache;
@@ -52,14 +53,19 @@ impl Segment {
                 reference.meta_checksum
             )));
         }
-        let meta = SegmentMeta::decode(&bytes).map_err(|error| Error::from_format(&file.to_string(), &error))?;
+        let meta =
+            SegmentMeta::decode(&bytes).map_err(|error| Error::from_format(&file.to_string(), &error))?;
         if meta.segment != reference.segment || meta.rows != reference.rows {
             return Err(Error::corrupt(format!(
                 "{file} describes segment {:016x} with {} rows, the manifest names {:016x} with {}",
                 meta.segment, meta.rows, reference.segment, reference.rows
             )));
         }
-        Ok(Self { reference: Arc::clone(reference), path, meta })
+        Ok(Self {
+            reference: Arc::clone(reference),
+            path,
+            meta,
+        })
     }
 
     /// What the manifest says of it.
@@ -84,7 +90,10 @@ impl Segment {
 
     /// A column by id; `None` when the segment is older than the column.
     pub fn column(&self, column_id: u32) -> Option<&ColumnMeta> {
-        self.meta.columns.iter().find(|column| column.column_id == column_id)
+        self.meta
+            .columns
+            .iter()
+            .find(|column| column.column_id == column_id)
     }
 
     fn vector(&self, cache: &SegmentCache, column: &ColumnMeta, kind: VectorKind) -> Result<Arc<Vector>> {
@@ -108,12 +117,20 @@ impl Segment {
     ///
     /// # Errors
     /// `Corrupt` naming file, page and rows when a checksum does not match; `Io`.
-    pub(crate) fn read(&self, cache: &SegmentCache, spec: &ColumnSpec, rows: Range<usize>) -> Result<ArrayRef> {
+    pub(crate) fn read(
+        &self,
+        cache: &SegmentCache,
+        spec: &ColumnSpec,
+        rows: Range<usize>,
+    ) -> Result<ArrayRef> {
         if rows.start > rows.end || rows.end > self.rows() {
             return Err(Error::internal("rows outside of a segment"));
         }
         let Some(column) = self.column(spec.column_id) else {
-            return Ok(new_null_array(&types::storage_type(&spec.column_type), rows.len()));
+            return Ok(new_null_array(
+                &types::storage_type(&spec.column_type),
+                rows.len(),
+            ));
         };
         let nulls = self.read_validity(cache, column, rows.clone())?;
         if column.column_type.has_offsets() {
@@ -169,7 +186,11 @@ impl Segment {
             return Ok(None);
         }
         let pages = rows.start / PAGE_ROWS..rows.end.div_ceil(PAGE_ROWS);
-        if column.pages.get(pages).is_some_and(|pages| pages.iter().all(|page| page.null_count == 0)) {
+        if column
+            .pages
+            .get(pages)
+            .is_some_and(|pages| pages.iter().all(|page| page.null_count == 0))
+        {
             return Ok(None);
         }
         let vector = self.verified(cache, column, VectorKind::Validity, rows.clone())?;
@@ -192,7 +213,10 @@ impl Segment {
         if raw.windows(2).any(|pair| pair[0] > pair[1]) || raw.first().is_some_and(|first| *first < 0) {
             return Err(damaged("offsets descend"));
         }
-        let (first, last) = (raw.first().copied().unwrap_or_default(), raw.last().copied().unwrap_or_default());
+        let (first, last) = (
+            raw.first().copied().unwrap_or_default(),
+            raw.last().copied().unwrap_or_default(),
+        );
         let item = match &column.column_type {
             ColumnType::List(number) => number.width(),
             _ => 1,
@@ -204,7 +228,11 @@ impl Segment {
             return Err(damaged("offsets leave their values"));
         }
         let items = values.body().slice_with_length(range.start, range.len());
-        let rebased = if first == 0 { raw } else { raw.iter().map(|offset| offset - first).collect() };
+        let rebased = if first == 0 {
+            raw
+        } else {
+            raw.iter().map(|offset| offset - first).collect()
+        };
         variable_array(&column.column_type, OffsetBuffer::new(rebased), items, nulls)
             .map_err(|error| Error::corrupt(format!("{}: {error}", values.path())))
     }
@@ -220,8 +248,13 @@ impl Segment {
     ) -> Result<()> {
         let total = self.rows();
         let offset = |row: usize| -> usize {
-            let bytes = offsets.bytes().get(row * 4..row * 4 + 4).and_then(|bytes| bytes.try_into().ok());
-            bytes.map_or(usize::MAX, |bytes| (u32::from_le_bytes(bytes) as usize).saturating_mul(item))
+            let bytes = offsets
+                .bytes()
+                .get(row * 4..row * 4 + 4)
+                .and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(usize::MAX, |bytes| {
+                (u32::from_le_bytes(bytes) as usize).saturating_mul(item)
+            })
         };
         values.verify(
             rows,
@@ -243,7 +276,9 @@ impl Segment {
 
     /// Verifies the pages of the time column that `rows` touch.
     pub(crate) fn verify_times(&self, times: &Times, rows: Range<usize>) -> Result<()> {
-        let Some(column) = self.column(self.meta.time_column) else { return Ok(()) };
+        let Some(column) = self.column(self.meta.time_column) else {
+            return Ok(());
+        };
         let total = self.rows();
         times.vector.verify(
             rows,
@@ -260,7 +295,8 @@ impl Segment {
         read: impl FnOnce(PartedIndex<'_>) -> T,
     ) -> Result<T> {
         let vector = self.index(cache, column, AttributeKind::Parted, VectorKind::Parted)?;
-        let index = PartedIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;
+        let index =
+            PartedIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;
         Ok(read(index))
     }
 
@@ -272,7 +308,9 @@ impl Segment {
         read: impl FnOnce(GroupedIndex<'_>) -> Result<T, gapless_format::FormatError>,
     ) -> Result<T> {
         let vector = self.index(cache, column, AttributeKind::Grouped, VectorKind::Grouped)?;
-        GroupedIndex::parse(vector.bytes(), self.meta.rows).and_then(read).map_err(|error| located(&vector, &error))
+        GroupedIndex::parse(vector.bytes(), self.meta.rows)
+            .and_then(read)
+            .map_err(|error| located(&vector, &error))
     }
 
     /// The unique index of a column, verified once.
@@ -283,7 +321,8 @@ impl Segment {
         read: impl FnOnce(UniqueIndex<'_>) -> T,
     ) -> Result<T> {
         let vector = self.index(cache, column, AttributeKind::Unique, VectorKind::Unique)?;
-        let index = UniqueIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;
+        let index =
+            UniqueIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;
         Ok(read(index))
     }
 
@@ -295,7 +334,11 @@ impl Segment {
         kind: VectorKind,
     ) -> Result<Arc<Vector>> {
         let vector = self.vector(cache, column, kind)?;
-        let expected = column.attributes.iter().find(|other| other.kind == attribute).map(|other| other.checksum);
+        let expected = column
+            .attributes
+            .iter()
+            .find(|other| other.kind == attribute)
+            .map(|other| other.checksum);
         let len = vector.bytes().len();
         vector.verify(0..1, |_| expected, |_| 0..len)?;
         Ok(vector)
@@ -322,7 +365,11 @@ fn located(vector: &Vector, error: &gapless_format::FormatError) -> Error {
 }
 
 fn index_bytes(column: &ColumnMeta, kind: AttributeKind) -> u64 {
-    column.attributes.iter().find(|attribute| attribute.kind == kind).map_or(0, |attribute| attribute.index_bytes)
+    column
+        .attributes
+        .iter()
+        .find(|attribute| attribute.kind == kind)
+        .map_or(0, |attribute| attribute.index_bytes)
 }
 
 /// A range of a buffer as native values, without a copy. `None` when it is too short or not aligned.
@@ -356,19 +403,33 @@ fn fixed_array(
         ColumnType::Date => Arc::new(primitive::<Date32Type>(buffer, &rows, nulls)?),
         ColumnType::Symbol { .. } => Arc::new(primitive::<UInt32Type>(buffer, &rows, nulls)?),
         ColumnType::Time(U::Second) => Arc::new(primitive::<Time32SecondType>(buffer, &rows, nulls)?),
-        ColumnType::Time(U::Millisecond) => Arc::new(primitive::<Time32MillisecondType>(buffer, &rows, nulls)?),
-        ColumnType::Time(U::Microsecond) => Arc::new(primitive::<Time64MicrosecondType>(buffer, &rows, nulls)?),
+        ColumnType::Time(U::Millisecond) => {
+            Arc::new(primitive::<Time32MillisecondType>(buffer, &rows, nulls)?)
+        }
+        ColumnType::Time(U::Microsecond) => {
+            Arc::new(primitive::<Time64MicrosecondType>(buffer, &rows, nulls)?)
+        }
         ColumnType::Time(U::Nanosecond) => Arc::new(primitive::<Time64NanosecondType>(buffer, &rows, nulls)?),
         ColumnType::Duration(U::Second) => Arc::new(primitive::<DurationSecondType>(buffer, &rows, nulls)?),
-        ColumnType::Duration(U::Millisecond) => Arc::new(primitive::<DurationMillisecondType>(buffer, &rows, nulls)?),
-        ColumnType::Duration(U::Microsecond) => Arc::new(primitive::<DurationMicrosecondType>(buffer, &rows, nulls)?),
-        ColumnType::Duration(U::Nanosecond) => Arc::new(primitive::<DurationNanosecondType>(buffer, &rows, nulls)?),
-        ColumnType::Timestamp { unit, zone } => timestamp_array(*unit, zone.as_deref(), buffer, &rows, nulls)?,
+        ColumnType::Duration(U::Millisecond) => {
+            Arc::new(primitive::<DurationMillisecondType>(buffer, &rows, nulls)?)
+        }
+        ColumnType::Duration(U::Microsecond) => {
+            Arc::new(primitive::<DurationMicrosecondType>(buffer, &rows, nulls)?)
+        }
+        ColumnType::Duration(U::Nanosecond) => {
+            Arc::new(primitive::<DurationNanosecondType>(buffer, &rows, nulls)?)
+        }
+        ColumnType::Timestamp { unit, zone } => {
+            timestamp_array(*unit, zone.as_deref(), buffer, &rows, nulls)?
+        }
         ColumnType::FixedList { item, len } => {
             let len = *len as usize;
             let items = rows.start.checked_mul(len)?..rows.end.checked_mul(len)?;
             let values = number_array(*item, buffer, items, None)?;
-            let DataType::FixedSizeList(field, size) = types::arrow_type(column_type) else { return None };
+            let DataType::FixedSizeList(field, size) = types::arrow_type(column_type) else {
+                return None;
+            };
             Arc::new(FixedSizeListArray::try_new(field, size, values, nulls).ok()?)
         }
         ColumnType::Utf8 | ColumnType::Binary | ColumnType::List(_) => return None,
@@ -383,7 +444,12 @@ fn primitive<T: ArrowPrimitiveType>(
     PrimitiveArray::try_new(native_slice::<T::Native>(buffer, rows)?, nulls).ok()
 }
 
-fn number_array(number: Number, buffer: Buffer, rows: Range<usize>, nulls: Option<NullBuffer>) -> Option<ArrayRef> {
+fn number_array(
+    number: Number,
+    buffer: Buffer,
+    rows: Range<usize>,
+    nulls: Option<NullBuffer>,
+) -> Option<ArrayRef> {
     Some(match number {
         Number::I8 => Arc::new(primitive::<Int8Type>(buffer, &rows, nulls)?),
         Number::I16 => Arc::new(primitive::<Int16Type>(buffer, &rows, nulls)?),
@@ -432,11 +498,15 @@ fn variable_array(
         ColumnType::Binary => Arc::new(BinaryArray::try_new(offsets, items, nulls)?),
         other => {
             let (ColumnType::List(item), DataType::List(field)) = (other, types::arrow_type(other)) else {
-                return Err(arrow_schema::ArrowError::SchemaError(format!("{} has no offsets", other.name())));
+                return Err(arrow_schema::ArrowError::SchemaError(format!(
+                    "{} has no offsets",
+                    other.name()
+                )));
             };
             let count = items.len() / item.width();
-            let values = number_array(*item, items, 0..count, None)
-                .ok_or_else(|| arrow_schema::ArrowError::InvalidArgumentError("items are cut short".to_owned()))?;
+            let values = number_array(*item, items, 0..count, None).ok_or_else(|| {
+                arrow_schema::ArrowError::InvalidArgumentError("items are cut short".to_owned())
+            })?;
             Arc::new(ListArray::try_new(field, offsets, values, nulls)?)
         }
     })

@@ -4,8 +4,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
@@ -23,7 +23,11 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    const NONE: Self = Self { min: Bound::None, max: Bound::None, has_nan: false };
+    const NONE: Self = Self {
+        min: Bound::None,
+        max: Bound::None,
+        has_nan: false,
+    };
 }
 
 /// The bounds of a page.
@@ -55,17 +59,31 @@ where
     let array = page.as_primitive::<T>();
     if array.null_count() == 0 {
         let values = array.values();
-        let Some(first) = values.first().copied() else { return Bounds::NONE };
-        let (min, max) = values.iter().fold((first, first), |(min, max), v| (min.min(*v), max.max(*v)));
-        return Bounds { min: bound(min), max: bound(max), has_nan: false };
+        let Some(first) = values.first().copied() else {
+            return Bounds::NONE;
+        };
+        let (min, max) = values
+            .iter()
+            .fold((first, first), |(min, max), v| (min.min(*v), max.max(*v)));
+        return Bounds {
+            min: bound(min),
+            max: bound(max),
+            has_nan: false,
+        };
     }
     ordered(array.iter().flatten(), bound)
 }
 
 fn ordered<V: Ord + Copy>(mut values: impl Iterator<Item = V>, bound: impl Fn(V) -> Bound) -> Bounds {
-    let Some(first) = values.next() else { return Bounds::NONE };
+    let Some(first) = values.next() else {
+        return Bounds::NONE;
+    };
     let (min, max) = values.fold((first, first), |(min, max), v| (min.min(v), max.max(v)));
-    Bounds { min: bound(min), max: bound(max), has_nan: false }
+    Bounds {
+        min: bound(min),
+        max: bound(max),
+        has_nan: false,
+    }
 }
 
 fn float32(page: &ArrayRef) -> Bounds {
@@ -118,11 +136,18 @@ fn floats(values: impl Iterator<Item = f64>) -> Bounds {
 /// Zero has two signs that compare equal: bounds are widened so that both are inside.
 fn float_bounds(min: f64, max: f64, has_nan: bool, empty: bool) -> Bounds {
     if empty || min > max {
-        return Bounds { has_nan, ..Bounds::NONE };
+        return Bounds {
+            has_nan,
+            ..Bounds::NONE
+        };
     }
     let min = if min == 0.0 { -0.0 } else { min };
     let max = if max == 0.0 { 0.0 } else { max };
-    Bounds { min: Bound::F64(min), max: Bound::F64(max), has_nan }
+    Bounds {
+        min: Bound::F64(min),
+        max: Bound::F64(max),
+        has_nan,
+    }
 }
 
 #[cfg(test)]
@@ -138,10 +163,20 @@ mod tests {
         let page: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN, 2.0, -1.0, f64::NAN]));
         assert_eq!(
             bounds(&page).expect("floats have bounds"),
-            Bounds { min: Bound::F64(-1.0), max: Bound::F64(2.0), has_nan: true }
+            Bounds {
+                min: Bound::F64(-1.0),
+                max: Bound::F64(2.0),
+                has_nan: true
+            }
         );
         let only_nan: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN; 9]));
-        assert_eq!(bounds(&only_nan).expect("floats have bounds"), Bounds { has_nan: true, ..Bounds::NONE });
+        assert_eq!(
+            bounds(&only_nan).expect("floats have bounds"),
+            Bounds {
+                has_nan: true,
+                ..Bounds::NONE
+            }
+        );
     }
 
     #[test]
@@ -149,7 +184,11 @@ mod tests {
         let page: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(5), Some(-7)]));
         assert_eq!(
             bounds(&page).expect("integers have bounds"),
-            Bounds { min: Bound::I64(-7), max: Bound::I64(5), has_nan: false }
+            Bounds {
+                min: Bound::I64(-7),
+                max: Bound::I64(5),
+                has_nan: false
+            }
         );
     }
 }

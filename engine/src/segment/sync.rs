@@ -63,10 +63,14 @@ fn in_threads<T: Send>(items: Vec<T>, work: impl Fn(T) -> Result<()> + Sync) -> 
     }
     let work = &work;
     std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            groups.into_iter().map(|group| scope.spawn(move || group.into_iter().try_for_each(work))).collect();
-        workers
+        let workers: Vec<_> = groups
             .into_iter()
-            .try_for_each(|worker| worker.join().map_err(|_| Error::internal("a thread that synced panicked"))?)
+            .map(|group| scope.spawn(move || group.into_iter().try_for_each(work)))
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .map_err(|_| Error::internal("a thread that synced panicked"))?
+        })
     })
 }

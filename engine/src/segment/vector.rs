@@ -25,15 +25,26 @@ impl Vector {
     ///
     /// # Errors
     /// `Corrupt` with the path, what was found and what was expected.
-    pub(crate) fn open(storage: &dyn Storage, path: RelPath, segment: u64, kind: VectorKind, len: u64) -> Result<Self> {
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        path: RelPath,
+        segment: u64,
+        kind: VectorKind,
+        len: u64,
+    ) -> Result<Self> {
         let file = storage.open(&path)?;
         if file.len() != len {
-            return Err(Error::corrupt(format!("{path} has {} bytes, its segment.meta says {len}", file.len())));
+            return Err(Error::corrupt(format!(
+                "{path} has {} bytes, its segment.meta says {len}",
+                file.len()
+            )));
         }
         let buffer = file.map()?.buffer();
         let header =
             VectorHeader::decode(&buffer).map_err(|error| Error::from_format(&path.to_string(), &error))?;
-        header.check_len(buffer.len() as u64).map_err(|error| Error::from_format(&path.to_string(), &error))?;
+        header
+            .check_len(buffer.len() as u64)
+            .map_err(|error| Error::from_format(&path.to_string(), &error))?;
         if header.segment != segment || header.kind != kind {
             return Err(Error::corrupt(format!(
                 "{path} is {:?} of segment {:016x}, expected {kind:?} of segment {segment:016x}: it was put here from \
@@ -41,9 +52,17 @@ impl Vector {
                 header.kind, header.segment
             )));
         }
-        let pages = usize::try_from(header.rows).unwrap_or(usize::MAX).div_ceil(PAGE_ROWS).max(1);
+        let pages = usize::try_from(header.rows)
+            .unwrap_or(usize::MAX)
+            .div_ceil(PAGE_ROWS)
+            .max(1);
         let verified = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { path, header, buffer, verified })
+        Ok(Self {
+            path,
+            header,
+            buffer,
+            verified,
+        })
     }
 
     /// The file's path.

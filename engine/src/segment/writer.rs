@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use arrow_array::{Array, ArrayRef};
-use gapless_format::{ColumnMeta, NULL_CODE, PartitionKey, SegmentMeta, SegmentRef, TableMeta, checksum, file_name};
+use gapless_format::{
+    ColumnMeta, NULL_CODE, PartitionKey, SegmentMeta, SegmentRef, TableMeta, checksum, file_name,
+};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
@@ -33,7 +35,10 @@ fn table_path(table: &str) -> Result<RelPath> {
 }
 
 fn partition_path(table: &str, partition: PartitionKey) -> Result<RelPath> {
-    partition.path().split('/').try_fold(table_path(table)?, |path, part| path.join(part))
+    partition
+        .path()
+        .split('/')
+        .try_fold(table_path(table)?, |path, part| path.join(part))
 }
 
 /// A segment being written.
@@ -112,9 +117,15 @@ impl SegmentWriter {
         }
         self.note_order(arrays)?;
         if rows < PARALLEL_ROWS_MIN {
-            self.columns.iter_mut().zip(arrays).try_for_each(|(column, array)| column.push(array))?;
+            self.columns
+                .iter_mut()
+                .zip(arrays)
+                .try_for_each(|(column, array)| column.push(array))?;
         } else {
-            self.columns.par_iter_mut().zip(arrays).try_for_each(|(column, array)| column.push(array))?;
+            self.columns
+                .par_iter_mut()
+                .zip(arrays)
+                .try_for_each(|(column, array)| column.push(array))?;
         }
         self.rows += rows as u64;
         Ok(())
@@ -122,9 +133,17 @@ impl SegmentWriter {
 
     /// Verifies the order and takes time bounds and series from it.
     fn note_order(&mut self, arrays: &[ArrayRef]) -> Result<()> {
-        let array = |at: usize| arrays.get(at).ok_or_else(|| Error::internal("a batch lacks a column"));
-        let times = array(self.time_at)?.as_primitive::<TimestampNanosecondType>().values();
-        let Some(series_at) = self.series_at else { return self.note_run(NULL_CODE, times) };
+        let array = |at: usize| {
+            arrays
+                .get(at)
+                .ok_or_else(|| Error::internal("a batch lacks a column"))
+        };
+        let times = array(self.time_at)?
+            .as_primitive::<TimestampNanosecondType>()
+            .values();
+        let Some(series_at) = self.series_at else {
+            return self.note_run(NULL_CODE, times);
+        };
         let codes = array(series_at)?.as_primitive::<UInt32Type>().values();
         let mut start = 0;
         for run in codes.chunk_by(|a, b| a == b) {
@@ -142,10 +161,14 @@ impl SegmentWriter {
     }
 
     fn note_run(&mut self, code: u32, times: &[i64]) -> Result<()> {
-        let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else {
+            return Ok(());
+        };
         let in_order = self.last.is_none_or(|before| before <= (code, first)) && times.is_sorted();
         if !in_order {
-            return Err(Error::internal("rows of a segment are not sorted by series and time"));
+            return Err(Error::internal(
+                "rows of a segment are not sorted by series and time",
+            ));
         }
         self.min_time = self.min_time.min(first);
         self.max_time = self.max_time.max(last);
@@ -158,9 +181,15 @@ impl SegmentWriter {
         if self.rows == 0 {
             return Err(Error::internal("a segment without rows"));
         }
-        let written = self.columns.into_par_iter().map(ColumnWriter::finish).collect::<Result<Vec<_>>>()?;
-        let (metas, files): (Vec<ColumnMeta>, Vec<_>) =
-            written.into_iter().map(|column| (column.meta, column.files)).unzip();
+        let written = self
+            .columns
+            .into_par_iter()
+            .map(ColumnWriter::finish)
+            .collect::<Result<Vec<_>>>()?;
+        let (metas, files): (Vec<ColumnMeta>, Vec<_>) = written
+            .into_iter()
+            .map(|column| (column.meta, column.files))
+            .unzip();
         let mut files: Vec<_> = files.into_iter().flatten().collect();
         let bytes: u64 = metas.iter().map(column_bytes).sum();
         let meta = SegmentMeta {
@@ -198,7 +227,11 @@ impl SegmentWriter {
 }
 
 fn column_bytes(meta: &ColumnMeta) -> u64 {
-    let indexes: u64 = meta.attributes.iter().map(|attribute| attribute.index_bytes).sum();
+    let indexes: u64 = meta
+        .attributes
+        .iter()
+        .map(|attribute| attribute.index_bytes)
+        .sum();
     meta.values_bytes + meta.offsets_bytes + meta.validity_bytes + indexes
 }
 
@@ -209,11 +242,15 @@ fn create_with_parents(storage: &dyn Storage, path: &RelPath) -> Result<()> {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             outcome => return outcome,
         }
-        let parent = path.parent().ok_or_else(|| Error::internal("the root has no parent"))?;
+        let parent = path
+            .parent()
+            .ok_or_else(|| Error::internal("the root has no parent"))?;
         match create_with_parents(storage, &parent) {
             Err(error) if error.kind() == ErrorKind::Conflict => {} // Another writer made it meanwhile.
             outcome => outcome?,
         }
     }
-    Err(Error::conflict(format!("{path}: its partition is removed as often as it is made")))
+    Err(Error::conflict(format!(
+        "{path}: its partition is removed as often as it is made"
+    )))
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::StringArray;
-use gapless_format::{DomainMeta, Frame, FrameOutcome, SymbolFileHeader, decode_frame, encode_frame, file_name};
+use gapless_format::{
+    DomainMeta, FormatErrorKind, Frame, SymbolFileHeader, decode_frame, encode_frame, file_name,
+};
 use parking_lot::{Mutex, RwLock};
 
 use super::text::SymbolText;
@@ -13,6 +15,8 @@ use crate::io::{LockMode, RelPath, Storage};
 
 /// Symbols in one frame at most; a larger append makes several.
 const FRAME_SYMBOLS_MAX: usize = 1 << 20;
+/// Longest symbol.
+const SYMBOL_BYTES_MAX: usize = 16 << 20;
 
 /// Tells what the newest version of the database names of a domain.
 pub(crate) type Committed<'a> = &'a dyn Fn() -> Result<Option<DomainMeta>>;
@@ -27,7 +31,11 @@ pub(crate) struct Domains {
 
 impl Domains {
     pub(crate) fn new(storage: Arc<dyn Storage>, database: u128) -> Self {
-        Self { storage, database, open: Mutex::default() }
+        Self {
+            storage,
+            database,
+            open: Mutex::default(),
+        }
     }
 
     /// The domain of a name, whether or not it has a file yet.
@@ -112,7 +120,9 @@ impl Domain {
         let mut known = self.known.write();
         self.read_frames(&mut known, Some(committed.committed_len))?;
         let symbols = u64::try_from(known.text.len()).unwrap_or(u64::MAX);
-        if known.len != committed.committed_len || symbols != u64::from(committed.symbols) || known.chain != committed.chain
+        if known.len != committed.committed_len
+            || symbols != u64::from(committed.symbols)
+            || known.chain != committed.chain
         {
             // A longer prefix was read meanwhile, or the file is not the one that was committed.
             if known.len <= committed.committed_len {
@@ -139,7 +149,10 @@ impl Domain {
         })?;
         let end = limit.unwrap_or(file.len());
         if file.len() < end {
-            return Err(Error::corrupt(format!("{path} has {} bytes, committed were {end}: it was cut", file.len())));
+            return Err(Error::corrupt(format!(
+                "{path} has {} bytes, committed were {end}: it was cut",
+                file.len()
+            )));
         }
         let count = usize::try_from(end.saturating_sub(known.len))
             .map_err(|_| Error::corrupt(format!("{path} is larger than memory")))?;
@@ -158,20 +171,19 @@ impl Domain {
             known.len = len as u64;
             rest = rest.get(len..).unwrap_or_default();
         }
-        loop {
+        while !rest.is_empty() {
             let first_code = u32::try_from(known.text.len()).unwrap_or(u32::MAX);
-            match decode_frame(rest, first_code, known.chain, known.len).map_err(|error| located(&error))? {
-                FrameOutcome::End => return Ok(false),
-                FrameOutcome::Torn { .. } if limit.is_none() => return Ok(true),
-                FrameOutcome::Torn { offset, reason } => {
-                    return Err(Error::corrupt(format!("{path} at byte {offset}: {reason}")));
-                }
-                FrameOutcome::Frame(frame) => {
+            match decode_frame(rest, first_code, known.chain, known.len) {
+                Ok(frame) => {
                     rest = rest.get(frame.len..).unwrap_or_default();
                     known.take(&frame)?;
                 }
+                // Behind the committed length an append may not have finished: the caller decides what that means.
+                Err(error) if limit.is_none() && error.kind == FormatErrorKind::Corrupt => return Ok(true),
+                Err(error) => return Err(located(&error)),
             }
         }
+        Ok(false)
     }
 
     /// The codes of symbols that are there; `None` for those that are not.
@@ -203,7 +215,9 @@ impl Domain {
                 return Ok(codes);
             }
         }
-        let _lock = self.storage.lock(&symbol_file(&self.name, "lock")?, LockMode::Exclusive, true)?;
+        let _lock = self
+            .storage
+            .lock(&symbol_file(&self.name, "lock")?, LockMode::Exclusive, true)?;
         let mut known = self.known.write();
         self.adopt(&mut known, committed)?;
         if known.text.wants_index(usize::MAX) {
@@ -219,7 +233,12 @@ impl Domain {
         self.append(&mut known, &new)?;
         symbols
             .iter()
-            .map(|symbol| known.text.find(symbol).ok_or_else(|| Error::internal("an appended symbol has no code")))
+            .map(|symbol| {
+                known
+                    .text
+                    .find(symbol)
+                    .ok_or_else(|| Error::internal("an appended symbol has no code"))
+            })
             .collect()
     }
 
@@ -257,16 +276,26 @@ impl Domain {
 
     /// A crash while the file was made leaves less than its header. No commit can have named it.
     fn is_unfinished_header(&self, path: &RelPath) -> Result<bool> {
-        let header = SymbolFileHeader { domain: self.name.clone(), database: self.database }.encode();
+        let header = SymbolFileHeader {
+            domain: self.name.clone(),
+            database: self.database,
+        }
+        .encode();
         let file = self.storage.open(path)?;
         Ok(file.len() < header.len() as u64)
     }
 
     fn create(&self, known: &mut Known, path: &RelPath) -> Result<()> {
         if !known.text.is_empty() {
-            return Err(Error::corrupt(format!("{path} was removed while the database was open")));
+            return Err(Error::corrupt(format!(
+                "{path} was removed while the database was open"
+            )));
         }
-        let header = SymbolFileHeader { domain: self.name.clone(), database: self.database }.encode();
+        let header = SymbolFileHeader {
+            domain: self.name.clone(),
+            database: self.database,
+        }
+        .encode();
         let mut file = self.storage.create(path)?;
         file.append(&header)?;
         file.sync()?;
@@ -278,6 +307,13 @@ impl Domain {
     fn append(&self, known: &mut Known, new: &[&str]) -> Result<()> {
         if new.is_empty() {
             return Ok(());
+        }
+        if let Some(long) = new.iter().find(|symbol| symbol.len() > SYMBOL_BYTES_MAX) {
+            return Err(Error::invalid(format!(
+                "a symbol of domain {:?} has {} bytes, the longest may have {SYMBOL_BYTES_MAX}: use a utf8 column",
+                self.name,
+                long.len()
+            )));
         }
         let path = domain_path(&self.name)?;
         let mut file = self.storage.append_to(&path)?;
@@ -304,6 +340,7 @@ impl Domain {
         self.storage.append_to(&domain_path(&self.name)?)?.sync()?;
         Ok(Some(DomainMeta {
             domain: self.name.clone(),
+            file: file_name(&self.name).unwrap_or_default(),
             committed_len: known.len,
             symbols: u32::try_from(known.text.len()).unwrap_or(u32::MAX),
             chain: known.chain,

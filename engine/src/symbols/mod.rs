@@ -9,4 +9,4 @@ mod domain;
 mod text;
 
 pub use domain::Domain;
-pub(crate) use domain::Domains;
+pub(crate) use domain::{Domains, directory};

@@ -30,7 +30,10 @@ impl SymbolText {
 
     /// Bytes of memory in use.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let index = self.index.as_ref().map_or(0, |index| index.capacity() * 8 / 7 * 5);
+        let index = self
+            .index
+            .as_ref()
+            .map_or(0, |index| index.capacity() * 8 / 7 * 5);
         self.bytes.capacity() + self.ends.capacity() * 4 + index
     }
 
@@ -46,11 +49,18 @@ impl SymbolText {
     pub(crate) fn push<'a>(&mut self, symbols: impl Iterator<Item = &'a str>) -> Result<()> {
         for symbol in symbols {
             let end = u32::try_from(self.bytes.len() + symbol.len()).map_err(|_| {
-                Error::invalid("a symbol domain holds at most 4 GiB of text: use a utf8 column instead".to_owned())
+                Error::invalid(
+                    "a symbol domain holds at most 4 GiB of text: use a utf8 column instead".to_owned(),
+                )
             })?;
-            let code = u32::try_from(self.ends.len()).ok().filter(|code| *code != NULL_CODE).ok_or_else(|| {
-                Error::invalid("a symbol domain holds at most 4,294,967,294 symbols: use a utf8 column".to_owned())
-            })?;
+            let code = u32::try_from(self.ends.len())
+                .ok()
+                .filter(|code| *code != NULL_CODE)
+                .ok_or_else(|| {
+                    Error::invalid(
+                        "a symbol domain holds at most 4,294,967,294 symbols: use a utf8 column".to_owned(),
+                    )
+                })?;
             self.bytes.push_str(symbol);
             self.ends.push(end);
             if let Some(mut index) = self.index.take() {
@@ -66,7 +76,9 @@ impl SymbolText {
         let base = u32::try_from(self.bytes.len()).ok();
         let fits = u32::try_from(self.bytes.len() + text.len()).is_ok();
         let (Some(base), true) = (base, fits) else {
-            return Err(Error::corrupt("a symbol file holds more than 4 GiB of text".to_owned()));
+            return Err(Error::corrupt(
+                "a symbol file holds more than 4 GiB of text".to_owned(),
+            ));
         };
         let first = self.ends.len();
         self.bytes.push_str(text);
@@ -84,7 +96,9 @@ impl SymbolText {
     /// The code of a symbol, with the hash index.
     pub(crate) fn find(&self, symbol: &str) -> Option<u32> {
         match &self.index {
-            Some(index) => index.find(hash(symbol), |code| self.get(*code) == Some(symbol)).copied(),
+            Some(index) => index
+                .find(hash(symbol), |code| self.get(*code) == Some(symbol))
+                .copied(),
             None => self.scan(symbol),
         }
     }
@@ -109,7 +123,8 @@ impl SymbolText {
         let mut start = 0;
         for (at, end) in self.ends.iter().enumerate() {
             let end = *end as usize;
-            if end - start == symbol.len() && self.bytes.as_bytes().get(start..end) == Some(symbol.as_bytes()) {
+            if end - start == symbol.len() && self.bytes.as_bytes().get(start..end) == Some(symbol.as_bytes())
+            {
                 return u32::try_from(at).ok();
             }
             start = end;
@@ -126,7 +141,10 @@ impl SymbolText {
         let mut builder = StringBuilder::with_capacity(codes.len(), codes.len() * 8);
         for code in codes {
             let symbol = self.get(code).ok_or_else(|| {
-                Error::corrupt(format!("code {code} is not in its symbol domain, which has {} symbols", self.len()))
+                Error::corrupt(format!(
+                    "code {code} is not in its symbol domain, which has {} symbols",
+                    self.len()
+                ))
             })?;
             builder.append_value(symbol);
         }
@@ -145,7 +163,8 @@ mod tests {
     #[test]
     fn lookups_agree_with_and_without_the_index() {
         let mut text = SymbolText::default();
-        text.push(["", "AAPL", "é/..", "a\0b"].into_iter()).expect("four symbols fit");
+        text.push(["", "AAPL", "é/..", "a\0b"].into_iter())
+            .expect("four symbols fit");
         for indexed in [false, true] {
             if indexed {
                 text.build_index();

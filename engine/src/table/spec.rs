@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use arrow_schema::{DataType, Field, Schema};
-use gapless_format::{AttributeKind, ColumnSpec, ColumnType, Keep, PartitionUnit, TableMeta, TimeUnit, file_name};
+use gapless_format::{
+    AttributeKind, ColumnSpec, ColumnType, Keep, PartitionUnit, TableMeta, TimeUnit, file_name,
+};
 
 use super::types;
 use crate::error::{Error, Result};
@@ -108,14 +110,30 @@ impl TableSpec {
         for (id, field) in (0u32..).zip(self.schema.fields()) {
             file_name(field.name())
                 .map_err(|error| Error::invalid(format!("table {:?}: column name: {error}", self.name)))?;
-            if columns.iter().any(|column: &ColumnSpec| column.name == *field.name()) {
-                return Err(Error::invalid(format!("table {:?}: two columns are called {:?}", self.name, field.name())));
+            if columns
+                .iter()
+                .any(|column: &ColumnSpec| column.name == *field.name())
+            {
+                return Err(Error::invalid(format!(
+                    "table {:?}: two columns are called {:?}",
+                    self.name,
+                    field.name()
+                )));
             }
             columns.push(self.column(id, field, time)?);
         }
-        let id_of = |name: &str| columns.iter().find(|column| column.name == name).map(|column| column.column_id);
+        let id_of = |name: &str| {
+            columns
+                .iter()
+                .find(|column| column.name == name)
+                .map(|column| column.column_id)
+        };
         let time_column = id_of(time).ok_or_else(|| self.unknown(time))?;
-        let series_column = self.series.as_deref().map(|name| id_of(name).ok_or_else(|| self.unknown(name))).transpose()?;
+        let series_column = self
+            .series
+            .as_deref()
+            .map(|name| id_of(name).ok_or_else(|| self.unknown(name)))
+            .transpose()?;
         Ok(TableMeta {
             table,
             name: self.name.clone(),
@@ -135,7 +153,11 @@ impl TableSpec {
         let name = field.name();
         let is_series = self.series.as_deref() == Some(name);
         let domain = self.domains.get(name).cloned().unwrap_or_else(|| {
-            if is_series { name.clone() } else { format!("{}.{name}", self.name) }
+            if is_series {
+                name.clone()
+            } else {
+                format!("{}.{name}", self.name)
+            }
         });
         let mut column_type = types::column_type(field, &domain)?;
         let wants_symbol = is_series || self.domains.contains_key(name);
@@ -169,7 +191,10 @@ impl TableSpec {
 
     fn time_type(&self, field: &Field, column_type: ColumnType) -> Result<ColumnType> {
         match column_type {
-            ColumnType::Timestamp { zone, .. } => Ok(ColumnType::Timestamp { unit: TimeUnit::Nanosecond, zone }),
+            ColumnType::Timestamp { zone, .. } => Ok(ColumnType::Timestamp {
+                unit: TimeUnit::Nanosecond,
+                zone,
+            }),
             other => Err(Error::invalid(format!(
                 "table {:?}: the time column {:?} is {}, not a timestamp: give it a timestamp type so that its unit is \
                  certain",
@@ -182,8 +207,12 @@ impl TableSpec {
 
     /// The series is always parted; the time of a table without series is always sorted.
     fn attributes_of(&self, name: &str, is_series: bool, is_time: bool) -> Vec<AttributeKind> {
-        let mut kinds: Vec<_> =
-            self.attributes.iter().filter(|(column, _)| column == name).map(|(_, kind)| *kind).collect();
+        let mut kinds: Vec<_> = self
+            .attributes
+            .iter()
+            .filter(|(column, _)| column == name)
+            .map(|(_, kind)| *kind)
+            .collect();
         if is_series {
             kinds.push(AttributeKind::Parted);
         }
@@ -196,14 +225,21 @@ impl TableSpec {
     }
 
     fn check_named_columns(&self) -> Result<()> {
-        let named = self.attributes.iter().map(|(column, _)| column).chain(self.domains.keys());
+        let named = self
+            .attributes
+            .iter()
+            .map(|(column, _)| column)
+            .chain(self.domains.keys());
         for name in named {
             if self.schema.column_with_name(name).is_none() {
                 return Err(self.unknown(name));
             }
         }
         for (name, kind) in &self.attributes {
-            let field = self.schema.field_with_name(name).map_err(|_| self.unknown(name))?;
+            let field = self
+                .schema
+                .field_with_name(name)
+                .map_err(|_| self.unknown(name))?;
             if !can_have(field.data_type(), *kind) {
                 return Err(Error::invalid(format!(
                     "table {:?}: column {name:?} of type {} cannot have the attribute {kind:?}",
@@ -224,12 +260,20 @@ impl TableSpec {
     }
 
     fn column_names(&self) -> String {
-        let names: Vec<_> = self.schema.fields().iter().map(|field| format!("{:?}", field.name())).collect();
+        let names: Vec<_> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| format!("{:?}", field.name()))
+            .collect();
         names.join(", ")
     }
 }
 
 /// Lists have no order and no equality that an index could use.
 fn can_have(data_type: &DataType, _kind: AttributeKind) -> bool {
-    !matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
+    !matches!(
+        data_type,
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..)
+    )
 }

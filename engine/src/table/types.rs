@@ -18,13 +18,17 @@ pub fn arrow_type(column_type: &ColumnType) -> DataType {
         ColumnType::Number(number) => arrow_number(*number),
         ColumnType::Decimal128 { precision, scale } => DataType::Decimal128(*precision, *scale),
         ColumnType::Date => DataType::Date32,
-        ColumnType::Time(unit @ (TimeUnit::Second | TimeUnit::Millisecond)) => DataType::Time32(arrow_unit(*unit)),
+        ColumnType::Time(unit @ (TimeUnit::Second | TimeUnit::Millisecond)) => {
+            DataType::Time32(arrow_unit(*unit))
+        }
         ColumnType::Time(unit) => DataType::Time64(arrow_unit(*unit)),
         ColumnType::Timestamp { unit, zone } => {
             DataType::Timestamp(arrow_unit(*unit), zone.as_deref().map(Arc::from))
         }
         ColumnType::Duration(unit) => DataType::Duration(arrow_unit(*unit)),
-        ColumnType::Symbol { .. } => DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8)),
+        ColumnType::Symbol { .. } => {
+            DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8))
+        }
         ColumnType::Utf8 => DataType::Utf8,
         ColumnType::Binary => DataType::Binary,
         ColumnType::FixedList { item, len } => {
@@ -50,7 +54,10 @@ pub fn storage_type(column_type: &ColumnType) -> DataType {
 pub fn column_type(field: &Field, domain: &str) -> Result<ColumnType> {
     Ok(match field.data_type() {
         DataType::Boolean => ColumnType::Bool,
-        DataType::Decimal128(precision, scale) => ColumnType::Decimal128 { precision: *precision, scale: *scale },
+        DataType::Decimal128(precision, scale) => ColumnType::Decimal128 {
+            precision: *precision,
+            scale: *scale,
+        },
         DataType::Date32 => ColumnType::Date,
         DataType::Time32(unit) | DataType::Time64(unit) => ColumnType::Time(format_unit(*unit)),
         DataType::Timestamp(unit, zone) => ColumnType::Timestamp {
@@ -58,12 +65,15 @@ pub fn column_type(field: &Field, domain: &str) -> Result<ColumnType> {
             zone: zone.as_ref().map(|zone| zone.to_string()),
         },
         DataType::Duration(unit) => ColumnType::Duration(format_unit(*unit)),
-        DataType::Dictionary(_, values) if is_text(values) => ColumnType::Symbol { domain: domain.to_owned() },
+        DataType::Dictionary(_, values) if is_text(values) => ColumnType::Symbol {
+            domain: domain.to_owned(),
+        },
         text if is_text(text) => ColumnType::Utf8,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => ColumnType::Binary,
-        DataType::FixedSizeList(item, len) if *len > 0 => {
-            ColumnType::FixedList { item: list_item(field, item)?, len: len.unsigned_abs() }
-        }
+        DataType::FixedSizeList(item, len) if *len > 0 => ColumnType::FixedList {
+            item: list_item(field, item)?,
+            len: len.unsigned_abs(),
+        },
         DataType::List(item) | DataType::LargeList(item) => ColumnType::List(list_item(field, item)?),
         other => match number(other) {
             Some(number) => ColumnType::Number(number),
@@ -74,7 +84,10 @@ pub fn column_type(field: &Field, domain: &str) -> Result<ColumnType> {
 
 /// Whether an Arrow type holds strings.
 pub fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }
 
 fn refused(column: &str, data_type: &DataType) -> Error {

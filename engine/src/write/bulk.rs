@@ -35,7 +35,10 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { partition: None, memory_bytes: MEMORY_BYTES }
+        Self {
+            partition: None,
+            memory_bytes: MEMORY_BYTES,
+        }
     }
 }
 
@@ -115,7 +118,8 @@ impl BulkWriter {
             engine: Arc::clone(engine),
             options,
             schema: storage_schema(table),
-            time_at: position(table.time_column).ok_or_else(|| Error::internal("a table has no time column"))?,
+            time_at: position(table.time_column)
+                .ok_or_else(|| Error::internal("a table has no time column"))?,
             series_at: table.series_column.and_then(position),
             table: Arc::clone(table),
             buffers: BTreeMap::new(),
@@ -137,7 +141,10 @@ impl BulkWriter {
         let unit = self.options.partition.unwrap_or(self.table.partition_unit);
         for (key, part) in partition::split(&columns, times(&columns, self.time_at), unit)? {
             let bytes = part.iter().map(array_bytes).sum::<usize>();
-            let (_, buffer) = self.buffers.entry((key.start, key.unit)).or_insert_with(|| (key, Buffer::default()));
+            let (_, buffer) = self
+                .buffers
+                .entry((key.start, key.unit))
+                .or_insert_with(|| (key, Buffer::default()));
             buffer.rows += part.first().map_or(0, |array| array.len());
             buffer.bytes += bytes;
             buffer.parts.push(part);
@@ -152,14 +159,20 @@ impl BulkWriter {
     /// Puts the largest buffers on disk until half of the memory is free.
     fn spill(&mut self) -> Result<()> {
         let target = self.options.memory_bytes / BUFFER_SHARE / 2;
-        let mut by_size: Vec<_> = self.buffers.iter().map(|(at, (_, buffer))| (buffer.bytes, *at)).collect();
+        let mut by_size: Vec<_> = self
+            .buffers
+            .iter()
+            .map(|(at, (_, buffer))| (buffer.bytes, *at))
+            .collect();
         by_size.sort_unstable_by(|a, b| b.cmp(a));
         for (bytes, at) in by_size {
             if self.buffered_bytes <= target {
                 break;
             }
             let path = self.engine.spill_path()?;
-            let Some((_, buffer)) = self.buffers.get_mut(&at) else { continue };
+            let Some((_, buffer)) = self.buffers.get_mut(&at) else {
+                continue;
+            };
             let columns = joined(&std::mem::take(&mut buffer.parts))?;
             let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
             let run = write_run(self.engine.storage(), path, &self.schema, &columns, &order)?;
@@ -174,7 +187,10 @@ impl BulkWriter {
 
     /// Writes all segments and makes them durable. `progress` is told how many of the partitions are done.
     pub(crate) fn finish(mut self, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<BuiltSegments> {
-        let mut built = BuiltSegments { spilled_bytes: self.spilled_bytes, ..BuiltSegments::default() };
+        let mut built = BuiltSegments {
+            spilled_bytes: self.spilled_bytes,
+            ..BuiltSegments::default()
+        };
         let buffers: Vec<_> = std::mem::take(&mut self.buffers).into_values().collect();
         let total = buffers.len();
         let mut sync = SyncBatch::default();
@@ -191,8 +207,10 @@ impl BulkWriter {
                 group.extend(waiting.next());
             }
             done += group.len();
-            let parts: Vec<_> =
-                group.into_par_iter().map(|(key, buffer)| self.build(key, buffer)).collect::<Result<_>>()?;
+            let parts: Vec<_> = group
+                .into_par_iter()
+                .map(|(key, buffer)| self.build(key, buffer))
+                .collect::<Result<_>>()?;
             for (part, files) in parts {
                 built.merge(part);
                 sync.merge(files);
@@ -207,7 +225,13 @@ impl BulkWriter {
     }
 
     fn build(&self, key: PartitionKey, buffer: Buffer) -> Result<(BuiltSegments, SyncBatch)> {
-        let mut output = Output { writer: self, key, current: None, built: BuiltSegments::default(), sync: SyncBatch::default() };
+        let mut output = Output {
+            writer: self,
+            key,
+            current: None,
+            built: BuiltSegments::default(),
+            sync: SyncBatch::default(),
+        };
         if buffer.spilled.is_empty() {
             self.build_in_memory(&buffer.parts, &mut output)?;
         } else {
@@ -217,7 +241,9 @@ impl BulkWriter {
     }
 
     fn build_in_memory(&self, parts: &[Vec<ArrayRef>], output: &mut Output<'_>) -> Result<()> {
-        let keys = parts.iter().map(|part| (codes(part, self.series_at), times(part, self.time_at)));
+        let keys = parts
+            .iter()
+            .map(|part| (codes(part, self.series_at), times(part, self.time_at)));
         if sort::is_sorted(keys) {
             return parts.iter().try_for_each(|part| output.push(part));
         }
@@ -225,8 +251,10 @@ impl BulkWriter {
         let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
         // A few pages at a time: the sorted copy never exists as a whole.
         for rows in order.chunks(PAGE_ROWS * 4) {
-            let sorted =
-                columns.par_iter().map(|array| sort::gathered(array, rows)).collect::<Result<Vec<_>>>()?;
+            let sorted = columns
+                .par_iter()
+                .map(|array| sort::gathered(array, rows))
+                .collect::<Result<Vec<_>>>()?;
             output.push(&sorted)?;
         }
         Ok(())
@@ -238,7 +266,12 @@ impl BulkWriter {
         } else {
             let columns = joined(&buffer.parts)?;
             let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
-            Some(columns.par_iter().map(|array| sort::gathered(array, &order)).collect::<Result<Vec<_>>>()?)
+            Some(
+                columns
+                    .par_iter()
+                    .map(|array| sort::gathered(array, &order))
+                    .collect::<Result<Vec<_>>>()?,
+            )
         };
         let mut merge = Merge::new(&buffer.spilled, memory, self.time_at, self.series_at)?;
         while let Some(columns) = merge.next_columns()? {
@@ -260,18 +293,37 @@ struct Output<'a> {
 impl Output<'_> {
     fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let rows = columns.first().map_or(0, |array| array.len());
-        let sizes: Vec<usize> = self.writer.table.columns.iter().zip(columns).map(|(spec, array)| {
-            if spec.column_type.has_offsets() { variable_bytes(&spec.column_type, array) } else { 0 }
-        }).collect();
+        let sizes: Vec<usize> = self
+            .writer
+            .table
+            .columns
+            .iter()
+            .zip(columns)
+            .map(|(spec, array)| {
+                if spec.column_type.has_offsets() {
+                    variable_bytes(&spec.column_type, array)
+                } else {
+                    0
+                }
+            })
+            .collect();
         if sizes.iter().any(|size| *size > VARIABLE_BYTES_MAX) && rows > 1 {
             let half = rows / 2;
-            let slice = |from: usize, len: usize| columns.iter().map(|array| array.slice(from, len)).collect::<Vec<_>>();
+            let slice = |from: usize, len: usize| {
+                columns
+                    .iter()
+                    .map(|array| array.slice(from, len))
+                    .collect::<Vec<_>>()
+            };
             self.push(&slice(0, half))?;
             return self.push(&slice(half, rows - half));
         }
         let full = self.current.as_ref().is_some_and(|(_, bytes, count)| {
             count + rows > SEGMENT_ROWS_MAX
-                || bytes.iter().zip(&sizes).any(|(so_far, more)| so_far + more > VARIABLE_BYTES_MAX)
+                || bytes
+                    .iter()
+                    .zip(&sizes)
+                    .any(|(so_far, more)| so_far + more > VARIABLE_BYTES_MAX)
         });
         if full {
             self.close()?;
@@ -285,7 +337,10 @@ impl Output<'_> {
         if let Some((writer, bytes, count)) = &mut self.current {
             writer.push(columns)?;
             *count += rows;
-            bytes.iter_mut().zip(sizes).for_each(|(so_far, more)| *so_far += more);
+            bytes
+                .iter_mut()
+                .zip(sizes)
+                .for_each(|(so_far, more)| *so_far += more);
         }
         Ok(())
     }
@@ -315,7 +370,10 @@ fn variable_bytes(column_type: &ColumnType, array: &ArrayRef) -> usize {
 }
 
 fn array_bytes(array: &ArrayRef) -> usize {
-    array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size())
+    array
+        .to_data()
+        .get_slice_memory_size()
+        .unwrap_or_else(|_| array.get_array_memory_size())
 }
 
 fn joined(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
@@ -325,7 +383,14 @@ fn joined(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
     let width = parts.first().map_or(0, Vec::len);
     (0..width)
         .into_par_iter()
-        .map(|column| sort::joined(&parts.iter().map(|part| part[column].as_ref()).collect::<Vec<&dyn Array>>()))
+        .map(|column| {
+            sort::joined(
+                &parts
+                    .iter()
+                    .map(|part| part[column].as_ref())
+                    .collect::<Vec<&dyn Array>>(),
+            )
+        })
         .collect()
 }
 

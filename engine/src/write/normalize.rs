@@ -27,16 +27,21 @@ pub(crate) trait Encode {
 ///
 /// # Errors
 /// `Invalid` for an unknown column, a type or value that does not fit, or a null time.
-pub(crate) fn normalize(table: &TableMeta, batch: &RecordBatch, encoder: &mut dyn Encode) -> Result<Vec<ArrayRef>> {
+pub(crate) fn normalize(
+    table: &TableMeta,
+    batch: &RecordBatch,
+    encoder: &mut dyn Encode,
+) -> Result<Vec<ArrayRef>> {
     check_columns(table, batch)?;
     table
         .columns
         .iter()
         .map(|spec| match batch.column_by_name(&spec.name) {
             Some(array) => column(table, spec, array, encoder),
-            None if spec.column_id == table.time_column => {
-                Err(Error::invalid(format!("table {:?}: the batch has no time column {:?}", table.name, spec.name)))
-            }
+            None if spec.column_id == table.time_column => Err(Error::invalid(format!(
+                "table {:?}: the batch has no time column {:?}",
+                table.name, spec.name
+            ))),
             None => missing(spec, batch.num_rows()),
         })
         .collect()
@@ -46,7 +51,11 @@ fn check_columns(table: &TableMeta, batch: &RecordBatch) -> Result<()> {
     let schema = batch.schema();
     for (at, field) in schema.fields().iter().enumerate() {
         if !table.columns.iter().any(|spec| spec.name == *field.name()) {
-            let names: Vec<_> = table.columns.iter().map(|spec| format!("{:?}", spec.name)).collect();
+            let names: Vec<_> = table
+                .columns
+                .iter()
+                .map(|spec| format!("{:?}", spec.name))
+                .collect();
             return Err(Error::invalid(format!(
                 "table {:?} has no column {:?}; its columns are {}",
                 table.name,
@@ -54,8 +63,16 @@ fn check_columns(table: &TableMeta, batch: &RecordBatch) -> Result<()> {
                 names.join(", ")
             )));
         }
-        if schema.fields().iter().take(at).any(|other| other.name() == field.name()) {
-            return Err(Error::invalid(format!("the batch has two columns called {:?}", field.name())));
+        if schema
+            .fields()
+            .iter()
+            .take(at)
+            .any(|other| other.name() == field.name())
+        {
+            return Err(Error::invalid(format!(
+                "the batch has two columns called {:?}",
+                field.name()
+            )));
         }
     }
     Ok(())
@@ -64,18 +81,29 @@ fn check_columns(table: &TableMeta, batch: &RecordBatch) -> Result<()> {
 fn missing(spec: &ColumnSpec, rows: usize) -> Result<ArrayRef> {
     if matches!(spec.column_type, ColumnType::Symbol { .. }) {
         let codes = ScalarBuffer::from(vec![NULL_CODE; rows]);
-        return Ok(Arc::new(UInt32Array::new(codes, Some(NullBuffer::new_null(rows)))));
+        return Ok(Arc::new(UInt32Array::new(
+            codes,
+            Some(NullBuffer::new_null(rows)),
+        )));
     }
     Ok(new_null_array(&storage_type(&spec.column_type), rows))
 }
 
-fn column(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef, encoder: &mut dyn Encode) -> Result<ArrayRef> {
+fn column(
+    table: &TableMeta,
+    spec: &ColumnSpec,
+    array: &ArrayRef,
+    encoder: &mut dyn Encode,
+) -> Result<ArrayRef> {
     let array = match &spec.column_type {
         ColumnType::Symbol { domain } => symbols(table, spec, domain, array, encoder)?,
         column_type => convert(table, spec, array, &storage_type(column_type))?,
     };
     if spec.column_id == table.time_column && array.null_count() > 0 {
-        let row = array.nulls().and_then(|nulls| nulls.iter().position(|valid| !valid)).unwrap_or_default();
+        let row = array
+            .nulls()
+            .and_then(|nulls| nulls.iter().position(|valid| !valid))
+            .unwrap_or_default();
         return Err(Error::invalid(format!(
             "table {:?}: the time column {:?} is null in row {row} of the batch; every row needs a time",
             table.name, spec.name
@@ -107,13 +135,21 @@ fn convert(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef, to: &DataType
         return Ok(Arc::clone(array));
     }
     let wrong = |why: String| {
-        Error::invalid(format!("table {:?}: column {:?} is {}: {why}", table.name, spec.name, spec.column_type.name()))
+        Error::invalid(format!(
+            "table {:?}: column {:?} is {}: {why}",
+            table.name,
+            spec.name,
+            spec.column_type.name()
+        ))
     };
     if !is_lossless(from, to) {
         return Err(wrong(format!("a batch gave {from}; cast it before writing")));
     }
     // With `safe` off an overflow is an error and not a null.
-    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
     cast_with_options(array, to, &options).map_err(|error| wrong(format!("{from} does not convert: {error}")))
 }
 
@@ -160,7 +196,9 @@ fn is_wider_number(a: &DataType, b: &DataType) -> bool {
             (false, true) => from < to,
             _ => from <= to,
         },
-        (true, false) => matches!(b, DataType::Float64) && from <= 32 || matches!(b, DataType::Float32) && from <= 16,
+        (true, false) => {
+            matches!(b, DataType::Float64) && from <= 32 || matches!(b, DataType::Float32) && from <= 16
+        }
         (false, false) => matches!((a, b), (DataType::Float32, DataType::Float64)),
         (false, true) => false,
     }
@@ -186,7 +224,8 @@ fn symbols(
 }
 
 fn cast(array: &dyn Array, to: &DataType) -> Result<ArrayRef> {
-    arrow_cast::cast(array, to).map_err(|error| Error::invalid(format!("{} to {to}: {error}", array.data_type())))
+    arrow_cast::cast(array, to)
+        .map_err(|error| Error::invalid(format!("{} to {to}: {error}", array.data_type())))
 }
 
 /// Encodes the dictionary's values once and maps the keys.
@@ -197,7 +236,9 @@ fn dictionary(domain: &str, array: &ArrayRef, encoder: &mut dyn Encode) -> Resul
     let keys = cast(keys_and_values.keys(), &DataType::UInt32)?;
     let keys = keys.as_primitive::<UInt32Type>();
     let used = used_values(keys, values.len());
-    let present: Vec<usize> = (0..values.len()).filter(|at| used[*at] && values.is_valid(*at)).collect();
+    let present: Vec<usize> = (0..values.len())
+        .filter(|at| used[*at] && values.is_valid(*at))
+        .collect();
     let texts: Vec<&str> = present.iter().map(|at| values.value(*at)).collect();
     let mut codes = vec![NULL_CODE; values.len()];
     for (at, code) in present.iter().zip(encoder.encode(domain, &texts)?) {
@@ -246,16 +287,24 @@ fn plain_text(domain: &str, array: &ArrayRef, encoder: &mut dyn Encode) -> Resul
 
 /// Codes as an array that is null where the code is [`NULL_CODE`].
 fn coded(codes: Vec<u32>) -> ArrayRef {
-    let nulls = codes.contains(&NULL_CODE).then(|| codes.iter().map(|code| *code != NULL_CODE).collect::<NullBuffer>());
+    let nulls = codes.contains(&NULL_CODE).then(|| {
+        codes
+            .iter()
+            .map(|code| *code != NULL_CODE)
+            .collect::<NullBuffer>()
+    });
     Arc::new(UInt32Array::new(codes.into(), nulls))
 }
 
 /// The times of normalized columns.
 pub(crate) fn times(columns: &[ArrayRef], at: usize) -> &[i64] {
-    columns.get(at).map_or(&[], |array| array.as_primitive::<TimestampNanosecondType>().values())
+    columns.get(at).map_or(&[], |array| {
+        array.as_primitive::<TimestampNanosecondType>().values()
+    })
 }
 
 /// The series codes of normalized columns; empty when the table has no series.
 pub(crate) fn codes(columns: &[ArrayRef], at: Option<usize>) -> &[u32] {
-    at.and_then(|at| columns.get(at)).map_or(&[], |array| array.as_primitive::<UInt32Type>().values())
+    at.and_then(|at| columns.get(at))
+        .map_or(&[], |array| array.as_primitive::<UInt32Type>().values())
 }

@@ -20,8 +20,12 @@ pub(crate) fn split(
         return Ok(vec![(*key, columns.to_vec())]);
     }
     if runs.len() <= RUNS_MAX {
-        let slice = |from: usize, to: usize| columns.iter().map(|array| array.slice(from, to - from)).collect();
-        return Ok(runs.into_iter().map(|(key, from, to)| (key, slice(from, to))).collect());
+        let slice =
+            |from: usize, to: usize| columns.iter().map(|array| array.slice(from, to - from)).collect();
+        return Ok(runs
+            .into_iter()
+            .map(|(key, from, to)| (key, slice(from, to)))
+            .collect());
     }
     gather(columns, &runs)
 }
@@ -47,10 +51,16 @@ fn runs(times: &[i64], unit: PartitionUnit) -> Vec<(PartitionKey, usize, usize)>
     runs
 }
 
-fn gather(columns: &[ArrayRef], runs: &[(PartitionKey, usize, usize)]) -> Result<Vec<(PartitionKey, Vec<ArrayRef>)>> {
-    let mut rows: hashbrown::HashMap<(i64, PartitionUnit), (PartitionKey, Vec<u32>)> = hashbrown::HashMap::new();
+fn gather(
+    columns: &[ArrayRef],
+    runs: &[(PartitionKey, usize, usize)],
+) -> Result<Vec<(PartitionKey, Vec<ArrayRef>)>> {
+    let mut rows: hashbrown::HashMap<(i64, PartitionUnit), (PartitionKey, Vec<u32>)> =
+        hashbrown::HashMap::new();
     for (key, from, to) in runs {
-        let (_, rows) = rows.entry((key.start, key.unit)).or_insert_with(|| (*key, Vec::new()));
+        let (_, rows) = rows
+            .entry((key.start, key.unit))
+            .or_insert_with(|| (*key, Vec::new()));
         for row in *from..*to {
             rows.push(u32::try_from(row).map_err(|_| Error::invalid("a batch holds at most 2^32 rows"))?);
         }
@@ -78,8 +88,14 @@ mod tests {
     #[test]
     fn consecutive_rows_of_a_partition_are_one_run() {
         const HOUR: i64 = 3_600_000_000_000;
-        let found = runs(&[0, 1, HOUR, HOUR + 5, -1, i64::MAX, i64::MAX], PartitionUnit::Hour);
-        let spans: Vec<_> = found.iter().map(|(key, from, to)| (key.start, *from, *to)).collect();
+        let found = runs(
+            &[0, 1, HOUR, HOUR + 5, -1, i64::MAX, i64::MAX],
+            PartitionUnit::Hour,
+        );
+        let spans: Vec<_> = found
+            .iter()
+            .map(|(key, from, to)| (key.start, *from, *to))
+            .collect();
         assert_eq!(spans[..3], [(0, 0, 2), (HOUR, 2, 4), (-HOUR, 4, 5)]);
         assert_eq!((found[3].1, found[3].2), (5, 7));
     }

@@ -18,8 +18,12 @@ pub(crate) fn is_sorted<'a>(parts: impl Iterator<Item = (&'a [u32], &'a [i64])>)
             Box::new(codes.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())))
         };
         for (code, len) in runs {
-            let Some(run) = times.get(start..start + len) else { return false };
-            let (Some(first), Some(end)) = (run.first(), run.last()) else { continue };
+            let Some(run) = times.get(start..start + len) else {
+                return false;
+            };
+            let (Some(first), Some(end)) = (run.first(), run.last()) else {
+                continue;
+            };
             if last.is_some_and(|last| last > (code, *first)) || !run.is_sorted() {
                 return false;
             }
@@ -75,8 +79,13 @@ fn by_code(codes: &[u32], count: u32) -> (Vec<u32>, Vec<usize>) {
         *counted += run.len();
     }
     distinct.sort_unstable();
-    let dense = distinct.last().is_some_and(|last| (*last as usize) < 4 * codes.len().max(1024));
-    let lens: Vec<usize> = distinct.iter().map(|code| counts.get(code).copied().unwrap_or_default()).collect();
+    let dense = distinct
+        .last()
+        .is_some_and(|last| (*last as usize) < 4 * codes.len().max(1024));
+    let lens: Vec<usize> = distinct
+        .iter()
+        .map(|code| counts.get(code).copied().unwrap_or_default())
+        .collect();
     let starts = lens.iter().scan(0, |at, len| {
         let start = *at;
         *at += len;
@@ -113,7 +122,8 @@ pub(crate) fn joined(parts: &[&dyn Array]) -> Result<ArrayRef> {
 /// The values of some rows.
 pub(crate) fn gathered(array: &ArrayRef, rows: &[u32]) -> Result<ArrayRef> {
     let rows = UInt32Array::from(rows.to_vec());
-    arrow_select::take::take(array, &rows, None).map_err(|error| Error::internal(format!("rows do not gather: {error}")))
+    arrow_select::take::take(array, &rows, None)
+        .map_err(|error| Error::internal(format!("rows do not gather: {error}")))
 }
 
 #[cfg(test)]

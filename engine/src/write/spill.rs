@@ -52,8 +52,11 @@ impl Write for FileWrite {
 
 /// The schema of storage arrays of a table.
 pub(crate) fn storage_schema(table: &TableMeta) -> SchemaRef {
-    let fields: Vec<Field> =
-        table.columns.iter().map(|spec| Field::new(&spec.name, storage_type(&spec.column_type), true)).collect();
+    let fields: Vec<Field> = table
+        .columns
+        .iter()
+        .map(|spec| Field::new(&spec.name, storage_type(&spec.column_type), true))
+        .collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -66,11 +69,18 @@ pub(crate) fn write_run(
     order: &[u32],
 ) -> Result<SpillRun> {
     let file = storage.create(&path)?;
-    let mut run = SpillRun { storage: Arc::clone(storage), path, bytes: 0 };
+    let mut run = SpillRun {
+        storage: Arc::clone(storage),
+        path,
+        bytes: 0,
+    };
     let failed = |error: arrow_schema::ArrowError| Error::io(format!("{}: {error}", "the sort's spill file"));
     let mut writer = StreamWriter::try_new(FileWrite(file), schema).map_err(failed)?;
     for rows in order.chunks(PAGE_ROWS) {
-        let columns = columns.iter().map(|array| gathered(array, rows)).collect::<Result<Vec<_>>>()?;
+        let columns = columns
+            .iter()
+            .map(|array| gathered(array, rows))
+            .collect::<Result<Vec<_>>>()?;
         let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(failed)?;
         writer.write(&batch).map_err(failed)?;
     }
@@ -107,12 +117,25 @@ impl Merge {
             let region = run.storage.open(&run.path)?.map()?;
             let reader = StreamReader::try_new(Cursor::new(region), None)
                 .map_err(|error| Error::corrupt(format!("{}: {error}", run.path)))?;
-            runs.push(SortedRun { reader: Some(reader), columns: Vec::new(), row: 0 });
+            runs.push(SortedRun {
+                reader: Some(reader),
+                columns: Vec::new(),
+                row: 0,
+            });
         }
         if let Some(columns) = memory {
-            runs.push(SortedRun { reader: None, columns, row: 0 });
+            runs.push(SortedRun {
+                reader: None,
+                columns,
+                row: 0,
+            });
         }
-        let mut merge = Self { runs, heads: BinaryHeap::new(), time_at, series_at };
+        let mut merge = Self {
+            runs,
+            heads: BinaryHeap::new(),
+            time_at,
+            series_at,
+        };
         for at in 0..merge.runs.len() {
             if merge.runs[at].columns.is_empty() {
                 merge.advance_batch(at)?;
@@ -125,7 +148,10 @@ impl Merge {
     fn push_head(&mut self, at: usize) {
         let run = &self.runs[at];
         if let Some(time) = times(&run.columns, self.time_at).get(run.row) {
-            let code = codes(&run.columns, self.series_at).get(run.row).copied().unwrap_or(NULL_CODE);
+            let code = codes(&run.columns, self.series_at)
+                .get(run.row)
+                .copied()
+                .unwrap_or(NULL_CODE);
             self.heads.push(Reverse((code, *time, at)));
         }
     }
@@ -178,7 +204,8 @@ fn pick_rows(batches: &[Vec<ArrayRef>], picks: &[(usize, usize)]) -> Result<Vec<
     (0..width)
         .map(|column| {
             let arrays: Vec<&dyn Array> = sources.iter().map(|at| batches[*at][column].as_ref()).collect();
-            interleave(&arrays, &picks).map_err(|error| Error::internal(format!("runs do not merge: {error}")))
+            interleave(&arrays, &picks)
+                .map_err(|error| Error::internal(format!("runs do not merge: {error}")))
         })
         .collect()
 }

@@ -44,15 +44,10 @@ pub(crate) fn write_bitmap(writer: &mut Writer, bitmap: &RoaringBitmap) {
 }
 
 /// Reads a bitmap that fills `bytes`, a position `base` in its file.
-pub(crate) fn read_bitmap(
-    bytes: &[u8],
-    base: u64,
-    what: &str,
-) -> Result<RoaringBitmap, FormatError> {
+pub(crate) fn read_bitmap(bytes: &[u8], base: u64, what: &str) -> Result<RoaringBitmap, FormatError> {
     check_containers(bytes, base, what)?;
-    let bitmap = RoaringBitmap::deserialize_from(bytes).map_err(|error| {
-        FormatError::corrupt(base, format!("{what}: not a roaring bitmap: {error}"))
-    })?;
+    let bitmap = RoaringBitmap::deserialize_from(bytes)
+        .map_err(|error| FormatError::corrupt(base, format!("{what}: not a roaring bitmap: {error}")))?;
     if bitmap.serialized_size() != bytes.len() {
         return Err(FormatError::corrupt(
             base,
@@ -147,10 +142,7 @@ impl<'a> GroupedIndex<'a> {
     /// # Errors
     /// `Corrupt` when the key's bitmap is damaged or holds rows outside the segment.
     pub fn find(&self, key: u64) -> Result<Option<RoaringBitmap>, FormatError> {
-        self.keys
-            .position(key)
-            .map(|at| self.bitmap(at))
-            .transpose()
+        self.keys.position(key).map(|at| self.bitmap(at)).transpose()
     }
 
     /// The keys, ascending.
@@ -200,9 +192,8 @@ impl<'a> GroupedIndex<'a> {
     fn bitmap(&self, at: usize) -> Result<RoaringBitmap, FormatError> {
         let base = self.blob_base(at);
         let range = self.ends.get(at).zip(self.ends.get(at + 1));
-        let range = range.and_then(|(start, end)| {
-            Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
-        });
+        let range =
+            range.and_then(|(start, end)| Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?));
         let Some(blob) = range.and_then(|range| self.blobs.get(range)) else {
             return Err(FormatError::corrupt(
                 base,
@@ -213,10 +204,7 @@ impl<'a> GroupedIndex<'a> {
         match bitmap.max() {
             Some(row) if row >= self.rows => Err(FormatError::corrupt(
                 base,
-                format!(
-                    "group {at}: found row {row}, expected rows below {}",
-                    self.rows
-                ),
+                format!("group {at}: found row {row}, expected rows below {}", self.rows),
             )),
             _ => Ok(bitmap),
         }

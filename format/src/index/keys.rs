@@ -63,25 +63,15 @@ impl<'a> U32s<'a> {
 
 /// Refuses an index of more rows than a u32 counts; answers the rows.
 pub(super) fn check_rows(rows: u64) -> Result<u32, FormatError> {
-    u32::try_from(rows).map_err(|_| {
-        FormatError::corrupt(
-            0,
-            format!("index rows: found {rows}, expected fewer than 2^32"),
-        )
-    })
+    u32::try_from(rows)
+        .map_err(|_| FormatError::corrupt(0, format!("index rows: found {rows}, expected fewer than 2^32")))
 }
 
 /// Refuses an index body of another length than its count implies.
-pub(super) fn check_body_len(
-    what: &str,
-    found: usize,
-    expected: Option<usize>,
-) -> Result<(), FormatError> {
+pub(super) fn check_body_len(what: &str, found: usize, expected: Option<usize>) -> Result<(), FormatError> {
     match expected {
         Some(expected) if expected == found => Ok(()),
-        Some(expected) if expected > found => {
-            Err(FormatError::torn(0, what, expected as u64, found as u64))
-        }
+        Some(expected) if expected > found => Err(FormatError::torn(0, what, expected as u64, found as u64)),
         _ => Err(FormatError::corrupt(
             0,
             format!("{what}: found {found} bytes, more than its count implies"),
@@ -90,9 +80,7 @@ pub(super) fn check_body_len(
 }
 
 /// Position of the first value that is not above the one before it.
-pub(super) fn first_not_above<T: PartialOrd>(
-    values: impl Iterator<Item = T> + Clone,
-) -> Option<usize> {
+pub(super) fn first_not_above<T: PartialOrd>(values: impl Iterator<Item = T> + Clone) -> Option<usize> {
     values
         .clone()
         .zip(values.skip(1))

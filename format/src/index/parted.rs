@@ -22,11 +22,7 @@ pub struct PartedIndex<'a> {
 ///
 /// `starts` has one element more than `keys`; its last is the number of rows.
 pub fn encode_parted(keys: &[u64], starts: &[u32]) -> Vec<u8> {
-    debug_assert_eq!(
-        keys.len() + 1,
-        starts.len(),
-        "one start per run and the end"
-    );
+    debug_assert_eq!(keys.len() + 1, starts.len(), "one start per run and the end");
     let ascending = keys.is_sorted_by(|before, after| before < after);
     let mut writer = Writer::with_capacity(INDEX_HEADER_LEN + keys.len() * 8 + starts.len() * 4);
     writer.count(keys.len());

@@ -52,11 +52,7 @@ impl<'a> UniqueIndex<'a> {
         }
         let keys = U64s(reader.raw(count * 8, "keys")?);
         let rows_of = U32s(reader.raw(count * 4, "rows")?);
-        Ok(Self {
-            keys,
-            rows_of,
-            rows,
-        })
+        Ok(Self { keys, rows_of, rows })
     }
 
     /// Number of entries.

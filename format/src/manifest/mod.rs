@@ -12,8 +12,7 @@ mod table;
 
 pub use header::{LOG_MAGIC, LogHeader};
 pub use record::{
-    Checkpoint, EditItem, RECORD_LEN_MIN, RecordBody, RecordOutcome, decode_record, encode_record,
-    tag,
+    Checkpoint, EditItem, RECORD_LEN_MIN, RecordBody, RecordOutcome, decode_record, encode_record, tag,
 };
 pub use segment_ref::{DomainMeta, RemovedSegment, SegmentRef, SnapshotMeta};
 pub use table::{ColumnSpec, Keep, TableMeta};

@@ -234,9 +234,7 @@ impl Checkpoint {
             writer.u32(self.next_table)
         });
         for table in &self.tables {
-            write_item(writer, tag::TABLE, MUST_UNDERSTAND, |writer| {
-                table.encode(writer)
-            });
+            write_item(writer, tag::TABLE, MUST_UNDERSTAND, |writer| table.encode(writer));
         }
         for segment in &self.segments {
             write_item(writer, tag::SEGMENT, MUST_UNDERSTAND, |writer| {
@@ -265,10 +263,7 @@ impl Checkpoint {
         let mut has_counters = false;
         while let Some(item) = next_item(&mut reader)? {
             if item.tag == tag::COUNTERS && has_counters {
-                return Err(FormatError::corrupt(
-                    item.offset,
-                    "counters item: found twice",
-                ));
+                return Err(FormatError::corrupt(item.offset, "counters item: found twice"));
             }
             has_counters |= item.tag == tag::COUNTERS;
             self.decode_item(item)?;
@@ -317,14 +312,7 @@ impl Checkpoint {
             return wrong("found a segment of a table that is not there");
         }
         let removed = self.removed.iter().map(|removed| removed.segment.segment);
-        if distinct(
-            self.segments
-                .iter()
-                .map(|segment| segment.segment)
-                .chain(removed),
-        )
-        .is_none()
-        {
+        if distinct(self.segments.iter().map(|segment| segment.segment).chain(removed)).is_none() {
             return wrong("found a segment id twice");
         }
         if distinct(self.domains.iter().map(|domain| domain.domain.as_str())).is_none() {
@@ -351,10 +339,7 @@ fn distinct<T: Eq + Hash>(values: impl Iterator<Item = T>) -> Option<HashSet<T>>
 fn misplaced(item: &Item<'_>, place: &str) -> FormatError {
     FormatError::corrupt(
         item.offset,
-        format!(
-            "item tag {}: found in {place}, where it has no meaning",
-            item.tag
-        ),
+        format!("item tag {}: found in {place}, where it has no meaning", item.tag),
     )
 }
 

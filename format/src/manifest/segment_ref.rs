@@ -127,10 +127,8 @@ fn decode_directory(reader: &mut Reader<'_>) -> Result<String, FormatError> {
     let offset = reader.offset();
     let name = reader.string("segment directory")?;
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_sound = name.len() > 2
-        && name.len() <= DIRECTORY_LEN_MAX
-        && name.starts_with("s-")
-        && name.bytes().all(safe);
+    let is_sound =
+        name.len() > 2 && name.len() <= DIRECTORY_LEN_MAX && name.starts_with("s-") && name.bytes().all(safe);
     if is_sound {
         return Ok(name.to_owned());
     }
@@ -176,9 +174,7 @@ impl DomainMeta {
         if decode_file_name(&file).is_none() {
             return Err(FormatError::corrupt(
                 offset,
-                format!(
-                    "domain {domain:?}: found file {file:?}, expected a percent-encoded file name"
-                ),
+                format!("domain {domain:?}: found file {file:?}, expected a percent-encoded file name"),
             ));
         }
         Ok(Self {

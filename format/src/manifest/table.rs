@@ -110,9 +110,7 @@ impl ColumnSpec {
 impl TableMeta {
     /// The column with the id `column_id`.
     pub fn column(&self, column_id: u32) -> Option<&ColumnSpec> {
-        self.columns
-            .iter()
-            .find(|column| column.column_id == column_id)
+        self.columns.iter().find(|column| column.column_id == column_id)
     }
 
     pub(super) fn encode(&self, writer: &mut Writer) {
@@ -174,11 +172,7 @@ impl TableMeta {
             ))
         };
         let ids: HashSet<u32> = self.columns.iter().map(|column| column.column_id).collect();
-        let names: HashSet<&str> = self
-            .columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect();
+        let names: HashSet<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
         if self.name.is_empty() || names.contains("") {
             return wrong("found an empty name".into());
         }
@@ -194,9 +188,7 @@ impl TableMeta {
         if let Some(id) = self.key.iter().find(|id| !ids.contains(id)) {
             return wrong(format!("found key column {id}, which it does not have"));
         }
-        let time = self
-            .column(self.time_column)
-            .map(|column| &column.column_type);
+        let time = self.column(self.time_column).map(|column| &column.column_type);
         if !matches!(
             time,
             Some(ColumnType::Timestamp {
@@ -214,9 +206,7 @@ impl TableMeta {
         };
         let series = self.column(id).map(|column| &column.column_type);
         if !matches!(series, Some(ColumnType::Symbol { .. })) {
-            return wrong(format!(
-                "found series column {id}, expected a symbol column"
-            ));
+            return wrong(format!("found series column {id}, expected a symbol column"));
         }
         Ok(())
     }

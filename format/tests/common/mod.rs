@@ -24,9 +24,7 @@ pub fn column_types() -> Vec<ColumnType> {
             zone: None,
         },
         ColumnType::Duration(TimeUnit::Microsecond),
-        ColumnType::Symbol {
-            domain: "sym".into(),
-        },
+        ColumnType::Symbol { domain: "sym".into() },
         ColumnType::Utf8,
         ColumnType::Binary,
         ColumnType::FixedList {
@@ -65,10 +63,7 @@ fn bound(column_type: &ColumnType, at: i64) -> Bound {
 
 /// A column whose sizes and pages fit `rows`.
 pub fn column(column_id: u32, name: &str, column_type: ColumnType, rows: u64) -> ColumnMeta {
-    let nulls = matches!(
-        column_type,
-        ColumnType::Utf8 | ColumnType::Decimal128 { .. }
-    );
+    let nulls = matches!(column_type, ColumnType::Utf8 | ColumnType::Decimal128 { .. });
     let pages: Vec<PageStats> = (0..page::page_count(rows))
         .map(|at| PageStats {
             min: bound(&column_type, at as i64),
@@ -76,11 +71,7 @@ pub fn column(column_id: u32, name: &str, column_type: ColumnType, rows: u64) ->
             has_nan: page::Bound::tag_for(&column_type) == 3 && at == 0,
             null_count: u32::from(nulls),
             checksum: 0x3100 + at,
-            offsets_checksum: if column_type.has_offsets() {
-                0x3200 + at
-            } else {
-                0
-            },
+            offsets_checksum: if column_type.has_offsets() { 0x3200 + at } else { 0 },
             validity_checksum: if nulls { 0x3300 + at } else { 0 },
         })
         .collect();
@@ -122,14 +113,7 @@ pub fn segment_meta() -> SegmentMeta {
         index_bytes: 0,
         checksum: 0,
     });
-    let mut series = column(
-        2,
-        "sym",
-        ColumnType::Symbol {
-            domain: "sym".into(),
-        },
-        rows,
-    );
+    let mut series = column(2, "sym", ColumnType::Symbol { domain: "sym".into() }, rows);
     series.attributes.push(Attribute {
         kind: AttributeKind::Parted,
         index_bytes: 96,
@@ -172,14 +156,13 @@ pub fn segment_ref(table: u32, segment: u64) -> SegmentRef {
 }
 
 pub fn table_meta(table: u32, name: &str) -> TableMeta {
-    let column =
-        |column_id, name: &str, column_type, attribute: Option<AttributeKind>| ColumnSpec {
-            column_id,
-            name: name.into(),
-            column_type,
-            nullable: column_id > 1,
-            attributes: attribute.into_iter().collect(),
-        };
+    let column = |column_id, name: &str, column_type, attribute: Option<AttributeKind>| ColumnSpec {
+        column_id,
+        name: name.into(),
+        column_type,
+        nullable: column_id > 1,
+        attributes: attribute.into_iter().collect(),
+    };
     TableMeta {
         table,
         name: name.into(),
@@ -192,9 +175,7 @@ pub fn table_meta(table: u32, name: &str) -> TableMeta {
             column(
                 2,
                 "sym",
-                ColumnType::Symbol {
-                    domain: "sym".into(),
-                },
+                ColumnType::Symbol { domain: "sym".into() },
                 Some(AttributeKind::Parted),
             ),
             column(

@@ -74,10 +74,7 @@ impl ReadableFile for RealReadable {
         match self.file.read_exact_at(buf, offset) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                let found = self
-                    .file
-                    .metadata()
-                    .map_or(self.len, |metadata| metadata.len());
+                let found = self.file.metadata().map_or(self.len, |metadata| metadata.len());
                 Err(self.cut_short(found, offset.saturating_add(buf.len() as u64)))
             }
             Err(error) => Err(failure("read", &self.path, error)),
@@ -99,8 +96,7 @@ impl ReadableFile for RealReadable {
         if found < self.len {
             return Err(self.cut_short(found, self.len));
         }
-        let map = mmap::map_read_only(&self.file, len)
-            .map_err(|error| failure("map", &self.path, error))?;
+        let map = mmap::map_read_only(&self.file, len).map_err(|error| failure("map", &self.path, error))?;
         Ok(Region::mapped(map))
     }
 }

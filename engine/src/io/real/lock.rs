@@ -61,9 +61,7 @@ impl FileLock for RealLock {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         if self.read_only {
             let path = self.full_path.display();
-            return Err(Error::invalid(format!(
-                "cannot write {path}: opened read-only"
-            )));
+            return Err(Error::invalid(format!("cannot write {path}: opened read-only")));
         }
         self.file
             .write_all_at(bytes, offset)

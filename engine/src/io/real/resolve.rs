@@ -50,12 +50,7 @@ impl Resolver {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = above_stdio(rustix::fs::open(root, flags, Mode::empty())?)?;
         // Missing before Linux 5.6; some sandboxes answer EPERM. Asked once, on a path that cannot fail otherwise.
-        let probe = beneath(
-            root.as_fd(),
-            ".",
-            DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        );
+        let probe = beneath(root.as_fd(), ".", DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         Ok(Self {
             root,
             has_openat2: probe.is_ok(),
@@ -107,12 +102,7 @@ impl Resolver {
             let from = dir.as_ref().map_or(self.root(), AsFd::as_fd);
             dir = Some(open_no_follow(from, component, step, Mode::empty())?);
         }
-        open_no_follow(
-            dir.as_ref().map_or(self.root(), AsFd::as_fd),
-            name,
-            flags,
-            mode,
-        )
+        open_no_follow(dir.as_ref().map_or(self.root(), AsFd::as_fd), name, flags, mode)
     }
 }
 

@@ -28,11 +28,8 @@ impl Stat {
 
     /// Of the name `name` in the directory `dir`; a link is not followed.
     pub(super) fn at(dir: impl AsFd, name: &str, flags: AtFlags) -> Result<Self> {
-        let wanted = StatxFlags::TYPE
-            | StatxFlags::NLINK
-            | StatxFlags::INO
-            | StatxFlags::SIZE
-            | StatxFlags::BTIME;
+        let wanted =
+            StatxFlags::TYPE | StatxFlags::NLINK | StatxFlags::INO | StatxFlags::SIZE | StatxFlags::BTIME;
         let stat = statx(dir, name, flags | AtFlags::SYMLINK_NOFOLLOW, wanted)?;
         let born = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
         let birth = if born {

@@ -9,8 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, renameat, unlink
 use rustix::io::Errno;
 
 use super::super::{
-    DirEntry, EntryKind, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage,
-    WritableFile,
+    DirEntry, EntryKind, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage, WritableFile,
 };
 use super::failure::failure;
 use super::file::{RealReadable, RealWritable};
@@ -285,8 +284,7 @@ impl Storage for RealStorage {
     fn sync_dir(&self, path: &RelPath) -> Result<()> {
         self.check_writable("sync directory", path)?;
         let fd = self.open_dir("sync directory", path)?;
-        ignore_unsyncable(rustix::fs::fsync(fd))
-            .map_err(|errno| self.fail("sync directory", path, errno))
+        ignore_unsyncable(rustix::fs::fsync(fd)).map_err(|errno| self.fail("sync directory", path, errno))
     }
 
     fn list(&self, path: &RelPath) -> Result<Vec<DirEntry>> {
@@ -329,12 +327,7 @@ impl Storage for RealStorage {
         }
     }
 
-    fn lock(
-        &self,
-        path: &RelPath,
-        mode: LockMode,
-        wait: bool,
-    ) -> Result<Option<Box<dyn FileLock>>> {
+    fn lock(&self, path: &RelPath, mode: LockMode, wait: bool) -> Result<Option<Box<dyn FileLock>>> {
         let read_only = self.options.read_only;
         let flags = if read_only {
             OFlags::RDONLY
@@ -371,11 +364,7 @@ impl Storage for RealStorage {
 }
 
 /// The length as `usize`, if it is within `limit`.
-pub(in super::super) fn checked_len(
-    path: &dyn std::fmt::Display,
-    len: u64,
-    limit: u64,
-) -> Result<usize> {
+pub(in super::super) fn checked_len(path: &dyn std::fmt::Display, len: u64, limit: u64) -> Result<usize> {
     match usize::try_from(len) {
         Ok(size) if len <= limit => Ok(size),
         _ => Err(Error::corrupt(format!(
@@ -407,9 +396,7 @@ fn describe(
     }
     match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {
-                entry(EntryKind::File, u64::try_from(stat.st_size).unwrap_or(0))
-            }
+            FileType::RegularFile => entry(EntryKind::File, u64::try_from(stat.st_size).unwrap_or(0)),
             FileType::Directory => entry(EntryKind::Directory, 0),
             _ => entry(EntryKind::Other, 0),
         }),
@@ -419,9 +406,8 @@ fn describe(
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|error| {
-        Error::new(ErrorKind::Invalid, format!("path {path:?}: {error}")).with_source(error)
-    })
+    std::path::absolute(path)
+        .map_err(|error| Error::new(ErrorKind::Invalid, format!("path {path:?}: {error}")).with_source(error))
 }
 
 fn sync_parent(root: &Path) -> Result<()> {

@@ -13,8 +13,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::super::{
-    Access, COPY_BYTES_MAX, EntryKind, LockMode, Options, REGION_ALIGNMENT, RealStorage, RelPath,
-    Storage,
+    Access, COPY_BYTES_MAX, EntryKind, LockMode, Options, REGION_ALIGNMENT, RealStorage, RelPath, Storage,
 };
 use crate::error::{ErrorKind, Result};
 
@@ -93,18 +92,9 @@ fn a_symbolic_link_is_followed_nowhere() {
             );
         }
         assert_eq!(kind(storage.create(&path("dir/new"))), ErrorKind::Invalid);
-        assert_eq!(
-            kind(storage.create_dir(&path("dir/new"))),
-            ErrorKind::Invalid
-        );
-        assert_eq!(
-            kind(storage.remove_file(&path("dir/secret"))),
-            ErrorKind::Invalid
-        );
-        assert_eq!(
-            kind(storage.remove_dir(&path("dir/inner"))),
-            ErrorKind::Invalid
-        );
+        assert_eq!(kind(storage.create_dir(&path("dir/new"))), ErrorKind::Invalid);
+        assert_eq!(kind(storage.remove_file(&path("dir/secret"))), ErrorKind::Invalid);
+        assert_eq!(kind(storage.remove_dir(&path("dir/inner"))), ErrorKind::Invalid);
         assert_eq!(
             kind(storage.rename(&path("dir/secret"), &path("x"))),
             ErrorKind::Invalid
@@ -212,14 +202,8 @@ fn files_and_directories_are_for_their_owner_only() {
         RealStorage::create(&root).is_ok(),
         "an existing directory is opened"
     );
-    assert_eq!(
-        kind(RealStorage::create(root.join("a/b"))),
-        ErrorKind::NotFound
-    );
-    assert_eq!(
-        kind(RealStorage::create(root.join("d/f"))),
-        ErrorKind::Invalid
-    );
+    assert_eq!(kind(RealStorage::create(root.join("a/b"))), ErrorKind::NotFound);
+    assert_eq!(kind(RealStorage::create(root.join("d/f"))), ErrorKind::Invalid);
     assert_eq!(
         kind(RealStorage::open(root.join("no"), Options::default())),
         ErrorKind::NotFound
@@ -238,11 +222,7 @@ fn arrow_reads_a_large_file_out_of_the_map_itself() {
     storage.remove_file(&path("large")).expect("removes");
     assert!(region.is_mapped());
     let body = region.buffer().slice(64);
-    assert_eq!(
-        body.as_ptr(),
-        region.as_ptr().wrapping_add(64),
-        "a copy was made"
-    );
+    assert_eq!(body.as_ptr(), region.as_ptr().wrapping_add(64), "a copy was made");
     assert_eq!(region.as_ptr().align_offset(REGION_ALIGNMENT), 0);
     let maps = std::fs::read_to_string("/proc/self/maps").expect("reads");
     let start = format!("{:x}-", region.as_ptr() as usize);
@@ -252,11 +232,7 @@ fn arrow_reads_a_large_file_out_of_the_map_itself() {
         "{maps}"
     );
     drop(region);
-    assert_eq!(
-        body.as_slice(),
-        &bytes[64..],
-        "the buffer keeps the map alive"
-    );
+    assert_eq!(body.as_slice(), &bytes[64..], "the buffer keeps the map alive");
 }
 
 #[test]
@@ -283,11 +259,7 @@ fn small_files_and_untrusted_directories_are_copied() {
             "{name}"
         );
         let region = map(&copying).expect("copies");
-        assert_eq!(
-            (&region[..], region.is_mapped()),
-            (&bytes[..], false),
-            "{name}"
-        );
+        assert_eq!((&region[..], region.is_mapped()), (&bytes[..], false), "{name}");
     }
 }
 
@@ -376,10 +348,7 @@ fn a_waiting_lock_is_granted_when_the_holder_drops_it() {
         Ok::<u8, crate::error::Error>(byte[0])
     });
     std::thread::sleep(Duration::from_millis(50));
-    held.as_ref()
-        .expect("held")
-        .write_at(0, b"!")
-        .expect("writes");
+    held.as_ref().expect("held").write_at(0, b"!").expect("writes");
     drop(held);
     assert_eq!(waiter.join().expect("no panic").expect("locks"), b'!');
 }
@@ -392,21 +361,14 @@ fn a_new_file_under_an_old_name_has_another_identity_even_with_the_same_inode() 
     for _ in 0..20 {
         put(&storage, "f", b"1");
         let before = storage.stamp(&path("f")).expect("stats").expect("is there");
-        let inode = std::fs::metadata(dir.path().join("f"))
-            .expect("stats")
-            .ino();
+        let inode = std::fs::metadata(dir.path().join("f")).expect("stats").ino();
         storage.remove_file(&path("f")).expect("removes");
         assert_eq!(storage.stamp(&path("f")).expect("stats"), None);
         // Times of birth come in ticks of the kernel.
         std::thread::sleep(Duration::from_millis(12));
         put(&storage, "f", b"1");
         let after = storage.stamp(&path("f")).expect("stats").expect("is there");
-        reused += u32::from(
-            std::fs::metadata(dir.path().join("f"))
-                .expect("stats")
-                .ino()
-                == inode,
-        );
+        reused += u32::from(std::fs::metadata(dir.path().join("f")).expect("stats").ino() == inode);
         assert_ne!(before, after);
         storage.remove_file(&path("f")).expect("removes");
     }
@@ -418,9 +380,7 @@ fn a_name_that_is_not_utf8_is_listed_as_other_and_never_touched() {
     let dir = tempfile::tempdir().expect("tempdir");
     let [storage, _] = both_ways(dir.path());
     let name = CString::new(b"bad\xff".to_vec()).expect("no NUL");
-    let odd = dir
-        .path()
-        .join(std::ffi::OsStr::from_bytes(name.as_bytes()));
+    let odd = dir.path().join(std::ffi::OsStr::from_bytes(name.as_bytes()));
     std::fs::write(&odd, b"x").expect("writes");
     let listed = storage.list(&RelPath::root()).expect("lists");
     let entry = listed.first().expect("one entry");
@@ -451,9 +411,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg(self.0.path())
-            .status();
+        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
     }
 }
 
@@ -470,12 +428,7 @@ fn a_full_disk_is_an_io_error_that_says_so_and_the_torn_tail_can_be_cut() {
     assert!(error.message().contains("free space"), "{error}");
     assert_eq!(file.len(), 1000);
     assert!(
-        storage
-            .stamp(&path("f"))
-            .expect("stats")
-            .expect("is there")
-            .len
-            > 1000,
+        storage.stamp(&path("f")).expect("stats").expect("is there").len > 1000,
         "no tail"
     );
     file.truncate(1000).expect("cuts");

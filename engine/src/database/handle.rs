@@ -1,0 +1,212 @@
+//! The handle of an open database.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gapless_format::EditItem;
+
+use super::builder::Builder;
+use super::engine::Engine;
+use super::garbage::GarbageReport;
+use super::snapshot::Snapshot;
+use super::transaction::Transaction;
+use crate::error::{Error, Result};
+use crate::manifest::{Version, log};
+use crate::symbols::Domain;
+use crate::table::{Table, TableSpec};
+
+/// An open database. Cheap to clone; all handles of one directory in a process share one engine.
+///
+/// ```
+/// use gapless_engine::Database;
+///
+/// let directory = tempfile::tempdir()?;
+/// let db = Database::builder(directory.path().join("market.db")).open()?;
+/// assert_eq!(db.tables()?.len(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Database {
+    engine: Arc<Engine>,
+    writable: bool,
+}
+
+impl Database {
+    pub(crate) fn new(engine: Arc<Engine>, writable: bool) -> Self {
+        Self { engine, writable }
+    }
+
+    /// Says where the database is and how to open it.
+    pub fn builder(path: impl Into<PathBuf>) -> Builder {
+        Builder::new(path)
+    }
+
+    /// The path it was opened by.
+    pub fn name(&self) -> &str {
+        self.engine.name()
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.writable {
+            return self.engine.check_writable();
+        }
+        Err(Error::invalid(format!(
+            "{} is open for reading only: open it in mode \"rw\" to write",
+            self.name()
+        )))
+    }
+
+    /// Names of the tables, sorted.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when the manifest cannot be read.
+    pub fn tables(&self) -> Result<Vec<String>> {
+        Ok(self.engine.refresh()?.table_names().map(str::to_owned).collect())
+    }
+
+    /// A table by its name.
+    ///
+    /// # Errors
+    /// `NotFound`, listing the tables there are.
+    pub fn table(&self, name: &str) -> Result<Table> {
+        let version = self.engine.refresh()?;
+        version.table(name)?;
+        Ok(Table::new(self.clone(), name.to_owned()))
+    }
+
+    /// Creates a table, durable when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` when it exists, also when another process has created it at the same time; `Invalid`;
+    /// `Unsupported` for an Arrow type that is not stored. Nothing has changed then.
+    pub fn create_table(&self, spec: &TableSpec) -> Result<Table> {
+        let mut transaction = self.transaction()?;
+        transaction.create_table(spec)?;
+        transaction.commit()?;
+        Ok(Table::new(self.clone(), spec.name().to_owned()))
+    }
+
+    /// Drops a table with all its rows, atomically and durably. Snapshots that are held still read it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Io`.
+    pub fn drop_table(&self, name: &str) -> Result<()> {
+        let mut transaction = self.transaction()?;
+        transaction.drop_table(name)?;
+        transaction.commit().map(|_| ())
+    }
+
+    /// Begins a change of any number of tables that becomes visible at once.
+    ///
+    /// # Errors
+    /// `Invalid` when the database is open for reading; `Io` after a sync has failed.
+    pub fn transaction(&self) -> Result<Transaction> {
+        self.check_writable()?;
+        Transaction::new(&self.engine)
+    }
+
+    /// Pins the newest version: what it reads does not change while it is held.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when the manifest cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Snapshot::newest(&self.engine)
+    }
+
+    /// The version that a named snapshot keeps.
+    ///
+    /// # Errors
+    /// `NotFound`, listing the snapshots there are.
+    pub fn as_of(&self, name: &str) -> Result<Snapshot> {
+        Snapshot::named(&self.engine, name)
+    }
+
+    /// Names the newest version, so that it can be read as long as the name is there. Durable when this returns.
+    ///
+    /// # Errors
+    /// `Conflict` when the name is taken; `Invalid` for an empty or unprintable name.
+    pub fn create_snapshot(&self, name: &str) -> Result<u64> {
+        self.check_writable()?;
+        gapless_format::file_name(name).map_err(|error| Error::invalid(format!("snapshot name: {error}")))?;
+        let mut pinned = 0;
+        self.engine.commit(|version| {
+            pinned = version.number();
+            if version.snapshot(name).is_none() {
+                log::write_snapshot(&**self.engine.storage(), self.engine.database(), version)?;
+            }
+            Ok(vec![EditItem::CreateSnapshot {
+                name: name.to_owned(),
+                version: pinned,
+            }])
+        })?;
+        Ok(pinned)
+    }
+
+    /// Removes the name of a version; what only it needed is removed from disk.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn drop_snapshot(&self, name: &str) -> Result<()> {
+        self.check_writable()?;
+        self.engine.commit(|_| {
+            Ok(vec![EditItem::DropSnapshot {
+                name: name.to_owned(),
+            }])
+        })?;
+        self.engine.collect_garbage().map(|_| ())
+    }
+
+    /// Named snapshots and the version each one keeps.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when the manifest cannot be read.
+    pub fn snapshots(&self) -> Result<Vec<(String, u64)>> {
+        Ok(self
+            .engine
+            .refresh()?
+            .snapshots()
+            .map(|(name, version)| (name.to_owned(), version))
+            .collect())
+    }
+
+    /// The newest version, not pinned: what is live now.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when the manifest cannot be read.
+    pub fn version(&self) -> Result<Arc<Version>> {
+        self.engine.refresh()
+    }
+
+    /// A symbol domain.
+    ///
+    /// # Errors
+    /// `NotFound`; `Corrupt` when its file is not what was committed.
+    pub fn domain(&self, name: &str) -> Result<Arc<Domain>> {
+        let version = self.engine.refresh()?;
+        if version.domain(name).is_none() {
+            let names: Vec<_> = version
+                .domains()
+                .map(|domain| format!("{:?}", domain.domain))
+                .collect();
+            return Err(Error::not_found(format!(
+                "there is no symbol domain {name:?}; there are {}",
+                names.join(", ")
+            )));
+        }
+        self.engine.domain(name, &version)
+    }
+
+    /// Removes files that no version, snapshot or reader needs, and what dead processes left.
+    ///
+    /// # Errors
+    /// `Io`; what was removed until then is gone, the rest stays.
+    pub fn collect_garbage(&self) -> Result<GarbageReport> {
+        self.check_writable()?;
+        self.engine.collect_garbage()
+    }
+
+    /// Vector files that are mapped now because of this database's cache.
+    pub fn open_files(&self) -> usize {
+        self.engine.cache().open_vectors()
+    }
+}

@@ -1,0 +1,206 @@
+//! What to read: a table at a version, a time range, series, columns, a condition, an order.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use gapless_format::{ColumnSpec, PAGE_ROWS, TableMeta};
+
+use super::predicate::Predicate;
+use super::stream::Batches;
+use crate::database::Snapshot;
+use crate::error::{Error, Result};
+use crate::manifest::TableState;
+
+/// The order in which rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Order {
+    /// By series (as text, null last), then time. Rows equal in both come as they arrived.
+    #[default]
+    Series,
+    /// By time, then series. Rows equal in both come as they arrived.
+    Time,
+    /// As the segments lie: partition after partition, nothing is merged. The cheapest, and the one to aggregate over.
+    Stored,
+}
+
+/// A read of one table, not yet run.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) table: Arc<TableState>,
+    pub(crate) time: Range<i64>,
+    pub(crate) series: Option<Vec<String>>,
+    pub(crate) columns: Option<Vec<String>>,
+    pub(crate) predicate: Option<Predicate>,
+    pub(crate) order: Order,
+    pub(crate) limit: Option<usize>,
+    pub(crate) batch_rows: usize,
+}
+
+impl Scan {
+    pub(crate) fn new(snapshot: Snapshot, table: &str) -> Result<Self> {
+        let table = Arc::clone(snapshot.table(table)?);
+        Ok(Self {
+            snapshot,
+            table,
+            time: i64::MIN..i64::MAX,
+            series: None,
+            columns: None,
+            predicate: None,
+            order: Order::default(),
+            limit: None,
+            batch_rows: PAGE_ROWS,
+        })
+    }
+
+    /// Only rows with `start <= time < end`, nanoseconds since the epoch. `i64::MAX` as the end means no end.
+    #[must_use]
+    pub fn between(mut self, start: i64, end: i64) -> Self {
+        self.time = start..end;
+        self
+    }
+
+    /// Only rows of these series. A series that the table does not have gives no rows.
+    #[must_use]
+    pub fn series<S: Into<String>>(mut self, series: impl IntoIterator<Item = S>) -> Self {
+        self.series = Some(series.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only these columns, in this order.
+    #[must_use]
+    pub fn columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only rows for which the condition is true; with an earlier one, for which both are.
+    #[must_use]
+    pub fn filter(mut self, predicate: Predicate) -> Self {
+        self.predicate = Some(match self.predicate {
+            Some(earlier) => earlier.and(predicate),
+            None => predicate,
+        });
+        self
+    }
+
+    /// The order in which rows come.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// At most this many rows, the first in the order.
+    #[must_use]
+    pub fn limit(mut self, rows: usize) -> Self {
+        self.limit = Some(rows);
+        self
+    }
+
+    /// Rows in one batch at most; 65,536 unless told otherwise.
+    #[must_use]
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.batch_rows = rows.max(1);
+        self
+    }
+
+    /// The table's description at the scanned version.
+    pub fn meta(&self) -> &Arc<TableMeta> {
+        self.table.meta()
+    }
+
+    /// The schema of the batches.
+    ///
+    /// # Errors
+    /// `Invalid` when a column is asked for that the table does not have.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        super::output::schema(&self.projection()?)
+    }
+
+    /// The columns to hand out.
+    pub(crate) fn projection(&self) -> Result<Vec<ColumnSpec>> {
+        match &self.columns {
+            None => Ok(self.meta().columns.clone()),
+            Some(names) => names.iter().map(|name| self.column(name).cloned()).collect(),
+        }
+    }
+
+    /// A column of the table by name.
+    pub(crate) fn column(&self, name: &str) -> Result<&ColumnSpec> {
+        self.meta()
+            .columns
+            .iter()
+            .find(|column| column.name == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = self
+                    .meta()
+                    .columns
+                    .iter()
+                    .map(|column| format!("{:?}", column.name))
+                    .collect();
+                Error::invalid(format!(
+                    "table {:?} has no column {name:?}; its columns are {}",
+                    self.meta().name,
+                    names.join(", ")
+                ))
+            })
+    }
+
+    /// Runs the scan: batches one by one, in order, with bounded memory.
+    ///
+    /// # Errors
+    /// `Invalid` for a column that is not there or a value that does not fit it; while streaming, `Corrupt` naming
+    /// file, page and rows, or `Io`.
+    pub fn stream(self) -> Result<Batches> {
+        Batches::new(self)
+    }
+
+    /// Runs the scan and keeps all batches.
+    ///
+    /// # Errors
+    /// As [`Scan::stream`].
+    pub fn collect(self) -> Result<Vec<RecordBatch>> {
+        self.stream()?.collect()
+    }
+
+    /// Counts the rows.
+    ///
+    /// # Errors
+    /// As [`Scan::stream`].
+    pub fn count(self) -> Result<u64> {
+        super::fold::count(self)
+    }
+
+    /// The last `rows` rows by time, in order of time.
+    ///
+    /// # Errors
+    /// As [`Scan::stream`].
+    pub fn last(self, rows: usize) -> Result<Vec<RecordBatch>> {
+        super::last::last(self, rows)
+    }
+
+    /// Folds all rows on all threads, in no order: each thread starts with `start()`, takes batches with `take`, and
+    /// the threads' results are joined with `join`. Batches are zero-copy where nothing was filtered out of them.
+    ///
+    /// # Errors
+    /// As [`Scan::stream`], and what `take` says.
+    pub fn fold<T: Send>(
+        self,
+        start: impl Fn() -> T + Sync + Send,
+        take: impl Fn(T, RecordBatch) -> Result<T> + Sync + Send,
+        join: impl Fn(T, T) -> T + Sync + Send,
+    ) -> Result<T> {
+        super::fold::fold(self, start, take, join)
+    }
+
+    /// What the scan will touch, and what it leaves out by time, series and statistics.
+    ///
+    /// # Errors
+    /// As [`Scan::stream`].
+    pub fn explain(self) -> Result<super::Explain> {
+        super::explain::explain(self)
+    }
+}

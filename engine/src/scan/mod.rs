@@ -1,0 +1,19 @@
+//! Reads: which segments, which rows of them, in which order, as Arrow batches.
+//!
+//! 1. [`Scan`] says what is wanted.
+//! 2. The plan prunes partitions by time, segments by time range and series bitmap, rows by the parted index and binary
+//!    search, and by indexes and page statistics for the condition. What is left are pieces: rows of one segment.
+//! 3. Pieces are merged into the order asked for, materialized as arrays that point into the maps, and filtered.
+
+mod builder;
+mod explain;
+mod fold;
+mod last;
+mod output;
+mod predicate;
+mod stream;
+
+pub use builder::{Order, Scan};
+pub use explain::Explain;
+pub use predicate::{Column, Comparison, Literal, Predicate, col};
+pub use stream::Batches;

@@ -1,0 +1,107 @@
+//! The handle of a table.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Field, Schema, SchemaRef};
+use gapless_format::TableMeta;
+
+use super::types::arrow_type;
+use crate::database::{Database, Snapshot};
+use crate::error::{Error, Result};
+use crate::scan::Scan;
+use crate::write::{WriteOptions, WriteReport};
+
+/// A table of an open database.
+#[derive(Debug, Clone)]
+pub struct Table {
+    database: Database,
+    name: String,
+}
+
+impl Table {
+    pub(crate) fn new(database: Database, name: String) -> Self {
+        Self { database, name }
+    }
+
+    /// The table's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The table's description at the newest version.
+    ///
+    /// # Errors
+    /// `NotFound` when it was dropped.
+    pub fn meta(&self) -> Result<Arc<TableMeta>> {
+        Ok(Arc::clone(self.database.version()?.table(&self.name)?.meta()))
+    }
+
+    /// The Arrow schema in which its rows are read.
+    ///
+    /// # Errors
+    /// `NotFound` when it was dropped.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        let meta = self.meta()?;
+        Ok(schema_of(&meta))
+    }
+
+    /// Rows of the newest version.
+    ///
+    /// # Errors
+    /// `NotFound` when it was dropped.
+    pub fn rows(&self) -> Result<u64> {
+        Ok(self.database.version()?.table(&self.name)?.rows())
+    }
+
+    /// Writes rows in any order as one atomic commit, durable when this returns.
+    ///
+    /// Rows are sorted by (series, time), split by partition and built into segments of their own. Rows equal in
+    /// both keep the order in which they came.
+    ///
+    /// # Errors
+    /// `Invalid` names column, row and reason; `Io`. Nothing was written then.
+    pub fn write(&self, batches: impl IntoIterator<Item = RecordBatch>) -> Result<WriteReport> {
+        self.write_with(batches.into_iter().map(Ok::<_, Error>), &WriteOptions::default())
+    }
+
+    /// As [`Table::write`], from a source that may fail, with options.
+    ///
+    /// # Errors
+    /// The source's own, and those of [`Table::write`]. Nothing was written then.
+    pub fn write_with<E: From<Error>>(
+        &self,
+        batches: impl IntoIterator<Item = std::result::Result<RecordBatch, E>>,
+        options: &WriteOptions,
+    ) -> std::result::Result<WriteReport, E> {
+        let mut transaction = self.database.transaction()?;
+        transaction.write(&self.name, batches, options)?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Reads rows of the newest version.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped.
+    pub fn scan(&self) -> Result<Scan> {
+        self.scan_at(&self.database.snapshot()?)
+    }
+
+    /// Reads rows of a snapshot.
+    ///
+    /// # Errors
+    /// `NotFound` when the table is not in it.
+    pub fn scan_at(&self, snapshot: &Snapshot) -> Result<Scan> {
+        Scan::new(snapshot.clone(), &self.name)
+    }
+}
+
+/// The Arrow schema of a table.
+pub(crate) fn schema_of(meta: &TableMeta) -> SchemaRef {
+    let fields: Vec<Field> = meta
+        .columns
+        .iter()
+        .map(|column| Field::new(&column.name, arrow_type(&column.column_type), column.nullable))
+        .collect();
+    Arc::new(Schema::new(fields))
+}
