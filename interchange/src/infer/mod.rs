@@ -1,0 +1,10 @@
+//! Inference: from the first rows of the files to one schema, with the reason for every choice.
+
+mod files;
+mod plan;
+mod sample;
+mod time_column;
+
+pub(crate) use files::{nested, open_csv, open_json};
+pub use plan::{Decision, Plan, plan};
+pub(crate) use plan::{ColumnPlan, Input};

@@ -1,0 +1,9 @@
+//! Files that carry their types: Parquet and Arrow IPC.
+
+mod conform;
+mod reader;
+mod types;
+
+pub(crate) use conform::conform;
+pub(crate) use reader::TypedReader;
+pub(crate) use types::{is_text, stored_type, type_name_of};
