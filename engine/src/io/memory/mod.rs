@@ -11,6 +11,6 @@ mod storage;
 mod tests;
 mod tree;
 
-pub(super) use file::{FileNode, MemoryLock, overwrite};
+pub(super) use file::{FileNode, MemoryLock, check_within, overwrite};
 pub use storage::MemoryStorage;
-pub(super) use tree::{NodeId, Place, ROOT, Tree};
+pub(super) use tree::{Node, NodeId, Place, ROOT, Tree};

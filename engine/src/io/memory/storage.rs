@@ -76,6 +76,12 @@ impl MemoryStorage {
         Self::from_tree(copy, &format!("copy of {}", self.origin()))
     }
 
+    /// The same, under another account of where it came from. For a storage that nobody else holds yet.
+    pub(in super::super) fn with_origin(self, origin: &str) -> Self {
+        let tree = std::mem::take(&mut *self.shared.tree.write());
+        Self::from_tree(tree, origin)
+    }
+
     pub(in super::super) fn from_tree(tree: Tree, origin: &str) -> Self {
         let identity = NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed);
         let (tree, origin) = (RwLock::new(tree), origin.to_owned());
