@@ -14,7 +14,7 @@ use super::image::CrashImages;
 use super::plan::{CallKind, Fault, FaultPlan};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A file system in memory that fails on command; see the [module](self). Clones share it.
+/// A file system in memory that fails on command; see the crash model in its module. Clones share it.
 ///
 /// ```
 /// use gapless_engine::io::{Fault, FaultPlan, FaultyStorage, RelPath, Storage};

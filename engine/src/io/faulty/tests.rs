@@ -429,3 +429,42 @@ fn the_commit_by_rename_survives_every_crash_and_no_step_of_it_can_be_left_out()
         );
     }
 }
+
+#[test]
+fn a_thread_that_waits_for_a_lock_does_not_stop_the_holder() -> Result<()> {
+    let storage = FaultyStorage::new();
+    let held = storage
+        .lock(&path("l"), LockMode::Exclusive, true)?
+        .expect("free");
+    let waiting = storage.clone();
+    let waiter = std::thread::spawn(move || {
+        waiting
+            .lock(&path("l"), LockMode::Shared, true)
+            .map(|lock| lock.map(|lock| lock.len()))
+    });
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    write(&storage, "f", b"1")?.sync()?;
+    held.write_at(0, b"12")?;
+    drop(held);
+    let len = waiter.join().expect("no panic")?.expect("waited")?;
+    assert_eq!(len, 2);
+    Ok(())
+}
+
+#[test]
+fn a_second_crash_starts_from_what_the_first_one_left() -> Result<()> {
+    let storage = FaultyStorage::new();
+    write(&storage, "f", b"1")?;
+    for image in storage.crashed_images(1, 10) {
+        let before = show(&image);
+        let again = FaultyStorage::over(image);
+        again.create_dir(&path("d"))?;
+        let expected = [before.clone(), format!("d/ {before}").trim_end().to_owned()];
+        assert_eq!(
+            states(&again),
+            expected.into_iter().collect(),
+            "{before:?} is on the disk now"
+        );
+    }
+    Ok(())
+}
