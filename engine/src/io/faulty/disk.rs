@@ -2,7 +2,7 @@
 //!
 //! This module decides what a sync makes durable. It knows no paths: directories and files are numbers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::memory::{MemoryStorage, Node, NodeId, overwrite};
@@ -47,33 +47,36 @@ impl Pending {
         }
     }
 
-    fn slots(&self) -> (Option<&Slot>, Option<&Slot>) {
-        match self {
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let (one, other) = match self {
             Self::Link { slot, .. } | Self::Unlink { slot, .. } => (Some(slot), None),
             Self::Rename { from, to, .. } => (Some(from), Some(to)),
-            _ => (None, None),
-        }
+            Self::Write { .. } | Self::Truncate { .. } => (None, None),
+        };
+        one.into_iter().chain(other)
     }
 
     fn named(&self) -> Option<NodeId> {
         match self {
             Self::Link { id, .. } | Self::Unlink { id, .. } | Self::Rename { id, .. } => Some(*id),
-            _ => None,
+            Self::Write { .. } | Self::Truncate { .. } => None,
         }
     }
+}
 
-    fn touches(&self, dir: NodeId) -> bool {
-        let (one, other) = self.slots();
-        [one, other].into_iter().flatten().any(|slot| slot.0 == dir)
-    }
-
-    /// True when `later` settles the same name, or a name of the same node.
-    fn is_settled_by(&self, later: &Self) -> bool {
-        let ((a, b), (c, d)) = (self.slots(), later.slots());
-        let shares_slot = |slot: Option<&Slot>| slot.is_some() && (slot == c || slot == d);
-        shares_slot(a)
-            || shares_slot(b)
-            || (self.named().is_some() && self.named() == later.named())
+/// Extends a choice of changes to names by the earlier ones of the same names and nodes.
+///
+/// One name reaches the disk in order, and a rename in one piece. So a change to a name brings along an earlier rename
+/// that freed the name, and with it the other name of that rename, and so on.
+pub(super) fn with_earlier(pending: &[Pending], chosen: &mut [bool]) {
+    let (mut slots, mut nodes) = (HashSet::new(), HashSet::new());
+    for (change, chosen) in pending.iter().zip(chosen).rev() {
+        let Some(node) = change.named() else { continue };
+        *chosen |= nodes.contains(&node) || change.slots().any(|slot| slots.contains(slot));
+        if *chosen {
+            nodes.insert(node);
+            slots.extend(change.slots());
+        }
     }
 }
 
@@ -93,8 +96,7 @@ impl Names {
     /// Carries out a pending change of names. What it was to be done upon may be missing.
     pub(super) fn apply(&mut self, change: &Pending) {
         match change {
-            // A node that has a name already got it from a later change that is on the disk.
-            Pending::Link { slot, id } if !self.slots.contains_key(id) => self.put(slot, *id),
+            Pending::Link { slot, id } => self.put(slot, *id),
             Pending::Unlink { slot, id } if self.slots.get(id) == Some(slot) => self.take(*id),
             Pending::Rename { to, id, .. } => {
                 self.take(*id);
@@ -193,19 +195,18 @@ impl Disk {
 
     /// A sync of the directory `dir` that succeeded.
     ///
-    /// A rename to or from another directory is durable in both, and with it what it settles: a name that it took
-    /// away there cannot come back from an earlier change that is still pending.
+    /// A rename to or from another directory is durable in both, and with it what came before it under its names.
     pub(super) fn synced_dir(&mut self, dir: NodeId) {
-        let mut kept: Vec<Pending> = Vec::with_capacity(self.pending.len());
-        for change in std::mem::take(&mut self.pending) {
-            if change.touches(dir) {
-                kept.retain(|earlier| !earlier.is_settled_by(&change));
-                self.names.apply(&change);
-            } else {
-                kept.push(change);
-            }
+        let touches = |change: &Pending| change.slots().any(|slot| slot.0 == dir);
+        let mut done: Vec<bool> = self.pending.iter().map(touches).collect();
+        with_earlier(&self.pending, &mut done);
+        let mut done = done.into_iter();
+        for change in self
+            .pending
+            .extract_if(.., |_| done.next().unwrap_or(false))
+        {
+            self.names.apply(&change);
         }
-        self.pending = kept;
     }
 }
 

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::super::memory::{FileNode, MemoryStorage, Node, NodeId, ROOT, Tree, overwrite};
-use super::disk::{Disk, Pending, apply_to};
+use super::disk::{Disk, Pending, apply_to, with_earlier};
 
 /// A disk tears writes between sectors of this many bytes, never inside one.
 const SECTOR_BYTES: usize = 512;
@@ -160,11 +160,17 @@ impl CrashImages {
 
     fn image(&self, state: &[Fate]) -> Tree {
         let mut names = self.disk.names.clone();
+        let mut named: Vec<bool> = state.iter().map(|fate| *fate == Fate::Present).collect();
+        with_earlier(&self.disk.pending, &mut named);
         let changes = || self.disk.pending.iter().zip(state);
-        for (change, fate) in changes() {
-            if change.file().is_none() && *fate == Fate::Present {
-                names.apply(change);
-            }
+        for (change, _) in self
+            .disk
+            .pending
+            .iter()
+            .zip(named)
+            .filter(|(_, chosen)| *chosen)
+        {
+            names.apply(change);
         }
         let mut tree = Tree::default();
         let mut nodes = vec![ROOT];

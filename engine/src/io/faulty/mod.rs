@@ -6,7 +6,8 @@
 //! - A file's writes and cuts since its last sync are each on the disk, missing, torn at 512 bytes (the part before or
 //!   the part behind a cut point), or only their length is, reading as zeros.
 //! - The creations, removals and renames in a directory since its last sync are on the disk as any subset, in order.
-//!   A rename is atomic. Syncing a file does not make its name durable.
+//!   A rename is atomic, and one name goes through its changes in order: a new file under a name that a rename freed
+//!   implies the rename. Syncing a file does not make its name durable.
 //! - The name of a new directory belongs to the directory it lies in.
 //! - Locks are gone after a crash. What was written into lock files was pending like any other write.
 //!
