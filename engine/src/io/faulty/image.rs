@@ -158,19 +158,23 @@ impl CrashImages {
         usize::try_from((mixed ^ (mixed >> 31)) % end.max(1) as u64).unwrap_or(0)
     }
 
+    /// The state with the changes to names that the present ones imply.
+    fn with_implied(&self, mut state: Vec<Fate>) -> Vec<Fate> {
+        let mut chosen: Vec<bool> = state.iter().map(|fate| *fate == Fate::Present).collect();
+        with_earlier(&self.disk.pending, &mut chosen);
+        for (fate, _) in state.iter_mut().zip(chosen).filter(|(_, chosen)| *chosen) {
+            *fate = Fate::Present;
+        }
+        state
+    }
+
     fn image(&self, state: &[Fate]) -> Tree {
         let mut names = self.disk.names.clone();
-        let mut named: Vec<bool> = state.iter().map(|fate| *fate == Fate::Present).collect();
-        with_earlier(&self.disk.pending, &mut named);
         let changes = || self.disk.pending.iter().zip(state);
-        for (change, _) in self
-            .disk
-            .pending
-            .iter()
-            .zip(named)
-            .filter(|(_, chosen)| *chosen)
-        {
-            names.apply(change);
+        for (change, fate) in changes() {
+            if *fate == Fate::Present {
+                names.apply(change);
+            }
         }
         let mut tree = Tree::default();
         let mut nodes = vec![ROOT];
@@ -236,6 +240,7 @@ impl Iterator for CrashImages {
                 .in_order()
                 .or_else(|| self.counted())
                 .or_else(|| self.drawn())?;
+            let state = self.with_implied(state);
             let tree = self.image(&state);
             if self.seen.insert(self.fingerprints.of(&tree)) {
                 self.images_left -= 1;
