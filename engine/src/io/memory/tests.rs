@@ -241,7 +241,7 @@ impl<'a> Player<'a> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
     #[test]
     fn a_script_has_the_same_outcome_in_memory_and_in_a_real_directory(
         script in prop::collection::vec(steps(), 1..80),
