@@ -144,9 +144,7 @@ impl Disk {
                         disk.files.insert(id, file.content());
                     }
                     Node::Directory(entries) => {
-                        let slots = entries
-                            .iter()
-                            .map(|(name, child)| (*child, (id, name.clone())));
+                        let slots = entries.iter().map(|(name, child)| (*child, (id, name.clone())));
                         disk.names.slots.extend(slots);
                         disk.names.directories.insert(id, entries.clone());
                     }
@@ -179,10 +177,7 @@ impl Disk {
     /// A sync of `file` that succeeded.
     pub(super) fn synced(&mut self, file: NodeId) -> Result<()> {
         let content = Arc::make_mut(self.files.entry(file).or_default());
-        for change in self
-            .pending
-            .extract_if(.., |change| change.file() == Some(file))
-        {
+        for change in self.pending.extract_if(.., |change| change.file() == Some(file)) {
             apply_to(content, &change)?;
         }
         Ok(())
@@ -201,10 +196,7 @@ impl Disk {
         let mut done: Vec<bool> = self.pending.iter().map(touches).collect();
         with_earlier(&self.pending, &mut done);
         let mut done = done.into_iter();
-        for change in self
-            .pending
-            .extract_if(.., |_| done.next().unwrap_or(false))
-        {
+        for change in self.pending.extract_if(.., |_| done.next().unwrap_or(false)) {
             self.names.apply(&change);
         }
     }

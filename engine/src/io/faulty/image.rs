@@ -275,15 +275,12 @@ fn fates(change: &Pending) -> Vec<Fate> {
 
 fn apply_fate(content: &mut Vec<u8>, change: &Pending, fate: Fate) {
     let applied = match (change, fate) {
-        (Pending::Write { offset, bytes, .. }, Fate::Zeros) => {
-            extend(content, *offset, bytes.len())
-        }
+        (Pending::Write { offset, bytes, .. }, Fate::Zeros) => extend(content, *offset, bytes.len()),
         (Pending::Write { offset, bytes, .. }, Fate::Prefix(cut)) => {
             overwrite(content, *offset, &bytes[..cut])
         }
         (Pending::Write { offset, bytes, .. }, Fate::Padded(cut)) => {
-            extend(content, *offset, bytes.len())
-                .and_then(|()| overwrite(content, *offset, &bytes[..cut]))
+            extend(content, *offset, bytes.len()).and_then(|()| overwrite(content, *offset, &bytes[..cut]))
         }
         (Pending::Write { offset, bytes, .. }, Fate::Suffix(cut)) => {
             overwrite(content, *offset + cut as u64, &bytes[cut..])
@@ -305,11 +302,7 @@ fn extend(content: &mut Vec<u8>, offset: u64, len: usize) -> crate::error::Resul
 
 fn summary(change: &Pending) -> String {
     match change {
-        Pending::Write {
-            file,
-            offset,
-            bytes,
-        } => {
+        Pending::Write { file, offset, bytes } => {
             format!("write {} bytes at {offset} into file {file}", bytes.len())
         }
         Pending::Truncate { file, len } => format!("truncate file {file} to {len}"),

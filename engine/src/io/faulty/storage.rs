@@ -5,9 +5,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::super::memory::{FileNode, MemoryStorage, Place};
-use super::super::{
-    DirEntry, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage, WritableFile,
-};
+use super::super::{DirEntry, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage, WritableFile};
 use super::disk::{Disk, Pending, Slot};
 use super::file::{FaultyLock, FaultyReadable, FaultyWritable};
 use super::image::CrashImages;
@@ -372,12 +370,7 @@ impl Storage for FaultyStorage {
         self.shared.live.stamp(path)
     }
 
-    fn lock(
-        &self,
-        path: &RelPath,
-        mode: LockMode,
-        wait: bool,
-    ) -> Result<Option<Box<dyn FileLock>>> {
+    fn lock(&self, path: &RelPath, mode: LockMode, wait: bool) -> Result<Option<Box<dyn FileLock>>> {
         self.shared.check_power()?;
         // The state is not locked while this waits: the holder needs it to go on.
         let lock = self.lock_file(path)?.lock(path, mode, wait);

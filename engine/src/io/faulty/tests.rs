@@ -110,11 +110,7 @@ fn a_rename_between_directories_is_durable_in_both_when_either_is_synced() -> Re
             "before the sync"
         );
         storage.sync_dir(&path(synced))?;
-        assert_eq!(
-            states(&storage),
-            set(["a/ b/ b/f=1"]),
-            "{synced} was synced"
-        );
+        assert_eq!(states(&storage), set(["a/ b/ b/f=1"]), "{synced} was synced");
     }
     Ok(())
 }
@@ -211,11 +207,7 @@ fn a_failed_sync_that_drops_its_data_shows_only_after_the_crash() -> Result<()> 
     file.append(b"3")?;
     assert!(storage.retried_syncs().is_empty());
     file.sync().expect("the pages are clean");
-    assert_eq!(
-        storage.read(&path("f"), 9)?,
-        b"123",
-        "the page cache reads right"
-    );
+    assert_eq!(storage.read(&path("f"), 9)?, b"123", "the page cache reads right");
     assert_eq!(
         states(&storage),
         set(["f=123", "f=1\\x003"]),
@@ -249,10 +241,7 @@ fn a_planned_failure_strikes_its_call_once_or_for_ever_and_is_in_the_log() -> Re
             log.iter().filter(|line| line.contains("->")).count(),
             failures.len()
         );
-        assert_eq!(
-            log.first().map(String::as_str),
-            Some("1 create directory d1")
-        );
+        assert_eq!(log.first().map(String::as_str), Some("1 create directory d1"));
     }
     Ok(())
 }
@@ -263,10 +252,7 @@ fn a_failed_append_leaves_a_tail_that_a_cut_removes() -> Result<()> {
     let mut file = write(&storage, "f", b"1")?;
     storage.set_plan(Some(FaultPlan::once(3, Fault::NoSpace)));
     file.append(b"2345").expect_err("planned");
-    assert_eq!(
-        (file.len(), storage.read(&path("f"), 9)?),
-        (1, b"123".to_vec())
-    );
+    assert_eq!((file.len(), storage.read(&path("f"), 9)?), (1, b"123".to_vec()));
     file.truncate(1)?;
     file.append(b"x")?;
     assert_eq!(storage.read(&path("f"), 9)?, b"1x");
@@ -309,9 +295,7 @@ fn after_the_power_cut_every_call_fails_and_the_struck_one_is_pending() -> Resul
     for image in storage.crashed_images(1, 10) {
         let again = FaultyStorage::over(image);
         assert!(
-            again
-                .lock(&path("f"), LockMode::Exclusive, false)?
-                .is_some(),
+            again.lock(&path("f"), LockMode::Exclusive, false)?.is_some(),
             "locks are gone"
         );
     }
@@ -348,11 +332,7 @@ fn the_first_images_are_the_killed_process_and_the_bare_disk() -> Result<()> {
     assert_eq!(first.len(), 2);
     assert_eq!(show(&first[0]), show(&storage));
     assert_eq!(show(&first[1]), "");
-    assert!(
-        first[0].origin().contains("killed"),
-        "{}",
-        first[0].origin()
-    );
+    assert!(first[0].origin().contains("killed"), "{}", first[0].origin());
     Ok(())
 }
 

@@ -54,12 +54,7 @@ impl FileNode {
         Arc::make_mut(&mut content).truncate(usize::try_from(len).unwrap_or(usize::MAX));
     }
 
-    pub(in super::super) fn read_at(
-        &self,
-        path: &RelPath,
-        offset: u64,
-        buf: &mut [u8],
-    ) -> Result<()> {
+    pub(in super::super) fn read_at(&self, path: &RelPath, offset: u64, buf: &mut [u8]) -> Result<()> {
         if buf.is_empty() {
             return Ok(());
         }
@@ -112,9 +107,7 @@ pub(in super::super) fn overwrite(content: &mut Vec<u8>, offset: u64, bytes: &[u
         return Ok(());
     }
     if content.len() < end {
-        content
-            .try_reserve(end - content.len())
-            .map_err(|_| too_long())?;
+        content.try_reserve(end - content.len()).map_err(|_| too_long())?;
         content.resize(end, 0);
     }
     content[start..end].copy_from_slice(bytes);
@@ -192,9 +185,7 @@ impl ReadableFile for MemoryReadable {
         let len = checked_len(&self.path, self.len, u64::MAX)?;
         let bytes = content.get(..len).ok_or_else(|| {
             let (path, found) = (&self.path, content.len());
-            Error::corrupt(format!(
-                "memory:{path} ends at byte {found}, expected {len}"
-            ))
+            Error::corrupt(format!("memory:{path} ends at byte {found}, expected {len}"))
         })?;
         Region::copy_of(bytes)
     }
@@ -247,12 +238,7 @@ impl WritableFile for MemoryWritable {
 }
 
 /// Only `append` makes a file longer.
-pub(in super::super) fn check_within(
-    operation: &str,
-    path: &RelPath,
-    end: u64,
-    len: u64,
-) -> Result<()> {
+pub(in super::super) fn check_within(operation: &str, path: &RelPath, end: u64, len: u64) -> Result<()> {
     if end > len {
         Err(beyond_end(operation, path, end, len))
     } else {

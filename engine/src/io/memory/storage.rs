@@ -7,8 +7,7 @@ use parking_lot::RwLock;
 
 use super::super::real::checked_len;
 use super::super::{
-    DirEntry, EntryKind, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage,
-    WritableFile,
+    DirEntry, EntryKind, FileLock, FileStamp, LockMode, ReadableFile, RelPath, Storage, WritableFile,
 };
 use super::file::{MemoryReadable, MemoryWritable};
 use super::tree::{Node, refusal};
@@ -240,12 +239,7 @@ impl Storage for MemoryStorage {
         Ok(Some(FileStamp { identity, len }))
     }
 
-    fn lock(
-        &self,
-        path: &RelPath,
-        mode: LockMode,
-        wait: bool,
-    ) -> Result<Option<Box<dyn FileLock>>> {
+    fn lock(&self, path: &RelPath, mode: LockMode, wait: bool) -> Result<Option<Box<dyn FileLock>>> {
         let Some(mut lock) = self.lock_file(path)?.lock(path, mode, wait) else {
             return Ok(None);
         };

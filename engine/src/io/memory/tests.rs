@@ -120,15 +120,11 @@ impl<'a> Player<'a> {
 
     fn try_play(&mut self, step: &Step) -> Result<Seen> {
         match step {
-            Step::Append(_)
-            | Step::WriteAt(..)
-            | Step::Truncate(_)
-            | Step::Sync
-            | Step::RefreshLen => self.write(step),
-            Step::ReadAt(..) | Step::Map => self.read(step),
-            Step::Lock(..) | Step::LockWrite(..) | Step::LockPathIs | Step::Unlock => {
-                self.play_lock(step)
+            Step::Append(_) | Step::WriteAt(..) | Step::Truncate(_) | Step::Sync | Step::RefreshLen => {
+                self.write(step)
             }
+            Step::ReadAt(..) | Step::Map => self.read(step),
+            Step::Lock(..) | Step::LockWrite(..) | Step::LockPathIs | Step::Unlock => self.play_lock(step),
             _ => self.play_name(step),
         }
     }

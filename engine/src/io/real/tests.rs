@@ -385,9 +385,7 @@ fn a_rename_keeps_the_identity_and_a_replaced_file_has_another() {
         put(&storage, "new", b"1");
         let (old, new) = (stamp("d/old"), stamp("new"));
         assert_ne!(old, new);
-        storage
-            .rename(&path("new"), &path("d/old"))
-            .expect("renames");
+        storage.rename(&path("new"), &path("d/old")).expect("renames");
         assert_eq!(
             stamp("d/old"),
             new,
