@@ -62,6 +62,10 @@ impl Engine {
             database,
             limits.log_bytes_min,
         )?;
+        if writable && manifest.current().number() == 0 {
+            // Who made the database may have ended before its name was durable.
+            storage.sync_dir(&RelPath::root())?;
+        }
         pins.publish(|| manifest.current().number())?;
         Ok(Self {
             name,

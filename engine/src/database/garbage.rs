@@ -134,7 +134,8 @@ pub(crate) fn walk_segments(
         let Ok(path) = directory.join(&entry.name) else {
             continue;
         };
-        match instance_of(&entry.name) {
+        // A table may be called like a segment; the directories right below `tables` are those of tables.
+        match instance_of(&entry.name).filter(|_| depth > 0) {
             Some(instance) => visit(&path, instance),
             None if depth < SEGMENT_DEPTH_MAX => walk_segments(storage, &path, depth + 1, visit)?,
             None => {}
@@ -154,7 +155,7 @@ fn remove_empty_directories(storage: &dyn Storage, directory: &RelPath, depth: u
     for entry in &entries {
         let ours = entry.kind == EntryKind::Directory && depth < SEGMENT_DEPTH_MAX;
         is_empty &= ours
-            && instance_of(&entry.name).is_none()
+            && (depth == 0 || instance_of(&entry.name).is_none())
             && remove_empty_directories(storage, &directory.join(&entry.name)?, depth + 1)?;
     }
     if is_empty && depth > 0 {
