@@ -138,7 +138,8 @@ fn check_storage_reading(faulty: &FaultyStorage, allowed: &[State]) -> Result<()
 pub fn every_call(point: impl Fn(u64) -> Result<(), String> + Sync) -> (u64, Vec<String>) {
     let whole = FaultyStorage::new();
     let shared: Arc<dyn Storage> = Arc::new(whole.clone());
-    let (_, outcome) = run(&shared);
+    let (_, outcome, db) = run(&shared);
+    drop(db);
     outcome.expect("the script works on a sound disk");
     let calls = whole.calls();
     let next = AtomicUsize::new(1);
@@ -174,7 +175,8 @@ fn a_crash_at_any_call_leaves_the_old_or_the_new_version_and_a_database_that_wor
         let storage = FaultyStorage::new();
         storage.set_plan(Some(FaultPlan::once(call, Fault::Crash)));
         let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-        let (progress, _) = run(&shared);
+        let (progress, _, db) = run(&shared);
+        drop(db);
         if !storage.has_crashed() {
             return Ok(()); // The order of calls of several threads differs a little from run to run.
         }

@@ -21,7 +21,6 @@ pub struct State {
 /// What the script got done: the last acknowledged state, and the one that was under way.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
-    pub is_created: bool,
     pub acknowledged: State,
     pub under_way: Option<State>,
 }
@@ -201,17 +200,19 @@ pub const SCRIPT: &[Step] = &[
     },
 ];
 
-/// Runs the script until the first error.
-pub fn run(storage: &Arc<dyn Storage>) -> (Progress, Result<()>) {
+/// Runs the script until the first error; the database too, if it could be opened.
+pub fn run(storage: &Arc<dyn Storage>) -> (Progress, Result<()>, Option<Database>) {
     let mut progress = Progress {
         under_way: Some(State::default()),
         ..Progress::default()
     };
-    let outcome = open(storage).and_then(|db| {
-        progress.is_created = true;
-        steps(&db, SCRIPT, &mut progress)
-    });
-    (progress, outcome)
+    match open(storage) {
+        Ok(db) => {
+            let outcome = steps(&db, SCRIPT, &mut progress);
+            (progress, outcome, Some(db))
+        }
+        Err(error) => (progress, Err(error), None),
+    }
 }
 
 /// Runs steps until the first error.
