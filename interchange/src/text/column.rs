@@ -356,5 +356,5 @@ fn not_an_integer(text: &[u8], name: &str) -> BadValue {
 
 fn not_a_number(text: &[u8], name: &str) -> BadValue {
     let bad = BadValue::new(format!("is not a number ({name})"));
-    if text.contains(&b',') { bad.hint("use --delimiter ';' or --type {column}=utf8") } else { bad.hint("pass --type {column}=utf8") }
+    if text.contains(&b',') { bad.hint("use --delimiter ';' or --type {column}=utf8") } else { bad.hint("pass --type {column}=symbol, or =utf8 if most values differ") }
 }
