@@ -150,7 +150,12 @@ pub(crate) fn shorten(text: &str) -> String {
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<String> = names.into_iter().map(shorten).collect();
-    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }
@@ -171,7 +176,10 @@ pub(crate) struct BadValue {
 
 impl BadValue {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        BadValue { reason: reason.into(), hint: None }
+        BadValue {
+            reason: reason.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -179,4 +187,3 @@ impl BadValue {
         self
     }
 }
-

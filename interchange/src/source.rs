@@ -54,20 +54,25 @@ impl Source {
         };
         let progress = Arc::new(Progress::default());
         let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        let rows =
-            if plan.inputs.iter().any(|input| input.identity.format.is_text()) {
-                Some(Rows::new(
-                    plan.schema.clone(),
-                    plan.columns.clone(),
-                    &options.null_values,
-                    options.batch_rows,
-                    &progress,
-                )?)
-            } else {
-                None
-            };
+        let rows = if plan
+            .inputs
+            .iter()
+            .any(|input| input.identity.format.is_text())
+        {
+            Some(Rows::new(
+                plan.schema.clone(),
+                plan.columns.clone(),
+                &options.null_values,
+                options.batch_rows,
+                &progress,
+            )?)
+        } else {
+            None
+        };
         let mut columns = plan.columns.clone();
-        columns.iter_mut().for_each(|column| column.times.progress = progress.clone());
+        columns
+            .iter_mut()
+            .for_each(|column| column.times.progress = progress.clone());
         let mut worker = Worker {
             inputs: plan.inputs.clone(),
             columns,
@@ -103,7 +108,10 @@ impl Source {
 
     /// How much of `bytes_total` was read. Reading runs ahead of the batches by a few of them.
     pub fn bytes_read(&self) -> u64 {
-        self.progress.bytes_read.load(Ordering::Relaxed).min(self.bytes_total)
+        self.progress
+            .bytes_read
+            .load(Ordering::Relaxed)
+            .min(self.bytes_total)
     }
 
     /// How many lines were rejected so far.
@@ -142,7 +150,10 @@ impl Iterator for Source {
             }
             Err(_) => {
                 self.end();
-                Some(Err(InterchangeError::new(ErrorKind::Internal, "the reading thread died")))
+                Some(Err(InterchangeError::new(
+                    ErrorKind::Internal,
+                    "the reading thread died",
+                )))
             }
         }
     }
@@ -200,12 +211,16 @@ impl Worker {
                 (_, rows) => self.flush(rows).and_then(|()| self.read_typed(&input)),
             };
             read.map_err(|stop| match stop {
-                Stop::Failed(error) if error.file.is_none() => Stop::Failed(error.at_file(&input.file)),
+                Stop::Failed(error) if error.file.is_none() => {
+                    Stop::Failed(error.at_file(&input.file))
+                }
                 stop => stop,
             })?;
             // Typed files count by shares of their rows; a file that is done is read whole.
             bytes_done += input.identity.bytes;
-            self.progress.bytes_read.store(bytes_done, Ordering::Relaxed);
+            self.progress
+                .bytes_read
+                .store(bytes_done, Ordering::Relaxed);
         }
         self.flush(&mut rows)?;
         match &mut self.rejects {
@@ -215,7 +230,9 @@ impl Worker {
     }
 
     fn send(&self, batch: RecordBatch) -> Result<(), Stop> {
-        self.sender.send(Message::Batch(batch)).map_err(|_| Stop::Dropped)
+        self.sender
+            .send(Message::Batch(batch))
+            .map_err(|_| Stop::Dropped)
     }
 
     fn flush(&self, rows: &mut Option<Rows>) -> Result<(), Stop> {
@@ -226,12 +243,16 @@ impl Worker {
     }
 
     fn send_rows(&self, rows: &mut Rows) -> Result<(), Stop> {
-        rows.finish()?.into_iter().try_for_each(|batch| self.send(batch))
+        rows.finish()?
+            .into_iter()
+            .try_for_each(|batch| self.send(batch))
     }
 
     /// Fails with `error`, or puts the bad line aside.
     fn reject(&mut self, raw: &[u8], error: InterchangeError) -> Result<(), Stop> {
-        let Some(rejects) = &mut self.rejects else { return Err(error.into()) };
+        let Some(rejects) = &mut self.rejects else {
+            return Err(error.into());
+        };
         rejects.add(raw, &error)?;
         self.progress.rows_rejected.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -282,10 +303,18 @@ impl Worker {
         let (_, mut reader) = TypedReader::open(input, batch_rows, self.progress.clone())?;
         loop {
             let first_row = reader.rows;
-            let Some(batch) = reader.next_batch()? else { return Ok(()) };
-            let batch = conform(&batch, &self.columns, &self.schema, first_row)?;
+            let Some(batch) = reader.next_batch()? else {
+                return Ok(());
+            };
+            // Cut first: a batch of an Arrow file may be of any size.
             for start in (0..batch.num_rows()).step_by(batch_rows) {
-                self.send(batch.slice(start, batch_rows.min(batch.num_rows() - start)))?;
+                let slice = batch.slice(start, batch_rows.min(batch.num_rows() - start));
+                self.send(conform(
+                    &slice,
+                    &self.columns,
+                    &self.schema,
+                    first_row + start as u64,
+                )?)?;
             }
         }
     }

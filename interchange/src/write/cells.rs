@@ -35,9 +35,18 @@ pub(crate) struct Cells {
 /// Whether a column of this type can be written as text.
 pub(crate) fn check_type(data_type: &DataType) -> Result<()> {
     match data_type {
-        DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) | DataType::RunEndEncoded(..) => {}
-        DataType::Interval(_) | DataType::Decimal256(..) | DataType::Decimal32(..) | DataType::Decimal64(..) => {}
-        DataType::ListView(_) | DataType::LargeListView(_) | DataType::Float16 | DataType::Date64 => {}
+        DataType::Struct(_)
+        | DataType::Map(..)
+        | DataType::Union(..)
+        | DataType::RunEndEncoded(..) => {}
+        DataType::Interval(_)
+        | DataType::Decimal256(..)
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..) => {}
+        DataType::ListView(_)
+        | DataType::LargeListView(_)
+        | DataType::Float16
+        | DataType::Date64 => {}
         DataType::Dictionary(_, value) => return check_type(value),
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
             if item.data_type().is_numeric() =>
@@ -47,8 +56,10 @@ pub(crate) fn check_type(data_type: &DataType) -> Result<()> {
         DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {}
         _ => return Ok(()),
     }
-    Err(InterchangeError::unsupported(format!("columns of type {data_type} cannot be written as text"))
-        .with_hint("write Parquet or Arrow instead"))
+    Err(InterchangeError::unsupported(format!(
+        "columns of type {data_type} cannot be written as text"
+    ))
+    .with_hint("write Parquet or Arrow instead"))
 }
 
 impl Cells {
@@ -57,21 +68,26 @@ impl Cells {
         let to = match array.data_type() {
             DataType::Dictionary(_, value) => Some(value.as_ref().clone()),
             DataType::LargeUtf8 | DataType::Utf8View => Some(DataType::Utf8),
-            DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Some(DataType::Binary),
+            DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                Some(DataType::Binary)
+            }
             _ => None,
         };
         let array = match to {
             None => array.clone(),
             Some(to) => {
                 let plain = arrow_cast::cast(array, &to);
-                let plain = plain.map_err(|error| InterchangeError::unsupported(error.to_string()))?;
+                let plain =
+                    plain.map_err(|error| InterchangeError::unsupported(error.to_string()))?;
                 return Cells::new(&plain);
             }
         };
         let kind = match array.data_type() {
             DataType::Boolean => CellKind::Literal,
             DataType::Duration(_) => CellKind::Literal,
-            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => CellKind::Array,
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
+                CellKind::Array
+            }
             number if number.is_numeric() => CellKind::Literal,
             _ => CellKind::Text,
         };
@@ -92,7 +108,11 @@ impl Cells {
             }};
         }
         match array.data_type() {
-            DataType::Boolean => out.extend_from_slice(if array.as_boolean().value(row) { b"true" } else { b"false" }),
+            DataType::Boolean => out.extend_from_slice(if array.as_boolean().value(row) {
+                b"true"
+            } else {
+                b"false"
+            }),
             DataType::Int8 => shown!(Int8Type, "{}"),
             DataType::Int16 => shown!(Int16Type, "{}"),
             DataType::Int32 => shown!(Int32Type, "{}"),
@@ -104,7 +124,12 @@ impl Cells {
             DataType::Float32 => shown!(Float32Type, "{:?}"),
             DataType::Float64 => shown!(Float64Type, "{:?}"),
             DataType::Decimal128(..) => {
-                out.extend_from_slice(array.as_primitive::<Decimal128Type>().value_as_string(row).as_bytes());
+                out.extend_from_slice(
+                    array
+                        .as_primitive::<Decimal128Type>()
+                        .value_as_string(row)
+                        .as_bytes(),
+                );
             }
             DataType::Utf8 => out.extend_from_slice(array.as_string::<i32>().value(row).as_bytes()),
             DataType::Binary => {
@@ -114,7 +139,9 @@ impl Cells {
             }
             DataType::List(_) => return push_list(&array.as_list::<i32>().value(row), out),
             DataType::LargeList(_) => return push_list(&array.as_list::<i64>().value(row), out),
-            DataType::FixedSizeList(..) => return push_list(&array.as_fixed_size_list().value(row), out),
+            DataType::FixedSizeList(..) => {
+                return push_list(&array.as_fixed_size_list().value(row), out);
+            }
             _ => return push_temporal(array, row, out),
         }
         Ok(())
@@ -164,7 +191,11 @@ fn push_temporal(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<()>
         DataType::Duration(TimeUnit::Millisecond) => count!(DurationMillisecondType),
         DataType::Duration(TimeUnit::Microsecond) => count!(DurationMicrosecondType),
         DataType::Duration(TimeUnit::Nanosecond) => count!(DurationNanosecondType),
-        other => return check_type(other).and(Err(InterchangeError::unsupported(format!("the type {other}")))),
+        other => {
+            return check_type(other).and(Err(InterchangeError::unsupported(format!(
+                "the type {other}"
+            ))));
+        }
     };
     let pushed = match array.data_type() {
         DataType::Date32 => push_day(out, count),
@@ -176,12 +207,17 @@ fn push_temporal(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<()>
         }),
         _ => write!(out, "{count}").ok(),
     };
-    pushed.ok_or_else(|| InterchangeError::invalid("is outside of the years 0 to 9999").with_value(count.to_string().as_bytes()))
+    pushed.ok_or_else(|| {
+        InterchangeError::invalid("is outside of the years 0 to 9999")
+            .with_value(count.to_string().as_bytes())
+    })
 }
 
 /// The columns of a batch, or the name of the column that cannot be written.
 pub(crate) fn cells_of(batch: &arrow_array::RecordBatch) -> Result<Vec<Cells>> {
     let fields: Vec<&Arc<arrow_schema::Field>> = batch.schema_ref().fields().iter().collect();
     let cells = batch.columns().iter().zip(fields);
-    cells.map(|(array, field)| Cells::new(array).map_err(|error| error.in_column(field.name()))).collect()
+    cells
+        .map(|(array, field)| Cells::new(array).map_err(|error| error.in_column(field.name())))
+        .collect()
 }

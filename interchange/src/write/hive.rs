@@ -16,7 +16,11 @@ const EMPTY: &str = "__HIVE_DEFAULT_PARTITION__";
 pub fn hive_path(directory: &Path, parts: &[(&str, &str)], number: u64) -> PathBuf {
     let mut path = directory.to_path_buf();
     for (key, value) in parts {
-        let value = if value.is_empty() { EMPTY.to_owned() } else { encoded(value) };
+        let value = if value.is_empty() {
+            EMPTY.to_owned()
+        } else {
+            encoded(value)
+        };
         path.push(format!("{}={value}", encoded(key)));
     }
     path.push(format!("part-{number:06}.parquet"));

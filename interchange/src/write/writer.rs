@@ -47,9 +47,11 @@ impl FromStr for WriteFormat {
             "jsonl" | "ndjson" | "json" => Ok(WriteFormat::JsonLines),
             "parquet" | "pq" => Ok(WriteFormat::Parquet),
             "arrow" | "ipc" | "feather" => Ok(WriteFormat::ArrowIpc),
-            _ => Err(InterchangeError::invalid("is not a format that can be written")
-                .with_value(text.as_bytes())
-                .with_hint("formats are csv, jsonl, parquet and arrow")),
+            _ => Err(
+                InterchangeError::invalid("is not a format that can be written")
+                    .with_value(text.as_bytes())
+                    .with_hint("formats are csv, jsonl, parquet and arrow"),
+            ),
         }
     }
 }
@@ -67,7 +69,11 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        WriteOptions { delimiter: b',', header: true, row_group_rows: 1 << 20 }
+        WriteOptions {
+            delimiter: b',',
+            header: true,
+            row_group_rows: 1 << 20,
+        }
     }
 }
 
@@ -94,11 +100,18 @@ impl Writer {
     ///
     /// # Errors
     /// When the file cannot be made, or the format cannot hold a column; the column is named.
-    pub fn create(path: &Path, format: WriteFormat, schema: SchemaRef, options: &WriteOptions) -> Result<Self> {
-        let failed = |error: std::io::Error| InterchangeError::io("cannot be written", &error).at_file(path);
+    pub fn create(
+        path: &Path,
+        format: WriteFormat,
+        schema: SchemaRef,
+        options: &WriteOptions,
+    ) -> Result<Self> {
+        let failed =
+            |error: std::io::Error| InterchangeError::io("cannot be written", &error).at_file(path);
         if matches!(format, WriteFormat::Csv | WriteFormat::JsonLines) {
             for field in schema.fields() {
-                check_type(field.data_type()).map_err(|error| error.in_column(field.name()).at_file(path))?;
+                check_type(field.data_type())
+                    .map_err(|error| error.in_column(field.name()).at_file(path))?;
             }
         }
         if path.is_dir() {
@@ -117,20 +130,37 @@ impl Writer {
                     push_csv_header(&schema, options.delimiter, &mut header);
                     out.write_all(&header).map_err(failed)?;
                 }
-                Sink::Csv { out, delimiter: options.delimiter }
+                Sink::Csv {
+                    out,
+                    delimiter: options.delimiter,
+                }
             }
-            WriteFormat::JsonLines => Sink::JsonLines { out: Compressed::new(out, path).map_err(failed)? },
+            WriteFormat::JsonLines => Sink::JsonLines {
+                out: Compressed::new(out, path).map_err(failed)?,
+            },
             WriteFormat::Parquet => {
-                let properties = properties(options).map_err(|error| parquet_error(&error).at_file(path))?;
+                let properties =
+                    properties(options).map_err(|error| parquet_error(&error).at_file(path))?;
                 let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties));
-                Sink::Parquet(Box::new(writer.map_err(|error| parquet_error(&error).at_file(path))?))
+                Sink::Parquet(Box::new(
+                    writer.map_err(|error| parquet_error(&error).at_file(path))?,
+                ))
             }
             WriteFormat::ArrowIpc => {
                 let writer = FileWriter::try_new(out, &plain_schema(&schema));
-                Sink::ArrowIpc(Box::new(writer.map_err(|error| arrow_error(&error).at_file(path))?))
+                Sink::ArrowIpc(Box::new(
+                    writer.map_err(|error| arrow_error(&error).at_file(path))?,
+                ))
             }
         };
-        Ok(Writer { path: path.to_path_buf(), temporary, file, sink, schema, rows: 0 })
+        Ok(Writer {
+            path: path.to_path_buf(),
+            temporary,
+            file,
+            sink,
+            schema,
+            rows: 0,
+        })
     }
 
     /// Adds the rows of `batch`.
@@ -139,8 +169,15 @@ impl Writer {
     /// When its columns are not those of the schema, or the disk refuses. The file is then useless.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let path = &self.path;
-        let failed = |error: std::io::Error| InterchangeError::io("cannot be written", &error).at_file(path);
-        let types = |schema: &Schema| schema.fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect();
+        let failed =
+            |error: std::io::Error| InterchangeError::io("cannot be written", &error).at_file(path);
+        let types = |schema: &Schema| {
+            schema
+                .fields()
+                .iter()
+                .map(|f| (f.name().clone(), f.data_type().clone()))
+                .collect()
+        };
         let (found, wanted): (Vec<_>, Vec<_>) = (types(batch.schema_ref()), types(&self.schema));
         if found != wanted {
             let reason = format!("the batch has the columns {found:?}, the file {wanted:?}");
@@ -157,7 +194,9 @@ impl Writer {
                 push_json(batch, &mut text).map_err(|error| error.at_file(path))?;
                 out.write_all(&text).map_err(failed)?;
             }
-            Sink::Parquet(writer) => writer.write(batch).map_err(|error| parquet_error(&error).at_file(path))?,
+            Sink::Parquet(writer) => writer
+                .write(batch)
+                .map_err(|error| parquet_error(&error).at_file(path))?,
             Sink::ArrowIpc(writer) => {
                 let plain = plain_batch(batch).and_then(|plain| writer.write(&plain));
                 plain.map_err(|error| arrow_error(&error).at_file(path))?;
@@ -177,12 +216,22 @@ impl Writer {
     /// # Errors
     /// When the disk refuses; the final name is then untouched.
     pub fn finish(self) -> Result<()> {
-        let Writer { path, mut temporary, file, sink, .. } = self;
-        let failed = |error: std::io::Error| InterchangeError::io("cannot be written", &error).at_file(&path);
+        let Writer {
+            path,
+            mut temporary,
+            file,
+            sink,
+            ..
+        } = self;
+        let failed = |error: std::io::Error| {
+            InterchangeError::io("cannot be written", &error).at_file(&path)
+        };
         match sink {
             Sink::Csv { out, .. } | Sink::JsonLines { out } => out.finish().map_err(failed)?,
             Sink::Parquet(writer) => {
-                let mut out = writer.into_inner().map_err(|error| parquet_error(&error).at_file(&path))?;
+                let mut out = writer
+                    .into_inner()
+                    .map_err(|error| parquet_error(&error).at_file(&path))?;
                 out.flush().map_err(failed)?;
             }
             Sink::ArrowIpc(mut writer) => {
@@ -215,22 +264,38 @@ fn plain_type(data_type: &DataType) -> &DataType {
 }
 
 fn plain_schema(schema: &Schema) -> Schema {
-    let plain = |field: &Field| field.clone().with_data_type(plain_type(field.data_type()).clone());
+    let plain = |field: &Field| {
+        field
+            .clone()
+            .with_data_type(plain_type(field.data_type()).clone())
+    };
     let fields: Vec<Field> = schema.fields().iter().map(|field| plain(field)).collect();
     Schema::new_with_metadata(fields, schema.metadata().clone())
 }
 
 fn plain_batch(batch: &RecordBatch) -> Result<RecordBatch, arrow_schema::ArrowError> {
-    let columns = batch.columns().iter().map(|array| arrow_cast::cast(array, plain_type(array.data_type())));
-    RecordBatch::try_new(plain_schema(batch.schema_ref()).into(), columns.collect::<Result<Vec<_>, _>>()?)
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|array| arrow_cast::cast(array, plain_type(array.data_type())));
+    RecordBatch::try_new(
+        plain_schema(batch.schema_ref()).into(),
+        columns.collect::<Result<Vec<_>, _>>()?,
+    )
 }
 
 fn parquet_error(error: &parquet::errors::ParquetError) -> InterchangeError {
-    InterchangeError::new(ErrorKind::Io, format!("cannot be written as Parquet: {error}"))
+    InterchangeError::new(
+        ErrorKind::Io,
+        format!("cannot be written as Parquet: {error}"),
+    )
 }
 
 fn arrow_error(error: &arrow_schema::ArrowError) -> InterchangeError {
-    InterchangeError::new(ErrorKind::Io, format!("cannot be written as Arrow: {error}"))
+    InterchangeError::new(
+        ErrorKind::Io,
+        format!("cannot be written as Arrow: {error}"),
+    )
 }
 
 /// Text, compressed as the file's name says.
@@ -242,9 +307,15 @@ enum Compressed {
 
 impl Compressed {
     fn new(out: BufWriter<File>, path: &Path) -> std::io::Result<Self> {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let extension = path
+            .extension()
+            .map(|e| e.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default();
         Ok(match extension.as_str() {
-            "gz" => Compressed::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::default())),
+            "gz" => Compressed::Gzip(flate2::write::GzEncoder::new(
+                out,
+                flate2::Compression::default(),
+            )),
             "zst" => Compressed::Zstd(zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)?),
             _ => Compressed::Plain(out),
         })
@@ -276,10 +347,22 @@ impl Temporary {
     fn create(target: &Path) -> std::io::Result<(Temporary, File)> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut name = OsString::from(".");
-        name.push(target.file_name().ok_or_else(|| std::io::Error::other("the path names no file"))?);
-        name.push(format!(".{}-{}.tmp", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+        name.push(
+            target
+                .file_name()
+                .ok_or_else(|| std::io::Error::other("the path names no file"))?,
+        );
+        name.push(format!(
+            ".{}-{}.tmp",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        ));
         let path = target.with_file_name(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
         Ok((Temporary { path: Some(path) }, file))
     }
 

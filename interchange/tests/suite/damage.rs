@@ -9,16 +9,23 @@ use proptest::prelude::*;
 use crate::support::{Files, gzip, read, utc, zstd};
 
 fn sample() -> RecordBatch {
-    let times: ArrayRef = Arc::new(Int64Array::from((0..50).map(|i| 1_514_764_802_610 + i).collect::<Vec<_>>()));
-    let values: ArrayRef = Arc::new(Float64Array::from((0..50).map(f64::from).collect::<Vec<_>>()));
-    let names: ArrayRef = Arc::new(StringArray::from((0..50).map(|i| format!("n{}", i % 3)).collect::<Vec<_>>()));
+    let times: ArrayRef = Arc::new(Int64Array::from(
+        (0..50).map(|i| 1_514_764_802_610 + i).collect::<Vec<_>>(),
+    ));
+    let values: ArrayRef = Arc::new(Float64Array::from(
+        (0..50).map(f64::from).collect::<Vec<_>>(),
+    ));
+    let names: ArrayRef = Arc::new(StringArray::from(
+        (0..50).map(|i| format!("n{}", i % 3)).collect::<Vec<_>>(),
+    ));
     RecordBatch::try_from_iter([("ts_ms", times), ("value", values), ("name", names)]).unwrap()
 }
 
 fn written(files: &Files, name: &str, format: WriteFormat) -> Vec<u8> {
     let batch = sample();
     let path = files.path(name);
-    let mut writer = Writer::create(&path, format, batch.schema(), &WriteOptions::default()).unwrap();
+    let mut writer =
+        Writer::create(&path, format, batch.schema(), &WriteOptions::default()).unwrap();
     writer.write(&batch).unwrap();
     writer.finish().unwrap();
     std::fs::read(path).unwrap()
@@ -27,10 +34,16 @@ fn written(files: &Files, name: &str, format: WriteFormat) -> Vec<u8> {
 #[test]
 fn every_truncation_of_a_binary_file_is_refused() {
     let files = Files::new();
-    for (name, format) in [("a.parquet", WriteFormat::Parquet), ("a.arrow", WriteFormat::ArrowIpc)] {
+    for (name, format) in [
+        ("a.parquet", WriteFormat::Parquet),
+        ("a.arrow", WriteFormat::ArrowIpc),
+    ] {
         let whole = written(&files, name, format);
         for length in (0..whole.len()).step_by(7) {
-            assert!(read(&[files.add(name, &whole[..length])], &utc()).is_err(), "{name} cut to {length}");
+            assert!(
+                read(&[files.add(name, &whole[..length])], &utc()).is_err(),
+                "{name} cut to {length}"
+            );
         }
         assert!(read(&[files.add(name, &whole)], &utc()).is_ok());
     }
@@ -42,7 +55,10 @@ fn every_truncation_of_a_packed_text_file_is_refused() {
     let text = written(&files, "a.csv", WriteFormat::Csv);
     for (name, whole) in [("a.csv.gz", gzip(&text)), ("a.csv.zst", zstd(&text))] {
         for length in 0..whole.len() {
-            assert!(read(&[files.add(name, &whole[..length])], &utc()).is_err(), "{name} cut to {length}");
+            assert!(
+                read(&[files.add(name, &whole[..length])], &utc()).is_err(),
+                "{name} cut to {length}"
+            );
         }
     }
 }
