@@ -312,3 +312,18 @@ fn the_time_column_is_found_or_asked_for() {
             .contains("there is no column \"c\" (--time)")
     );
 }
+
+#[test]
+fn a_zone_is_kept_under_its_proper_name() {
+    let files = Files::new();
+    let path = files.add("a.csv", "time,n\n2024-07-01 12:00:00,1\n");
+    for (given, kept) in [
+        ("utc", "UTC"),
+        ("europe/paris", "Europe/Paris"),
+        ("+05:30", "+05:30"),
+    ] {
+        let plan = plan(std::slice::from_ref(&path), &zone(given)).unwrap();
+        let expected = arrow_schema::DataType::Timestamp(TimeUnit::Nanosecond, Some(kept.into()));
+        assert_eq!(plan.schema.field(0).data_type(), &expected);
+    }
+}

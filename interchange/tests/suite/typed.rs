@@ -425,3 +425,36 @@ fn duplicate_and_no_columns_are_refused() {
             .contains("no columns")
     );
 }
+
+#[test]
+fn typed_times_that_are_no_counts_are_never_taken_as_nanoseconds() {
+    let files = Files::new();
+    let days: ArrayRef = Arc::new(Int32Array::from(vec![20_240_301, 20_240_302]));
+    let path = parquet(&files, "a.parquet", &batch(vec![("time", days)]));
+    let options = ReadOptions {
+        time_format: Some("%Y%m%d".into()),
+        ..utc()
+    };
+    assert_eq!(
+        texts(&read(&[&path], &options).unwrap().1, "time")[1],
+        "2024-03-02T00:00:00Z"
+    );
+
+    let decimals = Decimal128Array::from(vec![15_147_648_025])
+        .with_precision_and_scale(11, 1)
+        .unwrap();
+    let path = parquet(
+        &files,
+        "b.parquet",
+        &batch(vec![("time", Arc::new(decimals))]),
+    );
+    let options = ReadOptions {
+        time_unit: Some(TimeUnit::Second),
+        ..Default::default()
+    };
+    assert!(
+        error(&path, &options)
+            .to_string()
+            .contains("cannot be the time")
+    );
+}
