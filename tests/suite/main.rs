@@ -1,5 +1,7 @@
 //! Integration tests of the facade: one binary, one module for each promise.
 
 mod common;
+mod concurrent;
+mod crash;
 mod scan_model;
 mod write_read;
