@@ -29,6 +29,7 @@ pub(crate) enum Align {
 pub(crate) struct Grid {
     header: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
+    chars_max: usize,
 }
 
 impl Grid {
@@ -40,13 +41,21 @@ impl Grid {
                 .map(|(name, align)| (name.into(), align))
                 .collect(),
             rows: Vec::new(),
+            chars_max: CELL_CHARS_MAX,
         }
+    }
+
+    /// Values are never cut.
+    pub(crate) fn uncut(mut self) -> Self {
+        self.chars_max = usize::MAX;
+        self
     }
 
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let chars_max = self.chars_max;
         self.rows
-            .push(cells.into_iter().map(|text| shortened(&text)).collect());
+            .push(cells.into_iter().map(|text| shortened(&text, chars_max)).collect());
     }
 
     /// Prints it.
@@ -80,10 +89,10 @@ impl Grid {
 }
 
 /// One line, control characters escaped, not too long.
-fn shortened(text: &str) -> String {
-    let mut short = String::with_capacity(text.len().min(CELL_CHARS_MAX * 4));
+fn shortened(text: &str, chars_max: usize) -> String {
+    let mut short = String::new();
     for (at, character) in text.chars().enumerate() {
-        if at + 1 == CELL_CHARS_MAX && text.chars().nth(CELL_CHARS_MAX).is_some() {
+        if at + 1 == chars_max && text.chars().nth(chars_max).is_some() {
             short.push('…');
             break;
         }
@@ -102,9 +111,9 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut_and_a_line_break_does_not_break_the_row() {
-        assert_eq!(shortened("a\nb"), "a\\nb");
-        assert_eq!(shortened(&"x".repeat(64)), "x".repeat(64));
-        let cut = shortened(&"é".repeat(65));
+        assert_eq!(shortened("a\nb", 64), "a\\nb");
+        assert_eq!(shortened(&"x".repeat(64), 64), "x".repeat(64));
+        let cut = shortened(&"é".repeat(65), 64);
         assert_eq!(cut.chars().count(), 64);
         assert!(cut.ends_with('…'));
     }
