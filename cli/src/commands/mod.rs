@@ -2,6 +2,7 @@
 //!
 //! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
 
+mod export;
 mod head;
 mod import;
 mod info;
@@ -23,6 +24,8 @@ use crate::output::Output;
 pub(crate) enum Command {
     /// Import CSV, JSON lines, Parquet or Arrow files into a table, as one atomic commit.
     Import(Box<import::Args>),
+    /// Export rows to Parquet, CSV, JSON lines or Arrow files.
+    Export(export::Args),
     /// Show what a database holds: tables, time ranges, sizes, symbol domains, snapshots.
     Info(info::Args),
     /// List the tables of a database, or the partitions of a table.
@@ -45,6 +48,7 @@ impl Command {
     pub(crate) fn run(self, output: &mut Output) -> Result<ExitCode, CliError> {
         match self {
             Self::Import(args) => import::run(*args, output),
+            Self::Export(args) => export::run(args, output),
             Self::Info(args) => info::run(args, output),
             Self::Ls(args) => ls::run(args, output),
             Self::Schema(args) => schema::run(args, output),

@@ -67,10 +67,29 @@ pub(super) fn planned(args: &Args, target: &Target, plan: &Plan) -> Report {
             .map(|decision| Decision {
                 column: decision.column.clone(),
                 decided: decision.decided.clone(),
-                because: decision.because.clone(),
+                because: because(args, target, decision),
             })
             .collect(),
         outcome: None,
+    }
+}
+
+/// Why, without options that nobody gave: what the table settles is passed to the reader as if it were given.
+fn because(args: &Args, target: &Target, decision: &gapless_interchange::Decision) -> String {
+    let text = &decision.because;
+    if target.is_new_table() {
+        return text.clone();
+    }
+    let is_given = args.types.iter().any(|(column, _)| *column == decision.column);
+    if text.starts_with("--type ") && !is_given {
+        return "that is its type in the table".to_owned();
+    }
+    if args.time.is_none() && let Some(rest) = text.strip_prefix("--time names it") {
+        return format!("it is the table's time{rest}");
+    }
+    match text.strip_suffix(" (--series)") {
+        Some(text) if args.series.is_none() => format!("{text} of the table"),
+        _ => text.clone(),
     }
 }
 
@@ -152,7 +171,7 @@ pub(super) fn print_done(report: &Report, output: &mut Output) -> Result<(), Cli
     ))?;
     let ratio = outcome.bytes as f64 / outcome.raw_bytes.max(1) as f64;
     output.line(format!(
-        "{} on disk, {ratio:.2} of the {} of the raw columns",
+        "{} on disk, {ratio:.2} times the {} of the raw columns",
         bytes(outcome.bytes),
         bytes(outcome.raw_bytes)
     ))?;
