@@ -129,7 +129,9 @@ impl Destination {
     fn of(args: &Args) -> Result<Self, CliError> {
         let named = format_of_name(&args.to);
         let is_tree = args.to.is_dir() || named.is_none();
-        let by = args.partition_by.unwrap_or(if is_tree { By::Day } else { By::None });
+        let by = args
+            .partition_by
+            .unwrap_or(if is_tree { By::Day } else { By::None });
         if !is_tree && by != By::None {
             return Err(CliError::invalid(format!(
                 "{} is one file, and --partition-by makes many",
@@ -185,7 +187,10 @@ impl Destination {
 
 /// The format that a file's name says, under any compression.
 fn format_of_name(path: &Path) -> Option<WriteFormat> {
-    let extension = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().into_owned());
+    let extension = |path: &Path| {
+        path.extension()
+            .map(|extension| extension.to_string_lossy().into_owned())
+    };
     let outer = extension(path)?;
     match outer.to_ascii_lowercase().as_str() {
         "gz" | "zst" => extension(Path::new(path.file_stem()?))?.parse().ok(),
@@ -219,7 +224,9 @@ fn write_all(
     for partition in partitions {
         let (start, end) = args.selection.range();
         // The greatest end means no end, for the last partition as for the range.
-        let part = scan.clone().between(partition.start.max(start), partition.end().min(end));
+        let part = scan
+            .clone()
+            .between(partition.start.max(start), partition.end().min(end));
         let path = destination.file(key, Some(partition));
         files.extend(write_file(part, &path, destination.format, &rows, false)?);
         bar.inc(1);
@@ -230,7 +237,11 @@ fn write_all(
 
 /// `date`, unless the table has a column of that name, which readers of the tree would then see twice.
 fn day_key(scan: &Scan) -> &'static str {
-    let taken = scan.meta().columns.iter().any(|column| column.name == "date" || column.name == "hour");
+    let taken = scan
+        .meta()
+        .columns
+        .iter()
+        .any(|column| column.name == "date" || column.name == "hour");
     if taken { "partition_date" } else { "date" }
 }
 
@@ -239,7 +250,11 @@ fn partitions(args: &Args, snapshot: &Snapshot, unit: PartitionUnit) -> Result<V
     let (start, end) = args.selection.range();
     let mut keys = std::collections::BTreeSet::new();
     for segment in snapshot.table(&args.selection.table)?.segments() {
-        let last = if end == i64::MAX { end } else { end.saturating_sub(1) };
+        let last = if end == i64::MAX {
+            end
+        } else {
+            end.saturating_sub(1)
+        };
         let (first, last) = (segment.min_time.max(start), segment.max_time.min(last));
         if first > last {
             continue;
@@ -254,7 +269,10 @@ fn partitions(args: &Args, snapshot: &Snapshot, unit: PartitionUnit) -> Result<V
             key = PartitionKey::containing(unit, next);
         }
     }
-    Ok(keys.into_iter().map(|start| PartitionKey { unit, start }).collect())
+    Ok(keys
+        .into_iter()
+        .map(|start| PartitionKey { unit, start })
+        .collect())
 }
 
 /// Writes one file; none if there are no rows, unless `even_empty`.

@@ -31,8 +31,13 @@ fn split_flights(directory: &Path) -> std::io::Result<()> {
         if is_header {
             late.write_all(&line)?;
         }
-        let is_late = line.starts_with(b"2013-12-31T") && line.get(11..13).is_some_and(|hour| hour >= &b"10"[..]);
-        let file = if is_late && !is_header { &mut late } else { &mut early };
+        let is_late =
+            line.starts_with(b"2013-12-31T") && line.get(11..13).is_some_and(|hour| hour >= &b"10"[..]);
+        let file = if is_late && !is_header {
+            &mut late
+        } else {
+            &mut early
+        };
         file.write_all(&line)?;
         is_header = false;
         line.clear();

@@ -49,20 +49,24 @@ type Sums = BTreeMap<String, (u64, u64, i64)>;
 /// Folds two columns of the whole table on all threads.
 pub(super) fn delay_by_series(database: &Database) -> Result<(Vec<DelayBySeries>, Duration), CliError> {
     let began = Instant::now();
-    let sums = database.table("flights")?.scan()?.columns(["origin", "dep_delay"]).fold(
-        Sums::new,
-        |mut sums, batch| {
-            add(&mut sums, &batch);
-            Ok(sums)
-        },
-        |mut left, right| {
-            for (origin, (departures, known, sum)) in right {
-                let entry = left.entry(origin).or_default();
-                *entry = (entry.0 + departures, entry.1 + known, entry.2 + sum);
-            }
-            left
-        },
-    )?;
+    let sums = database
+        .table("flights")?
+        .scan()?
+        .columns(["origin", "dep_delay"])
+        .fold(
+            Sums::new,
+            |mut sums, batch| {
+                add(&mut sums, &batch);
+                Ok(sums)
+            },
+            |mut left, right| {
+                for (origin, (departures, known, sum)) in right {
+                    let entry = left.entry(origin).or_default();
+                    *entry = (entry.0 + departures, entry.1 + known, entry.2 + sum);
+                }
+                left
+            },
+        )?;
     let time = began.elapsed();
     let delays = sums
         .into_iter()
@@ -78,7 +82,9 @@ pub(super) fn delay_by_series(database: &Database) -> Result<(Vec<DelayBySeries>
 }
 
 fn add(sums: &mut Sums, batch: &RecordBatch) {
-    let [origins, delays] = batch.columns() else { return };
+    let [origins, delays] = batch.columns() else {
+        return;
+    };
     let origins = origins.as_dictionary::<UInt32Type>();
     let names = origins.values().as_string::<i32>();
     let delays = delays.as_primitive::<Int64Type>();

@@ -21,7 +21,9 @@ use story::{Lines, Story, Workplace};
 
 /// Where the demo works.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapless demo\n  gapless demo --keep /tmp/gapless-demo\n  gapless demo --json")]
+#[command(
+    after_help = "Examples:\n  gapless demo\n  gapless demo --keep /tmp/gapless-demo\n  gapless demo --json"
+)]
 pub(crate) struct Args {
     /// Work in this directory, which must be empty or missing, and leave it there.
     #[arg(long, value_name = "DIR")]
@@ -86,7 +88,10 @@ fn tell(story: &mut Story<'_>, workplace: &Workplace) -> Result<Report, CliError
          segments\nof hours in the table of days; the segments that are there are not touched.",
     )?;
     story.run("gapless snapshot demo.db create before-late", Lines::All)?;
-    story.run("gapless import demo.db flights late.csv --partition hour", Lines::Last(4))?;
+    story.run(
+        "gapless import demo.db flights late.csv --partition hour",
+        Lines::Last(4),
+    )?;
     story.run("gapless ls demo.db flights", Lines::HeadAndLast(2, 4))?;
     let (now, then) = compare(story)?;
     let (delays, aggregate_seconds) = aggregate(story)?;
@@ -108,7 +113,10 @@ fn tell(story: &mut Story<'_>, workplace: &Workplace) -> Result<Report, CliError
 
 fn import(story: &mut Story<'_>) -> Result<(), CliError> {
     story.title("Files in, one atomic commit each")?;
-    story.run("gapless import demo.db flights flights.csv --series origin", Lines::All)?;
+    story.run(
+        "gapless import demo.db flights flights.csv --series origin",
+        Lines::All,
+    )?;
     story.say(
         "The weather file has clock times of New York without a zone. That is never guessed: without --zone the \
          import\nis refused. A row an hour needs no partition a day.",
@@ -118,7 +126,11 @@ fn import(story: &mut Story<'_>) -> Result<(), CliError> {
         Lines::Last(5),
     )?;
     let version = options::open("demo.db".as_ref())?.version()?;
-    story.expect("rows of flights", version.table("flights")?.rows(), FLIGHTS - LATE)?;
+    story.expect(
+        "rows of flights",
+        version.table("flights")?.rows(),
+        FLIGHTS - LATE,
+    )?;
     story.expect("rows of weather", version.table("weather")?.rows(), WEATHER)
 }
 
@@ -145,7 +157,10 @@ fn point(story: &mut Story<'_>) -> Result<(usize, f64), CliError> {
 }
 
 fn compare(story: &mut Story<'_>) -> Result<(u64, u64), CliError> {
-    story.run("gapless tail demo.db flights -n 2 --end 2014-01-01 --columns time,origin,dest", Lines::All)?;
+    story.run(
+        "gapless tail demo.db flights -n 2 --end 2014-01-01 --columns time,origin,dest",
+        Lines::All,
+    )?;
     story.run(
         "gapless tail demo.db flights -n 2 --end 2014-01-01 --columns time,origin,dest --as-of before-late",
         Lines::All,
@@ -181,8 +196,16 @@ fn aggregate(story: &mut Story<'_>) -> Result<(Vec<DelayBySeries>, f64), CliErro
             departures,
         )?;
     }
-    story.expect("known delays", delays.iter().map(|delay| delay.known_delays).sum::<u64>(), KNOWN_DELAYS)?;
-    story.expect("sum of delays", delays.iter().map(|delay| delay.delay_sum).sum::<i64>(), DELAY_SUM)?;
+    story.expect(
+        "known delays",
+        delays.iter().map(|delay| delay.known_delays).sum::<u64>(),
+        KNOWN_DELAYS,
+    )?;
+    story.expect(
+        "sum of delays",
+        delays.iter().map(|delay| delay.delay_sum).sum::<i64>(),
+        DELAY_SUM,
+    )?;
     Ok((delays, time.as_secs_f64()))
 }
 
@@ -194,7 +217,9 @@ fn finish(story: &mut Story<'_>, workplace: &Workplace) -> Result<(), CliError> 
     story.title("Done")?;
     match workplace.kept() {
         Some(directory) => {
-            story.say(&format!("All numbers are as fixtures/README.md has them. The database is {directory}/demo.db."))?;
+            story.say(&format!(
+                "All numbers are as fixtures/README.md has them. The database is {directory}/demo.db."
+            ))?;
             if Story::has_verb("dump") {
                 story.say(&format!("What its files hold, byte by byte:\n\n$ gapless dump {directory}/demo.db flights 2013-12-31"))?;
             }

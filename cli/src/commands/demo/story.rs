@@ -125,7 +125,9 @@ impl<'a> Story<'a> {
         let text = String::from_utf8_lossy(&text.borrow()).into_owned();
         self.show(&text, lines)?;
         if code != ExitCode::SUCCESS {
-            return Err(CliError::internal(format!("the demo's command has failed: {command}")));
+            return Err(CliError::internal(format!(
+                "the demo's command has failed: {command}"
+            )));
         }
         Ok(())
     }
@@ -142,17 +144,28 @@ impl<'a> Story<'a> {
             return all.iter().try_for_each(|line| self.output.line(line));
         }
         let left_out = all.len() - first - last;
-        all.iter().take(first).try_for_each(|line| self.output.line(line))?;
+        all.iter()
+            .take(first)
+            .try_for_each(|line| self.output.line(line))?;
         self.output.line(format!("... {left_out} lines left out"))?;
-        all.iter().skip(first + left_out).try_for_each(|line| self.output.line(line))
+        all.iter()
+            .skip(first + left_out)
+            .try_for_each(|line| self.output.line(line))
     }
 
     /// Fails unless a number is right.
-    pub(super) fn expect<T: PartialEq + Debug + Display>(&mut self, what: &str, found: T, expected: T) -> Result<(), CliError> {
+    pub(super) fn expect<T: PartialEq + Debug + Display>(
+        &mut self,
+        what: &str,
+        found: T,
+        expected: T,
+    ) -> Result<(), CliError> {
         if found == expected {
             return Ok(());
         }
-        Err(CliError::internal(format!("{what}: found {found}, expected {expected}")))
+        Err(CliError::internal(format!(
+            "{what}: found {found}, expected {expected}"
+        )))
     }
 
     /// Whether the command has a verb.

@@ -84,7 +84,9 @@ fn because(args: &Args, target: &Target, decision: &gapless_interchange::Decisio
     if text.starts_with("--type ") && !is_given {
         return "that is its type in the table".to_owned();
     }
-    if args.time.is_none() && let Some(rest) = text.strip_prefix("--time names it") {
+    if args.time.is_none()
+        && let Some(rest) = text.strip_prefix("--time names it")
+    {
         return format!("it is the table's time{rest}");
     }
     match text.strip_suffix(" (--series)") {
@@ -132,13 +134,22 @@ pub(super) fn done(
 }
 
 /// Shows what was decided.
-pub(super) fn print_plan(args: &Args, target: &Target, plan: &Plan, output: &mut Output) -> Result<(), CliError> {
+pub(super) fn print_plan(
+    args: &Args,
+    target: &Target,
+    plan: &Plan,
+    output: &mut Output,
+) -> Result<(), CliError> {
     let report = planned(args, target, plan);
     output.line(match report.files.as_slice() {
         [file] => format!("reading {file}"),
         files => format!("reading {}", plural(files.len() as u64, "file")),
     })?;
-    let kind = if report.created_table { "new table" } else { "table" };
+    let kind = if report.created_table {
+        "new table"
+    } else {
+        "table"
+    };
     let series = report.series.as_deref().unwrap_or("none");
     output.line(format!(
         "into {kind} {}: time {}, series {series}, partitioned by {}",
@@ -155,7 +166,9 @@ pub(super) fn print_plan(args: &Args, target: &Target, plan: &Plan, output: &mut
 
 /// Shows what was done.
 pub(super) fn print_done(report: &Report, output: &mut Output) -> Result<(), CliError> {
-    let Some(outcome) = &report.outcome else { return Ok(()) };
+    let Some(outcome) = &report.outcome else {
+        return Ok(());
+    };
     output.line(format!(
         "imported {} into {} in {}: {} rows/s",
         plural(outcome.rows, "row"),
