@@ -29,7 +29,7 @@ use crate::progress;
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
     let target = Target::find(&args)?;
     let mut options = args.read_options()?;
-    target.complete(&mut options)?;
+    target.complete(&mut options);
     let mut plan = gapless_interchange::plan(&args.files, &options)?;
     if target.adopt_types(&plan, &mut options) {
         plan = gapless_interchange::plan(&args.files, &options)?;

@@ -52,12 +52,12 @@ impl Target {
     }
 
     /// Time and series of the table that exists are those of the import.
-    pub(super) fn complete(&self, options: &mut ReadOptions) -> Result<(), CliError> {
-        let Some(meta) = &self.table else { return Ok(()) };
-        let name = |id: u32| meta.column(id).map(|column| column.name.clone());
-        options.time = name(meta.time_column);
-        options.series = meta.series_column.and_then(name);
-        Ok(())
+    pub(super) fn complete(&self, options: &mut ReadOptions) {
+        let Some(meta) = &self.table else { return };
+        let name_of = |id: u32| meta.column(id).map(|column| column.name.clone());
+        let (time, series) = (name_of(meta.time_column), meta.series_column.and_then(name_of));
+        options.time = time;
+        options.series = series;
     }
 
     /// Columns of files get the types that the table has; `--type` goes before. Tells whether that changed anything.
