@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
         let bytes = self.bytes(what)?;
         let start = self.offset() - bytes.len() as u64;
         std::str::from_utf8(bytes).map_err(|error| {
-            let offset = start + error.valid_up_to() as u64;
+            let offset = start.saturating_add(error.valid_up_to() as u64);
             FormatError::corrupt(offset, format!("{what}: found bytes that are not UTF-8"))
         })
     }

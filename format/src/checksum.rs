@@ -38,7 +38,7 @@ pub(crate) fn unseal<'a>(bytes: &'a [u8], base: u64, what: &str) -> Result<&'a [
         return Ok(covered);
     }
     Err(FormatError::corrupt(
-        base + covered.len() as u64,
+        base.saturating_add(covered.len() as u64),
         format!("{what} checksum: found {found:#018x}, expected {expected:#018x}"),
     ))
 }

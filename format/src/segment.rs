@@ -346,8 +346,10 @@ impl ColumnMeta {
                 index_bytes: reader.u64("index size")?,
                 checksum: reader.u64("index checksum")?,
             };
-            let has_index = attribute.index_bytes >= HEADER_LEN as u64;
-            let sized = has_index != (attribute.kind == AttributeKind::Sorted && attribute.index_bytes == 0);
+            let sized = match attribute.kind {
+                AttributeKind::Sorted => attribute.index_bytes == 0,
+                _ => attribute.index_bytes >= HEADER_LEN as u64,
+            };
             if !sized || self.attributes.iter().any(|other| other.kind == attribute.kind) {
                 return Err(FormatError::corrupt(
                     offset,

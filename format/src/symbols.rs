@@ -196,11 +196,11 @@ pub fn decode_frame(
     let text_at = reader.offset();
     let text = std::str::from_utf8(reader.raw(text_len as usize, "text of symbols")?).map_err(|error| {
         FormatError::corrupt(
-            text_at + error.valid_up_to() as u64,
+            text_at.saturating_add(error.valid_up_to() as u64),
             "symbols: found bytes that are not UTF-8",
         )
     })?;
-    check_ends(ends, text, base_offset + FRAME_HEADER_LEN as u64)?;
+    check_ends(ends, text, base_offset.saturating_add(FRAME_HEADER_LEN as u64))?;
     let chain = reader.u64("frame checksum")?;
     Ok(Frame {
         first_code,
@@ -229,7 +229,7 @@ fn check_follows(
     }
     if count == 0 || found.0.checked_add(count).is_none() {
         return Err(FormatError::corrupt(
-            offset + 4,
+            offset.saturating_add(4),
             format!("symbol frame: found {count} symbols, expected at least one and codes below 2^32 - 1"),
         ));
     }
@@ -242,7 +242,7 @@ fn check_ends(ends: &[[u8; 4]], text: &str, offset: u64) -> Result<(), FormatErr
         let end = u32::from_le_bytes(*end) as usize;
         if end < before || !text.is_char_boundary(end) {
             return Err(FormatError::corrupt(
-                offset + at as u64 * 4,
+                offset.saturating_add(at as u64 * 4),
                 format!(
                     "symbol {at} of the frame: found its end at {end}, inside a character, before its start or outside the text"
                 ),

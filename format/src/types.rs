@@ -85,6 +85,11 @@ impl Number {
         }
     }
 
+    /// Whether it is an integer without sign.
+    pub const fn is_unsigned(self) -> bool {
+        matches!(self, Self::U8 | Self::U16 | Self::U32 | Self::U64)
+    }
+
     /// Whether it is f32 or f64.
     pub const fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F64)

@@ -171,7 +171,10 @@ pub(crate) struct BadValue {
 
 impl BadValue {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        BadValue { reason: reason.into(), hint: None }
+        BadValue {
+            reason: reason.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -179,4 +182,3 @@ impl BadValue {
         self
     }
 }
-

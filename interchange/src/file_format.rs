@@ -80,33 +80,51 @@ pub(crate) fn identify(file: &Path, given: Option<FileFormat>) -> Result<Identit
     let mut opened = File::open(file).map_err(failed)?;
     let metadata = opened.metadata().map_err(failed)?;
     if metadata.is_dir() {
-        return Err(InterchangeError::invalid("is a directory").at_file(file).with_hint("name the files in it"));
+        return Err(InterchangeError::invalid("is a directory")
+            .at_file(file)
+            .with_hint("name the files in it"));
     }
     let mut start = Vec::with_capacity(8);
     opened.by_ref().take(8).read_to_end(&mut start).map_err(failed)?;
     let (extension, named) = extensions(file);
     let compression = compression_of(&start, named).map_err(|error| error.at_file(file))?;
-    let format = given.or_else(|| FileFormat::of_extension(&extension)).or_else(|| format_of_magic(&start));
+    let format = given
+        .or_else(|| FileFormat::of_extension(&extension))
+        .or_else(|| format_of_magic(&start));
     let Some(format) = format else {
         return Err(InterchangeError::invalid("the name does not tell the format")
             .at_file(file)
             .with_hint("pass --input-format csv, jsonl, parquet or arrow"));
     };
-    let identity = Identity { format, compression, tabs: extension == "tsv", bytes: metadata.len() };
+    let identity = Identity {
+        format,
+        compression,
+        tabs: extension == "tsv",
+        bytes: metadata.len(),
+    };
     check_magic(&identity, &start).map_err(|error| error.at_file(file))?;
     Ok(identity)
 }
 
 /// The lower-case extension under any compression extension, and the compression named.
 fn extensions(file: &Path) -> (String, Compression) {
-    let lower = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let lower = |path: &Path| {
+        path.extension()
+            .map(|e| e.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default()
+    };
     let outer = lower(file);
     let named = match outer.as_str() {
         "gz" | "gzip" => Compression::Gzip,
         "zst" | "zstd" => Compression::Zstd,
         _ => return (outer, Compression::None),
     };
-    (file.file_stem().map(|stem| lower(Path::new(stem))).unwrap_or_default(), named)
+    (
+        file.file_stem()
+            .map(|stem| lower(Path::new(stem)))
+            .unwrap_or_default(),
+        named,
+    )
 }
 
 fn compression_of(start: &[u8], named: Compression) -> Result<Compression> {
@@ -121,8 +139,14 @@ fn compression_of(start: &[u8], named: Compression) -> Result<Compression> {
         return Err(InterchangeError::invalid("the file is empty"));
     }
     if named != Compression::None && found != named {
-        let name = if named == Compression::Gzip { "gzip" } else { "zstd" };
-        return Err(InterchangeError::invalid(format!("the name says {name}, but the content is not {name}")));
+        let name = if named == Compression::Gzip {
+            "gzip"
+        } else {
+            "zstd"
+        };
+        return Err(InterchangeError::invalid(format!(
+            "the name says {name}, but the content is not {name}"
+        )));
     }
     Ok(found)
 }
@@ -148,7 +172,9 @@ fn check_magic(identity: &Identity, start: &[u8]) -> Result<()> {
             wrong("is not a Parquet file: it does not start with PAR1")
         }
         // Streams written before Arrow 0.15 have no mark; the reader judges them.
-        FileFormat::ArrowIpc if found == Some(FileFormat::Parquet) => wrong("is a Parquet file, not an Arrow file"),
+        FileFormat::ArrowIpc if found == Some(FileFormat::Parquet) => {
+            wrong("is a Parquet file, not an Arrow file")
+        }
         FileFormat::Csv | FileFormat::JsonLines if found == Some(FileFormat::Parquet) => {
             wrong("is a Parquet file, not text")
         }

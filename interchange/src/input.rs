@@ -41,18 +41,27 @@ impl<R> Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.progress.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
+        self.progress
+            .bytes_read
+            .fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }
 
 /// The decompressed bytes of `file`.
-pub(crate) fn open(file: &Path, compression: Compression, progress: Arc<Progress>) -> Result<Box<dyn Read + Send>> {
+pub(crate) fn open(
+    file: &Path,
+    compression: Compression,
+    progress: Arc<Progress>,
+) -> Result<Box<dyn Read + Send>> {
     let failed = |error: io::Error| InterchangeError::io("cannot be opened", &error).at_file(file);
     let stored = Counted::new(File::open(file).map_err(failed)?, progress);
     Ok(match compression {
         Compression::None => Box::new(stored),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(1 << 16, stored))),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(
+            1 << 16,
+            stored,
+        ))),
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(stored).map_err(failed)?),
     })
 }
@@ -69,7 +78,11 @@ pub(crate) fn read_ahead(mut inner: Box<dyn Read + Send>) -> Result<Box<dyn Read
                 let read = inner.by_ref().take(BLOCK_BYTES as u64).read_to_end(&mut block);
                 // An empty block is the end mark. What was read before an error is still good text.
                 let last = read.is_err() || block.is_empty();
-                let sent = if read.is_ok() || !block.is_empty() { sender.send(Ok(block)) } else { Ok(()) };
+                let sent = if read.is_ok() || !block.is_empty() {
+                    sender.send(Ok(block))
+                } else {
+                    Ok(())
+                };
                 let sent = sent.and_then(|()| read.map_or_else(|error| sender.send(Err(error)), |_| Ok(())));
                 if last || sent.is_err() {
                     return;
@@ -77,7 +90,12 @@ pub(crate) fn read_ahead(mut inner: Box<dyn Read + Send>) -> Result<Box<dyn Read
             }
         })
         .map_err(|error| InterchangeError::io("cannot start a reading thread", &error))?;
-    Ok(Box::new(ReadAhead { receiver, block: Vec::new(), position: 0, ended: false }))
+    Ok(Box::new(ReadAhead {
+        receiver,
+        block: Vec::new(),
+        position: 0,
+        ended: false,
+    }))
 }
 
 struct ReadAhead {
@@ -91,13 +109,18 @@ impl Read for ReadAhead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.position >= self.block.len() && !self.ended {
             // Without its end mark the thread has died: that must not pass for the end of the file.
-            let block = self.receiver.recv().map_err(|_| io::Error::other("the reading thread ended early"))?;
+            let block = self
+                .receiver
+                .recv()
+                .map_err(|_| io::Error::other("the reading thread ended early"))?;
             (self.block, self.position) = (block?, 0);
             self.ended = self.block.is_empty();
         }
         let rest = self.block.get(self.position..).unwrap_or_default();
         let count = rest.len().min(buffer.len());
-        let (Some(from), Some(to)) = (rest.get(..count), buffer.get_mut(..count)) else { return Ok(0) };
+        let (Some(from), Some(to)) = (rest.get(..count), buffer.get_mut(..count)) else {
+            return Ok(0);
+        };
         to.copy_from_slice(from);
         self.position += count;
         Ok(count)

@@ -79,6 +79,10 @@ impl Default for ReadOptions {
 impl ReadOptions {
     /// The given type of a column, if any; the last one given counts.
     pub(crate) fn given_type(&self, column: &str) -> Option<TypeName> {
-        self.types.iter().rev().find(|(name, _)| name == column).map(|(_, given)| *given)
+        self.types
+            .iter()
+            .rev()
+            .find(|(name, _)| name == column)
+            .map(|(_, given)| *given)
     }
 }

@@ -22,12 +22,18 @@ impl Rejects {
         let reasons = PathBuf::from(reasons);
         for file in [lines, &reasons] {
             if file.symlink_metadata().is_ok() {
-                return Err(InterchangeError::invalid("the file for rejected lines exists already")
-                    .at_file(file)
-                    .with_hint("remove it, or name another"));
+                return Err(
+                    InterchangeError::invalid("the file for rejected lines exists already")
+                        .at_file(file)
+                        .with_hint("remove it, or name another"),
+                );
             }
         }
-        Ok(Rejects { lines: lines.to_path_buf(), reasons, open: None })
+        Ok(Rejects {
+            lines: lines.to_path_buf(),
+            reasons,
+            open: None,
+        })
     }
 
     /// Puts one line aside.
@@ -49,22 +55,43 @@ impl Rejects {
         if !raw.ends_with(b"\n") {
             lines.write_all(b"\n").map_err(failed(&self.lines))?;
         }
-        let file = error.file.as_deref().map(|file| file.display().to_string()).unwrap_or_default();
+        let file = error
+            .file
+            .as_deref()
+            .map(|file| file.display().to_string())
+            .unwrap_or_default();
         let line = error.line.map(|line| line.to_string()).unwrap_or_default();
-        let plain = InterchangeError { file: None, line: None, column: None, ..error.clone() };
-        let fields = [file, line, error.column.as_deref().unwrap_or_default().to_owned(), plain.to_string()];
-        let fields: Vec<String> = fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+        let plain = InterchangeError {
+            file: None,
+            line: None,
+            column: None,
+            ..error.clone()
+        };
+        let fields = [
+            file,
+            line,
+            error.column.as_deref().unwrap_or_default().to_owned(),
+            plain.to_string(),
+        ];
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|field| format!("\"{}\"", field.replace('"', "\"\"")))
+            .collect();
         writeln!(reasons, "{}", fields.join(",")).map_err(failed(&self.reasons))
     }
 
     /// Writes out what is buffered.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        let Some((lines, reasons)) = &mut self.open else { return Ok(()) };
+        let Some((lines, reasons)) = &mut self.open else {
+            return Ok(());
+        };
         let flushed = lines.flush().and_then(|()| reasons.flush());
         flushed.map_err(|error| InterchangeError::io("cannot be written", &error).at_file(&self.lines))
     }
 }
 
 fn create(file: &Path) -> std::io::Result<BufWriter<File>> {
-    Ok(BufWriter::new(OpenOptions::new().write(true).create_new(true).open(file)?))
+    Ok(BufWriter::new(
+        OpenOptions::new().write(true).create_new(true).open(file)?,
+    ))
 }

@@ -54,20 +54,21 @@ impl Source {
         };
         let progress = Arc::new(Progress::default());
         let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        let rows =
-            if plan.inputs.iter().any(|input| input.identity.format.is_text()) {
-                Some(Rows::new(
-                    plan.schema.clone(),
-                    plan.columns.clone(),
-                    &options.null_values,
-                    options.batch_rows,
-                    &progress,
-                )?)
-            } else {
-                None
-            };
+        let rows = if plan.inputs.iter().any(|input| input.identity.format.is_text()) {
+            Some(Rows::new(
+                plan.schema.clone(),
+                plan.columns.clone(),
+                &options.null_values,
+                options.batch_rows,
+                &progress,
+            )?)
+        } else {
+            None
+        };
         let mut columns = plan.columns.clone();
-        columns.iter_mut().for_each(|column| column.times.progress = progress.clone());
+        columns
+            .iter_mut()
+            .for_each(|column| column.times.progress = progress.clone());
         let mut worker = Worker {
             inputs: plan.inputs.clone(),
             columns,
@@ -103,7 +104,10 @@ impl Source {
 
     /// How much of `bytes_total` was read. Reading runs ahead of the batches by a few of them.
     pub fn bytes_read(&self) -> u64 {
-        self.progress.bytes_read.load(Ordering::Relaxed).min(self.bytes_total)
+        self.progress
+            .bytes_read
+            .load(Ordering::Relaxed)
+            .min(self.bytes_total)
     }
 
     /// How many lines were rejected so far.
@@ -142,7 +146,10 @@ impl Iterator for Source {
             }
             Err(_) => {
                 self.end();
-                Some(Err(InterchangeError::new(ErrorKind::Internal, "the reading thread died")))
+                Some(Err(InterchangeError::new(
+                    ErrorKind::Internal,
+                    "the reading thread died",
+                )))
             }
         }
     }
@@ -231,7 +238,9 @@ impl Worker {
 
     /// Fails with `error`, or puts the bad line aside.
     fn reject(&mut self, raw: &[u8], error: InterchangeError) -> Result<(), Stop> {
-        let Some(rejects) = &mut self.rejects else { return Err(error.into()) };
+        let Some(rejects) = &mut self.rejects else {
+            return Err(error.into());
+        };
         rejects.add(raw, &error)?;
         self.progress.rows_rejected.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -282,7 +291,9 @@ impl Worker {
         let (_, mut reader) = TypedReader::open(input, batch_rows, self.progress.clone())?;
         loop {
             let first_row = reader.rows;
-            let Some(batch) = reader.next_batch()? else { return Ok(()) };
+            let Some(batch) = reader.next_batch()? else {
+                return Ok(());
+            };
             let batch = conform(&batch, &self.columns, &self.schema, first_row)?;
             for start in (0..batch.num_rows()).step_by(batch_rows) {
                 self.send(batch.slice(start, batch_rows.min(batch.num_rows() - start)))?;

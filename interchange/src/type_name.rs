@@ -157,7 +157,10 @@ impl FromStr for TypeName {
     /// Reads a type name; the unit in parentheses may be left out and is then `ns`.
     fn from_str(text: &str) -> Result<Self> {
         let (name, argument) = match text.trim().split_once('(') {
-            Some((name, rest)) => (name.trim(), Some(rest.strip_suffix(')').ok_or_else(|| unknown(text))?)),
+            Some((name, rest)) => (
+                name.trim(),
+                Some(rest.strip_suffix(')').ok_or_else(|| unknown(text))?),
+            ),
             None => (text.trim(), None),
         };
         let unit = || argument.map_or(Ok(TimeUnit::Nanosecond), parse_time_unit);
@@ -183,15 +186,25 @@ impl FromStr for TypeName {
             "binary" => TypeName::Binary,
             _ => return Err(unknown(text)),
         };
-        if argument.is_some() { Err(unknown(text)) } else { Ok(plain) }
+        if argument.is_some() {
+            Err(unknown(text))
+        } else {
+            Ok(plain)
+        }
     }
 }
 
 fn decimal(argument: Option<&str>) -> Option<TypeName> {
     let (precision, scale) = argument?.split_once(',')?;
-    let (precision, scale) = (precision.trim().parse::<u8>().ok()?, scale.trim().parse::<u8>().ok()?);
+    let (precision, scale) = (
+        precision.trim().parse::<u8>().ok()?,
+        scale.trim().parse::<u8>().ok()?,
+    );
     let fits = (1..=38).contains(&precision) && scale <= precision;
-    fits.then_some(TypeName::Decimal { precision, scale: i8::try_from(scale).ok()? })
+    fits.then_some(TypeName::Decimal {
+        precision,
+        scale: i8::try_from(scale).ok()?,
+    })
 }
 
 fn unknown(text: &str) -> InterchangeError {
@@ -208,18 +221,41 @@ mod tests {
     #[test]
     fn every_type_name_reads_back_as_itself() {
         for name in [
-            "bool", "i8", "u64", "f32", "f64", "date", "symbol", "utf8", "binary", "decimal(18,4)", "time(us)",
-            "timestamp(ms)", "duration(s)",
+            "bool",
+            "i8",
+            "u64",
+            "f32",
+            "f64",
+            "date",
+            "symbol",
+            "utf8",
+            "binary",
+            "decimal(18,4)",
+            "time(us)",
+            "timestamp(ms)",
+            "duration(s)",
         ] {
             let read: TypeName = name.parse().unwrap();
             assert_eq!(read.to_string(), name);
         }
-        assert_eq!("timestamp".parse::<TypeName>().unwrap(), TypeName::Timestamp(TimeUnit::Nanosecond));
+        assert_eq!(
+            "timestamp".parse::<TypeName>().unwrap(),
+            TypeName::Timestamp(TimeUnit::Nanosecond)
+        );
     }
 
     #[test]
     fn a_wrong_type_name_is_refused_with_the_list_of_types() {
-        for name in ["float", "i64(3)", "decimal(0,0)", "decimal(39,2)", "decimal(4,5)", "timestamp(min)", "time(s", ""] {
+        for name in [
+            "float",
+            "i64(3)",
+            "decimal(0,0)",
+            "decimal(39,2)",
+            "decimal(4,5)",
+            "timestamp(min)",
+            "time(s",
+            "",
+        ] {
             let error = name.parse::<TypeName>().unwrap_err();
             assert!(error.hint.is_some(), "{name}");
         }

@@ -8,11 +8,15 @@
 //! | storage | for |
 //! | --- | --- |
 //! | [`RealStorage`] | a directory of the operating system |
+//! | [`MemoryStorage`] | tests: the same semantics in memory |
+//! | [`FaultyStorage`] | tests: fails on command, loses power |
 //! | [`UnsyncedStorage`] | any other, with syncs left out: benches, scratch data |
 //!
 //! What a sync promises: [`WritableFile::sync`] makes the bytes of a file durable but not its name;
 //! [`Storage::sync_dir`] makes the names in one directory durable, and not the name of that directory.
 
+mod faulty;
+mod memory;
 mod mmap;
 mod path;
 mod real;
@@ -20,6 +24,8 @@ mod region;
 mod storage;
 mod unsynced;
 
+pub use faulty::{CrashImages, Fault, FaultPlan, FaultyStorage};
+pub use memory::MemoryStorage;
 pub use path::RelPath;
 pub use real::{Access, COPY_BYTES_MAX, Options, RealStorage};
 pub use region::{REGION_ALIGNMENT, Region};

@@ -238,7 +238,11 @@ pub enum EntryKind {
     Other,
 }
 
-/// Which file a path names, and its length. Two stamps of a path differ when the file was replaced or has grown.
+/// Which file a path names, and its length. Two stamps of a path differ when the file has grown or was replaced.
+///
+/// One exception on a real disk: a file that was removed *and* made again with the same length within one tick of the
+/// file system's clock (some milliseconds) may get the same inode and time of birth, and then looks the same.
+/// A file never looks like the one it replaced by [`Storage::rename`]: both exist at that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileStamp {
     /// A number of the file itself, kept through renames: inode and time of birth, since inodes are used again.

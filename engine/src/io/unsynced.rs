@@ -89,3 +89,24 @@ impl WritableFile for UnsyncedFile {
         self.0.refresh_len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::FaultyStorage;
+
+    #[test]
+    fn everything_passes_through_but_the_syncs() -> Result<()> {
+        let inner = FaultyStorage::new();
+        let storage = UnsyncedStorage::new(Arc::new(inner.clone()));
+        let path = RelPath::new("f")?;
+        let mut file = storage.create(&path)?;
+        file.append(b"1")?;
+        file.sync()?;
+        storage.sync_dir(&RelPath::root())?;
+        assert_eq!(storage.read(&path, 9)?, b"1");
+        assert_eq!(inner.op_log(), ["1 create f", "2 append 1 bytes at 0 to f"]);
+        assert_eq!(storage.identity(), inner.identity());
+        Ok(())
+    }
+}

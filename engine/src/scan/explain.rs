@@ -1,6 +1,9 @@
 //! What a scan touches and what it prunes, told before it runs.
 
-use super::builder::Scan;
+use gapless_format::PAGE_ROWS;
+
+use super::builder::{Order, Scan};
+use super::plan::Plan;
 use crate::error::Result;
 
 /// What a scan touches.
@@ -12,17 +15,48 @@ pub struct Explain {
     pub partitions_read: usize,
     /// Segments of the table.
     pub segments: usize,
-    /// Segments that are opened.
+    /// Segments with rows that are left.
     pub segments_read: usize,
     /// Rows of the table.
     pub rows: u64,
     /// Rows that are left after time, series, indexes and page statistics; the condition sees these only.
     pub rows_read: u64,
-    /// What selected them: `time range`, `parted index`, `page statistics`, ... once each.
-    pub used: Vec<String>,
+    /// Pages of each column that these rows lie in.
+    pub pages_read: u64,
 }
 
-/// Plans the scan without reading values.
-pub(crate) fn explain(_scan: Scan) -> Result<Explain> {
-    Ok(Explain::default())
+/// Plans the scan; of the data, only indexes and the times that bound the range are read.
+pub(crate) fn explain(scan: Scan) -> Result<Explain> {
+    let plan = Plan::new(scan.order(Order::Stored))?;
+    let table = &plan.scan.table;
+    let mut explain = Explain {
+        partitions: table.partition_count(),
+        segments: table.segment_count(),
+        rows: table.rows(),
+        ..Explain::default()
+    };
+    let mut partitions = std::collections::BTreeSet::new();
+    for reference in plan.clusters.iter().flat_map(|cluster| &cluster.segments) {
+        let segment = plan.open(reference)?;
+        let rows = u32::try_from(segment.rows()).unwrap_or(u32::MAX);
+        let pieces = plan
+            .selector
+            .stored(plan.cache(), &segment, plan.codes.as_deref(), 0..rows)?;
+        if pieces.is_empty() {
+            continue;
+        }
+        partitions.insert(reference.partition.path());
+        explain.segments_read += 1;
+        let mut pages = std::collections::BTreeSet::new();
+        for piece in &pieces {
+            explain.rows_read += piece.rows.len() as u64;
+            let span = piece.rows.span();
+            if !span.is_empty() {
+                pages.extend(span.start / PAGE_ROWS..=(span.end - 1) / PAGE_ROWS);
+            }
+        }
+        explain.pages_read += pages.len() as u64;
+    }
+    explain.partitions_read = partitions.len();
+    Ok(explain)
 }

@@ -5,12 +5,17 @@
 //!    search, and by indexes and page statistics for the condition. What is left are pieces: rows of one segment.
 //! 3. Pieces are merged into the order asked for, materialized as arrays that point into the maps, and filtered.
 
+mod bind;
 mod builder;
 mod explain;
 mod fold;
 mod last;
+mod merge;
 mod output;
+mod piece;
+mod plan;
 mod predicate;
+mod select;
 mod stream;
 
 pub use builder::{Order, Scan};

@@ -1,14 +1,302 @@
-//! Output.
-use crate::error::Result;
-use crate::table::types::arrow_type;
+//! Chosen rows as Arrow batches: columns read, condition applied, codes dressed as dictionaries.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+};
+use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::{Field, Schema, SchemaRef};
-use gapless_format::ColumnSpec;
-use std::sync::Arc;
+use arrow_select::concat::concat;
+use arrow_select::filter::filter;
+use arrow_select::interleave::interleave;
+use arrow_select::take::take;
+use gapless_format::{ColumnSpec, ColumnType, PAGE_ROWS};
+
+use super::bind::Bind;
+use super::builder::Scan;
+use super::merge::Chunk;
+use super::piece::{Piece, Rows};
+use crate::error::{Error, Result};
+use crate::segment::SegmentCache;
+use crate::symbols::Domain;
+use crate::table::types::arrow_type;
+
+/// A domain up to this size is handed out whole, so that codes need no mapping.
+const WHOLE_DOMAIN_MAX: usize = 256;
+
+/// Keys of batches with one symbol: they all point into these zeros.
+static ZEROS: LazyLock<Buffer> = LazyLock::new(|| Buffer::from_vec(vec![0u32; PAGE_ROWS]));
+
+/// The schema of some columns.
 pub(crate) fn schema(columns: &[ColumnSpec]) -> Result<SchemaRef> {
+    let field =
+        |column: &ColumnSpec| Field::new(&column.name, arrow_type(&column.column_type), column.nullable);
     Ok(Arc::new(Schema::new(
-        columns
-            .iter()
-            .map(|c| Field::new(&c.name, arrow_type(&c.column_type), c.nullable))
-            .collect::<Vec<_>>(),
+        columns.iter().map(field).collect::<Vec<_>>(),
     )))
+}
+
+/// The domain of the scan's series column.
+pub(crate) fn series_domain(scan: &Scan) -> Result<Option<Arc<Domain>>> {
+    let Some(id) = scan.meta().series_column else {
+        return Ok(None);
+    };
+    let Some(ColumnType::Symbol { domain }) = scan.meta().column(id).map(|column| &column.column_type) else {
+        return Ok(None);
+    };
+    scan.snapshot
+        .engine()
+        .domain(domain, scan.snapshot.version())
+        .map(Some)
+}
+
+/// How codes of one column become symbols.
+#[derive(Debug)]
+struct Symbols {
+    domain: Arc<Domain>,
+    /// The dictionary of every batch, where one is right for all.
+    fixed: Option<Fixed>,
+}
+
+/// A dictionary for all batches.
+#[derive(Debug)]
+enum Fixed {
+    /// Code is key.
+    Whole(Arc<StringArray>),
+    /// Only these codes occur; the position is the key.
+    Listed(Arc<StringArray>, Vec<u32>),
+}
+
+/// Makes batches.
+#[derive(Debug)]
+pub(crate) struct Output {
+    schema: SchemaRef,
+    projection: Vec<ColumnSpec>,
+    read: Vec<ColumnSpec>,
+    condition: Option<Bind>,
+    symbols: BTreeMap<u32, Symbols>,
+}
+
+impl Output {
+    /// `read` begins with the projection and goes on with what only the condition reads.
+    pub(crate) fn new(
+        scan: &Scan,
+        projection: Vec<ColumnSpec>,
+        read: Vec<ColumnSpec>,
+        condition: Option<Bind>,
+        codes: Option<&[u32]>,
+    ) -> Result<Self> {
+        let mut symbols = BTreeMap::new();
+        let series = scan.meta().series_column;
+        let specs = projection.iter().chain(
+            scan.meta()
+                .columns
+                .iter()
+                .filter(|column| Some(column.column_id) == series),
+        );
+        for column in specs {
+            if let ColumnType::Symbol { domain } = &column.column_type {
+                let domain = scan.snapshot.engine().domain(domain, scan.snapshot.version())?;
+                let listed = codes.filter(|_| Some(column.column_id) == series);
+                symbols.insert(column.column_id, Symbols::new(domain, listed)?);
+            }
+        }
+        Ok(Self {
+            schema: schema(&projection)?,
+            projection,
+            read,
+            condition,
+            symbols,
+        })
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The domain of a symbol column.
+    pub(crate) fn domain_of(&self, column: u32) -> Option<&Arc<Domain>> {
+        self.symbols.get(&column).map(|symbols| &symbols.domain)
+    }
+
+    /// Whether rows are filtered after they were read.
+    pub(crate) fn has_condition(&self) -> bool {
+        self.condition.is_some()
+    }
+
+    /// Rows as a batch, without those for which the condition does not hold.
+    pub(crate) fn batch(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<RecordBatch> {
+        let rows = chunks.iter().map(Chunk::len).sum();
+        let passing = match &self.condition {
+            None => None,
+            Some(condition) => {
+                let column = |id: u32| self.column_by_id(cache, id, chunks);
+                let yes = condition.evaluate(rows, &column)?.yes;
+                (yes.count_set_bits() < rows).then(|| BooleanArray::new(yes, None))
+            }
+        };
+        let count = passing
+            .as_ref()
+            .map_or(rows, |passing| passing.values().count_set_bits());
+        let mut columns = Vec::with_capacity(self.projection.len());
+        for spec in &self.projection {
+            if count == 0 {
+                columns.push(arrow_array::new_empty_array(&arrow_type(&spec.column_type)));
+                continue;
+            }
+            let mut array = read_column(cache, spec, chunks)?;
+            if let Some(passing) = &passing {
+                array = filter(&array, passing).map_err(|error| internal("rows do not filter", &error))?;
+            }
+            columns.push(self.dressed(spec, array)?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| internal("columns make no batch", &error))
+    }
+
+    fn column_by_id(&self, cache: &SegmentCache, id: u32, chunks: &[Chunk]) -> Result<ArrayRef> {
+        let spec = self.read.iter().find(|column| column.column_id == id);
+        read_column(
+            cache,
+            spec.ok_or_else(|| Error::internal("a condition reads an unknown column"))?,
+            chunks,
+        )
+    }
+
+    fn dressed(&self, spec: &ColumnSpec, array: ArrayRef) -> Result<ArrayRef> {
+        match self.symbols.get(&spec.column_id) {
+            Some(symbols) => symbols.dress(array.as_primitive::<UInt32Type>()),
+            None => Ok(array),
+        }
+    }
+}
+
+impl Symbols {
+    fn new(domain: Arc<Domain>, listed: Option<&[u32]>) -> Result<Self> {
+        let fixed = match listed {
+            Some(codes) => Some(Fixed::Listed(
+                Arc::new(domain.array(codes.iter().copied())?),
+                codes.to_vec(),
+            )),
+            None if domain.len() <= WHOLE_DOMAIN_MAX => Some(Fixed::Whole(domain.whole()?)),
+            None => None,
+        };
+        Ok(Self { domain, fixed })
+    }
+
+    /// Codes as a dictionary array that holds only symbols that can occur in it.
+    fn dress(&self, codes: &UInt32Array) -> Result<ArrayRef> {
+        let (keys, values) = match &self.fixed {
+            Some(Fixed::Whole(values)) if codes.null_count() == 0 => (codes.clone(), Arc::clone(values)),
+            Some(Fixed::Whole(values)) => (mapped(codes, |code| code), Arc::clone(values)),
+            Some(Fixed::Listed(values, listed)) if listed.len() == 1 && codes.null_count() == 0 => {
+                (zeros(codes.len()), Arc::clone(values))
+            }
+            Some(Fixed::Listed(values, listed)) => {
+                let place = |code: u32| listed.iter().position(|other| *other == code).unwrap_or_default();
+                (
+                    mapped_runs(codes, |code| u32::try_from(place(code)).unwrap_or_default()),
+                    Arc::clone(values),
+                )
+            }
+            None => self.compact(codes)?,
+        };
+        let array = DictionaryArray::try_new(keys, values).map_err(|error| {
+            Error::corrupt(format!(
+                "symbol domain {:?}: a code is not in it: {error}",
+                self.domain.name()
+            ))
+        })?;
+        Ok(Arc::new(array))
+    }
+
+    /// A dictionary of the symbols in this batch only.
+    fn compact(&self, codes: &UInt32Array) -> Result<(UInt32Array, Arc<StringArray>)> {
+        let mut places: hashbrown::HashMap<u32, u32> = hashbrown::HashMap::new();
+        let mut present: Vec<u32> = Vec::new();
+        let keys = mapped_runs(codes, |code| {
+            *places.entry(code).or_insert_with(|| {
+                present.push(code);
+                u32::try_from(present.len() - 1).unwrap_or_default()
+            })
+        });
+        Ok((keys, Arc::new(self.domain.array(present.into_iter())?)))
+    }
+}
+
+fn internal(what: &str, error: &arrow_schema::ArrowError) -> Error {
+    Error::internal(format!("{what}: {error}"))
+}
+
+fn zeros(rows: usize) -> UInt32Array {
+    if rows <= PAGE_ROWS {
+        return UInt32Array::new(ScalarBuffer::new(ZEROS.clone(), 0, rows), None);
+    }
+    UInt32Array::new(vec![0u32; rows].into(), None)
+}
+
+/// Keys for codes; null rows get key 0.
+fn mapped(codes: &UInt32Array, key: impl Fn(u32) -> u32) -> UInt32Array {
+    let keys: Vec<u32> = codes.iter().map(|code| code.map_or(0, &key)).collect();
+    UInt32Array::new(keys.into(), codes.nulls().cloned())
+}
+
+/// As [`mapped`], asking once for each run of equal codes.
+fn mapped_runs(codes: &UInt32Array, mut key: impl FnMut(u32) -> u32) -> UInt32Array {
+    let mut keys: Vec<u32> = Vec::with_capacity(codes.len());
+    for run in codes.values().chunk_by(|a, b| a == b) {
+        let code = run.first().copied().unwrap_or_default();
+        let is_null = codes.is_null(keys.len());
+        let key = if is_null { 0 } else { key(code) };
+        keys.resize(keys.len() + run.len(), key);
+    }
+    UInt32Array::new(keys.into(), codes.nulls().cloned())
+}
+
+/// A column of some rows in its storage type.
+fn read_column(cache: &SegmentCache, spec: &ColumnSpec, chunks: &[Chunk]) -> Result<ArrayRef> {
+    if let [chunk] = chunks {
+        return read_chunk(cache, spec, chunk);
+    }
+    let arrays = chunks
+        .iter()
+        .map(|chunk| read_chunk(cache, spec, chunk))
+        .collect::<Result<Vec<_>>>()?;
+    let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+    concat(&arrays).map_err(|error| internal("rows do not join", &error))
+}
+
+fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk) -> Result<ArrayRef> {
+    match chunk {
+        Chunk::Slice(piece) => read_piece(cache, spec, piece),
+        Chunk::Picks(pieces, picks) => {
+            let arrays = pieces
+                .iter()
+                .map(|piece| read_piece(cache, spec, piece))
+                .collect::<Result<Vec<_>>>()?;
+            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+            let picks: Vec<(usize, usize)> = picks
+                .iter()
+                .map(|(piece, at)| (*piece as usize, *at as usize))
+                .collect();
+            interleave(&arrays, &picks).map_err(|error| internal("rows do not interleave", &error))
+        }
+    }
+}
+
+fn read_piece(cache: &SegmentCache, spec: &ColumnSpec, piece: &Piece) -> Result<ArrayRef> {
+    let span: Range<usize> = piece.rows.span();
+    let array = piece.segment.read(cache, spec, span.clone())?;
+    let Rows::List(rows) = &piece.rows else {
+        return Ok(array);
+    };
+    let base = u32::try_from(span.start).unwrap_or_default();
+    let rows: UInt32Array = rows.iter().map(|row| row - base).collect::<Vec<_>>().into();
+    take(&array, &rows, None).map_err(|error| internal("rows do not gather", &error))
 }

@@ -20,4 +20,5 @@ mod writer;
 pub(crate) use cache::{SegmentCache, VECTORS_MAX};
 pub(crate) use column_writer::is_list;
 pub use reader::Segment;
+pub(crate) use reader::Times;
 pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, segment_path};

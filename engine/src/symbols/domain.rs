@@ -194,6 +194,9 @@ impl Domain {
     }
 
     fn index_if_worth(&self, lookups: usize) {
+        if self.known.read().text.is_indexed() {
+            return;
+        }
         let mut known = self.known.write();
         if known.text.wants_index(lookups) {
             known.text.build_index();
@@ -371,6 +374,12 @@ impl Domain {
             let code = u32::try_from(at).unwrap_or(u32::MAX);
             visit(code, known.text.get(code).unwrap_or_default());
         }
+    }
+
+    /// Sorts codes by the text of their symbols.
+    pub(crate) fn sort_by_text(&self, codes: &mut [u32]) {
+        let known = self.known.read();
+        codes.sort_unstable_by(|a, b| known.text.get(*a).cmp(&known.text.get(*b)));
     }
 
     /// The symbol of a code.

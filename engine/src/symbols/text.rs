@@ -103,6 +103,10 @@ impl SymbolText {
         }
     }
 
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.index.is_some()
+    }
+
     /// Whether enough was looked up for the hash index to pay.
     pub(crate) fn wants_index(&mut self, lookups: usize) -> bool {
         self.scans = self.scans.saturating_add(lookups);

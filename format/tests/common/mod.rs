@@ -119,6 +119,12 @@ pub fn segment_meta() -> SegmentMeta {
         index_bytes: 96,
         checksum: 0x4142_4344_4546_4748,
     });
+    let mut note = column(9, "note", ColumnType::Utf8, rows);
+    note.attributes.push(Attribute {
+        kind: AttributeKind::Grouped,
+        index_bytes: 0x4950,
+        checksum: 0x5152_5354_5556_5758,
+    });
     SegmentMeta {
         segment: 0x0102_0304_0506_0708,
         created_at: -2,
@@ -133,7 +139,7 @@ pub fn segment_meta() -> SegmentMeta {
             time,
             series,
             column(3, "price", ColumnType::Number(Number::F64), rows),
-            column(9, "note", ColumnType::Utf8, rows),
+            note,
         ],
     }
 }

@@ -54,33 +54,58 @@ pub(crate) fn open_csv(
         None => guess_delimiter(records.peek_line()?),
     };
     if matches!(delimiter, b'"' | b'\n' | b'\r' | 0) {
-        return Err(failed(InterchangeError::invalid("a quote, line end or NUL cannot be the delimiter")));
+        return Err(failed(InterchangeError::invalid(
+            "a quote, line end or NUL cannot be the delimiter",
+        )));
     }
     records.set_delimiter(delimiter);
-    let mut names = if options.header { read_header(&mut records, input)? } else { Vec::new() };
+    let mut names = if options.header {
+        read_header(&mut records, input)?
+    } else {
+        Vec::new()
+    };
     if let Some(given) = &options.column_names {
         if options.header && given.len() != names.len() {
-            let reason = format!("--columns gives {} names, the header has {}", given.len(), names.len());
+            let reason = format!(
+                "--columns gives {} names, the header has {}",
+                given.len(),
+                names.len()
+            );
             return Err(failed(InterchangeError::invalid(reason)));
         }
         names.clone_from(given);
     } else if !options.header {
-        return Err(failed(InterchangeError::invalid("there is no header").with_hint("give the names with --columns")));
+        return Err(failed(
+            InterchangeError::invalid("there is no header").with_hint("give the names with --columns"),
+        ));
     }
-    check_names(&names).map_err(|error| if options.header { failed(error.at_line(1)) } else { error })?;
+    check_names(&names).map_err(|error| {
+        if options.header {
+            failed(error.at_line(1))
+        } else {
+            error
+        }
+    })?;
     Ok((records, names))
 }
 
 fn read_header(records: &mut CsvRecords, input: &Input) -> Result<Vec<String>> {
-    let failed = |reason: &str, line| InterchangeError::invalid(reason).at_file(&input.file).at_line(line);
-    let Some(header) = records.next()? else { return Err(failed("the file holds no header and no rows", 1)) };
+    let failed = |reason: &str, line| {
+        InterchangeError::invalid(reason)
+            .at_file(&input.file)
+            .at_line(line)
+    };
+    let Some(header) = records.next()? else {
+        return Err(failed("the file holds no header and no rows", 1));
+    };
     let fields = header.fields.map_err(|reason| failed(reason, header.line))?;
     let mut scratch = Vec::new();
     let mut names = Vec::with_capacity(fields.len());
     for field in fields {
         let text = field.text(header.raw, &mut scratch);
         let text = if field.quoted { text } else { text.trim_ascii() };
-        let name = std::str::from_utf8(text).map_err(|_| failed("a column name is not UTF-8 text", header.line))?;
+        let name =
+            std::str::from_utf8(text).map_err(|_| failed("a column name is not UTF-8 text", header.line))?;
         names.push(name.to_owned());
     }
     Ok(names)
@@ -91,11 +116,16 @@ fn check_names(names: &[String]) -> Result<()> {
     for (index, name) in names.iter().enumerate() {
         let bad = |reason: String| Err(InterchangeError::invalid(reason).in_column(name));
         if name.is_empty() {
-            return Err(InterchangeError::invalid(format!("column number {} has no name", index + 1))
-                .with_hint("name the columns with --columns"));
+            return Err(
+                InterchangeError::invalid(format!("column number {} has no name", index + 1))
+                    .with_hint("name the columns with --columns"),
+            );
         }
         if name.len() > NAME_BYTES_MAX {
-            return bad(format!("the name is {} bytes long; {NAME_BYTES_MAX} is the most", name.len()));
+            return bad(format!(
+                "the name is {} bytes long; {NAME_BYTES_MAX} is the most",
+                name.len()
+            ));
         }
         if !seen.insert(name) {
             return bad("the name occurs twice; rename the columns with --columns".into());
@@ -111,10 +141,17 @@ fn guess_delimiter(line: &[u8]) -> u8 {
     for byte in line {
         quoted ^= *byte == b'"';
         if !quoted {
-            counts.iter_mut().filter(|(delimiter, _)| delimiter == byte).for_each(|(_, count)| *count += 1);
+            counts
+                .iter_mut()
+                .filter(|(delimiter, _)| delimiter == byte)
+                .for_each(|(_, count)| *count += 1);
         }
     }
-    let others = counts.iter().skip(1).filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count);
+    let others = counts
+        .iter()
+        .skip(1)
+        .filter(|(_, count)| *count > 0)
+        .max_by_key(|(_, count)| *count);
     match (counts.first(), others) {
         (Some((_, 0)), Some((other, _))) => *other,
         _ => b',',
@@ -123,7 +160,10 @@ fn guess_delimiter(line: &[u8]) -> u8 {
 
 /// The lines of a JSON lines file.
 pub(crate) fn open_json(input: &Input, progress: Arc<Progress>, ahead: bool) -> Result<JsonLines> {
-    Ok(JsonLines { lines: open_lines(input, progress, ahead)?, taken: (0, 0) })
+    Ok(JsonLines {
+        lines: open_lines(input, progress, ahead)?,
+        taken: (0, 0),
+    })
 }
 
 /// Cuts a file into lines.
@@ -154,7 +194,11 @@ impl JsonLines {
                 break self.lines.line();
             }
         };
-        Ok(self.lines.pending().get(..self.taken.0).map(|found| (line, found)))
+        Ok(self
+            .lines
+            .pending()
+            .get(..self.taken.0)
+            .map(|found| (line, found)))
     }
 }
 
@@ -168,7 +212,11 @@ pub(crate) fn sample(input: &Input, options: &ReadOptions, rows: usize) -> Resul
 }
 
 fn named(name: &str) -> FileColumn {
-    FileColumn { name: name.to_owned(), data_type: None, sample: ColumnSample::default() }
+    FileColumn {
+        name: name.to_owned(),
+        data_type: None,
+        sample: ColumnSample::default(),
+    }
 }
 
 fn skips(options: &ReadOptions) -> bool {
@@ -203,7 +251,12 @@ fn sample_csv(input: &Input, options: &ReadOptions, rows: usize) -> Result<Vec<F
 
 fn sample_json(input: &Input, options: &ReadOptions, rows: usize) -> Result<Vec<FileColumn>> {
     let mut lines = open_json(input, Arc::default(), false)?;
-    let mut columns: Vec<FileColumn> = options.column_names.iter().flatten().map(|name| named(name)).collect();
+    let mut columns: Vec<FileColumn> = options
+        .column_names
+        .iter()
+        .flatten()
+        .map(|name| named(name))
+        .collect();
     let mut found = JsonRows::default();
     let mut sampled = 0;
     while sampled < rows {
@@ -212,14 +265,19 @@ fn sample_json(input: &Input, options: &ReadOptions, rows: usize) -> Result<Vec<
             Ok(()) => {}
             Err(_) if skips(options) => continue,
             Err(reason) => {
-                let error = InterchangeError::invalid(reason).at_file(&input.file).at_line(line);
+                let error = InterchangeError::invalid(reason)
+                    .at_file(&input.file)
+                    .at_line(line);
                 return Err(error.with_value(text.trim_ascii()));
             }
         }
         for (row, range) in found.rows.iter().enumerate() {
             let fields = found.fields.get(range.clone()).unwrap_or_default();
             let failed = |error: InterchangeError| {
-                error.at_file(&input.file).at_line(line).at_row((found.rows.len() > 1).then_some(row as u64 + 1))
+                error
+                    .at_file(&input.file)
+                    .at_line(line)
+                    .at_row((found.rows.len() > 1).then_some(row as u64 + 1))
             };
             match sample_json_row(text, fields, &mut columns, sampled) {
                 Err(error) if !skips(options) => return Err(failed(error)),
@@ -227,8 +285,13 @@ fn sample_json(input: &Input, options: &ReadOptions, rows: usize) -> Result<Vec<
             }
         }
     }
-    check_names(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())
-        .map_err(|error| error.at_file(&input.file))?;
+    check_names(
+        &columns
+            .iter()
+            .map(|column| column.name.clone())
+            .collect::<Vec<_>>(),
+    )
+    .map_err(|error| error.at_file(&input.file))?;
     Ok(columns)
 }
 
@@ -243,8 +306,14 @@ fn sample_json_row(
             None => index,
             Some(key) => {
                 let key = key.text(line).unwrap_or_default();
-                let guess = columns.get(index).is_some_and(|column| column.name.as_bytes() == &*key);
-                let place = if guess { Some(index) } else { columns.iter().position(|c| c.name.as_bytes() == &*key) };
+                let guess = columns
+                    .get(index)
+                    .is_some_and(|column| column.name.as_bytes() == &*key);
+                let place = if guess {
+                    Some(index)
+                } else {
+                    columns.iter().position(|c| c.name.as_bytes() == &*key)
+                };
                 place.unwrap_or_else(|| {
                     let mut column = named(&String::from_utf8_lossy(&key));
                     column.sample.nulls = sampled as u64;
@@ -254,8 +323,10 @@ fn sample_json_row(
             }
         };
         let Some(column) = columns.get_mut(place) else {
-            return Err(InterchangeError::invalid(format!("the row is an array of {} values", fields.len()))
-                .with_hint(format!("name them with --columns ({} names)", fields.len())));
+            return Err(
+                InterchangeError::invalid(format!("the row is an array of {} values", fields.len()))
+                    .with_hint(format!("name them with --columns ({} names)", fields.len())),
+            );
         };
         let text = field.value.text(line).unwrap_or_default();
         match field.kind {
@@ -282,12 +353,19 @@ fn sample_typed(input: &Input, rows: usize) -> Result<Vec<FileColumn>> {
     let mut columns = Vec::new();
     for field in schema.fields() {
         let data_type = typed::stored_type(field.data_type()).map_err(|reason| {
-            InterchangeError::unsupported(reason).at_file(&input.file).in_column(field.name())
+            InterchangeError::unsupported(reason)
+                .at_file(&input.file)
+                .in_column(field.name())
         })?;
-        columns.push(FileColumn { data_type: Some(data_type), ..named(field.name()) });
+        columns.push(FileColumn {
+            data_type: Some(data_type),
+            ..named(field.name())
+        });
     }
     let mut reader = reader;
-    if rows > 0 && let Some(batch) = reader.next_batch()? {
+    if rows > 0
+        && let Some(batch) = reader.next_batch()?
+    {
         sample_batch(&batch, &mut columns);
     }
     Ok(columns)
@@ -305,13 +383,23 @@ fn sample_batch(batch: &RecordBatch, columns: &mut [FileColumn]) {
     for (array, column) in batch.columns().iter().zip(columns) {
         let as_text = |array: &dyn Array| arrow_cast::cast(array, &DataType::Utf8).ok();
         let keep_text = typed::is_text(array.data_type());
-        let Some(texts) = (if keep_text || array.data_type().is_numeric() { as_text(array) } else { None }) else {
+        let Some(texts) = (if keep_text || array.data_type().is_numeric() {
+            as_text(array)
+        } else {
+            None
+        }) else {
             column.sample.nulls += array.null_count() as u64;
             column.sample.values += (array.len() - array.null_count()) as u64;
             continue;
         };
-        let Some(texts) = texts.as_any().downcast_ref::<StringArray>() else { continue };
-        let written = if keep_text { Written::Text } else { Written::Literal };
+        let Some(texts) = texts.as_any().downcast_ref::<StringArray>() else {
+            continue;
+        };
+        let written = if keep_text {
+            Written::Text
+        } else {
+            Written::Literal
+        };
         for text in texts {
             match text {
                 Some(text) => column.sample.value(text.as_bytes(), written),

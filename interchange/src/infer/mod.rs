@@ -6,5 +6,5 @@ mod sample;
 mod time_column;
 
 pub(crate) use files::{nested, open_csv, open_json};
-pub use plan::{Decision, Plan, plan};
 pub(crate) use plan::{ColumnPlan, Input};
+pub use plan::{Decision, Plan, plan};

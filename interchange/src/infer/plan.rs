@@ -88,7 +88,12 @@ impl ColumnPlan {
 pub fn plan(files: &[PathBuf], options: &ReadOptions) -> Result<Plan> {
     let inputs = files
         .iter()
-        .map(|file| Ok(Input { file: file.clone(), identity: identify(file, options.format)? }))
+        .map(|file| {
+            Ok(Input {
+                file: file.clone(),
+                identity: identify(file, options.format)?,
+            })
+        })
         .collect::<Result<Vec<_>>>()?;
     let columns = common_columns(&inputs, options)?;
     check_options(&columns, options)?;
@@ -114,11 +119,16 @@ pub fn plan(files: &[PathBuf], options: &ReadOptions) -> Result<Plan> {
         let reason = format!("text files have no columns of type {}", column.data_type);
         return Err(InterchangeError::unsupported(reason).in_column(&column.name));
     }
-    let fields: Vec<Field> =
-        planned.iter().map(|column| Field::new(&column.name, column.data_type.clone(), !column.is_time)).collect();
+    let fields: Vec<Field> = planned
+        .iter()
+        .map(|column| Field::new(&column.name, column.data_type.clone(), !column.is_time))
+        .collect();
     Ok(Plan {
         schema: Arc::new(Schema::new(fields)),
-        time: planned.get(time).map(|column| column.name.clone()).unwrap_or_default(),
+        time: planned
+            .get(time)
+            .map(|column| column.name.clone())
+            .unwrap_or_default(),
         series: options.series.clone(),
         decisions,
         files: files.to_vec(),
@@ -145,24 +155,50 @@ fn common_columns(inputs: &[Input], options: &ReadOptions) -> Result<Vec<FileCol
     }
     for (name, _) in &options.types {
         if open && !columns.iter().any(|column| &column.name == name) {
-            columns.push(FileColumn { name: name.clone(), data_type: None, sample: Default::default() });
+            columns.push(FileColumn {
+                name: name.clone(),
+                data_type: None,
+                sample: Default::default(),
+            });
         }
     }
     if columns.is_empty() {
-        return Err(InterchangeError::invalid("there are no rows to infer columns from").at_file(&first.file));
+        return Err(
+            InterchangeError::invalid("there are no rows to infer columns from").at_file(&first.file),
+        );
     }
-    let rows = columns.iter().map(|column| column.sample.values + column.sample.nulls).max().unwrap_or(0);
-    if rows == 0 && columns.iter().any(|column| column.data_type.is_none() && options.given_type(&column.name).is_none()) {
-        return Err(InterchangeError::invalid("there are no rows to infer the columns' types from")
-            .at_file(&first.file)
-            .with_hint("give the types with --type, or add a file with rows"));
+    let rows = columns
+        .iter()
+        .map(|column| column.sample.values + column.sample.nulls)
+        .max()
+        .unwrap_or(0);
+    if rows == 0
+        && columns
+            .iter()
+            .any(|column| column.data_type.is_none() && options.given_type(&column.name).is_none())
+    {
+        return Err(
+            InterchangeError::invalid("there are no rows to infer the columns' types from")
+                .at_file(&first.file)
+                .with_hint("give the types with --type, or add a file with rows"),
+        );
     }
     Ok(columns)
 }
 
-fn merge(columns: &mut Vec<FileColumn>, found: Vec<FileColumn>, input: &Input, first: &Input, open: bool) -> Result<()> {
+fn merge(
+    columns: &mut Vec<FileColumn>,
+    found: Vec<FileColumn>,
+    input: &Input,
+    first: &Input,
+    open: bool,
+) -> Result<()> {
     let failed = |reason: String| InterchangeError::invalid(reason).at_file(&input.file);
-    if !open && let Some(missing) = columns.iter().find(|column| !found.iter().any(|other| other.name == column.name)) {
+    if !open
+        && let Some(missing) = columns
+            .iter()
+            .find(|column| !found.iter().any(|other| other.name == column.name))
+    {
         let reason = format!("the column is missing; {} has it", shown(&first.file));
         return Err(failed(reason)
             .in_column(&missing.name)
@@ -175,7 +211,9 @@ fn merge(columns: &mut Vec<FileColumn>, found: Vec<FileColumn>, input: &Input, f
                 continue;
             }
             let reason = format!("the column is not in {}", shown(&first.file));
-            return Err(failed(reason).in_column(&column.name).with_hint("import files of different columns apart"));
+            return Err(failed(reason)
+                .in_column(&column.name)
+                .with_hint("import files of different columns apart"));
         };
         match (&known.data_type, &column.data_type) {
             (Some(a), Some(b)) if a != b => {
@@ -196,8 +234,11 @@ fn check_options(columns: &[FileColumn], options: &ReadOptions) -> Result<()> {
             return Ok(());
         }
         let names = list(columns.iter().map(|column| column.name.as_str()));
-        Err(InterchangeError::new(ErrorKind::NotFound, format!("there is no column {name:?} ({option})"))
-            .with_hint(format!("the columns are {names}")))
+        Err(InterchangeError::new(
+            ErrorKind::NotFound,
+            format!("there is no column {name:?} ({option})"),
+        )
+        .with_hint(format!("the columns are {names}")))
     };
     for (name, _) in &options.types {
         known(name, "--type")?;
@@ -225,7 +266,12 @@ fn plan_time(column: &FileColumn, options: &ReadOptions, why: &str) -> Result<(C
     if options.series.as_ref() == Some(&column.name) {
         return Err(InterchangeError::invalid("cannot be the time and the series").in_column(&column.name));
     }
-    let TimeMeaning { number_unit, local, zone, because } = time_column::settle(column, options)?;
+    let TimeMeaning {
+        number_unit,
+        local,
+        zone,
+        because,
+    } = time_column::settle(column, options)?;
     let times = TimeReader {
         number_unit,
         format: options.time_format.clone(),
@@ -244,7 +290,14 @@ fn plan_time(column: &FileColumn, options: &ReadOptions, why: &str) -> Result<(C
         inferred: false,
     };
     let because = format!("{why}; {because}");
-    Ok((plan, Decision { column: column.name.clone(), decided, because }))
+    Ok((
+        plan,
+        Decision {
+            column: column.name.clone(),
+            decided,
+            because,
+        },
+    ))
 }
 
 fn plan_column(column: &FileColumn, options: &ReadOptions) -> Result<(ColumnPlan, Decision)> {
@@ -260,7 +313,10 @@ fn plan_column(column: &FileColumn, options: &ReadOptions) -> Result<(ColumnPlan
         }
         (symbol_type(), "it is the series (--series)".to_owned())
     } else if let Some(given) = given {
-        (given.data_type(given_zone(column, options).as_deref()), format!("--type {}={given}", column.name))
+        (
+            given.data_type(given_zone(column, options).as_deref()),
+            format!("--type {}={given}", column.name),
+        )
     } else {
         match &column.data_type {
             Some(DataType::Utf8) => {
@@ -298,8 +354,22 @@ fn plan_column(column: &FileColumn, options: &ReadOptions) -> Result<(ColumnPlan
         progress: Arc::new(Progress::default()),
     };
     let decided = type_name.map_or_else(|| data_type.to_string(), |name| name.to_string());
-    let plan = ColumnPlan { name: column.name.clone(), type_name, data_type, times, is_time: false, inferred };
-    Ok((plan, Decision { column: column.name.clone(), decided, because }))
+    let plan = ColumnPlan {
+        name: column.name.clone(),
+        type_name,
+        data_type,
+        times,
+        is_time: false,
+        inferred,
+    };
+    Ok((
+        plan,
+        Decision {
+            column: column.name.clone(),
+            decided,
+            because,
+        },
+    ))
 }
 
 /// The zone of a timestamp column that is not the time: none if its text has no offsets and `--zone` is not given.

@@ -153,7 +153,10 @@ impl ColumnSample {
     pub(crate) fn decide(&self) -> (TypeName, String) {
         let rows = self.values + self.nulls;
         if self.values == 0 {
-            return (TypeName::Utf8, format!("there is no value in the {rows} sampled rows"));
+            return (
+                TypeName::Utf8,
+                format!("there is no value in the {rows} sampled rows"),
+            );
         }
         let of = format!("{} sampled values", self.values);
         if self.bools == self.values {
@@ -163,7 +166,10 @@ impl ColumnSample {
             return (TypeName::I64, format!("all {of} are integers"));
         }
         if self.unsigned == self.values {
-            return (TypeName::U64, format!("all {of} are integers, some over the range of i64"));
+            return (
+                TypeName::U64,
+                format!("all {of} are integers, some over the range of i64"),
+            );
         }
         if self.all_numbers() {
             return (TypeName::F64, format!("all {of} are numbers"));
@@ -172,7 +178,10 @@ impl ColumnSample {
             return (TypeName::Date, format!("all {of} are dates"));
         }
         if self.all_times() && (self.local_times == 0 || self.zoned_times == 0) {
-            return (TypeName::Timestamp(arrow_schema::TimeUnit::Nanosecond), format!("all {of} are times"));
+            return (
+                TypeName::Timestamp(arrow_schema::TimeUnit::Nanosecond),
+                format!("all {of} are times"),
+            );
         }
         self.decide_text()
     }
@@ -185,23 +194,36 @@ impl ColumnSample {
             _ => String::new(),
         };
         if distinct > SYMBOLS_MAX {
-            return (TypeName::Utf8, format!("{why}text with more than {SYMBOLS_MAX} distinct values"));
+            return (
+                TypeName::Utf8,
+                format!("{why}text with more than {SYMBOLS_MAX} distinct values"),
+            );
         }
         let few = distinct as u64 * 2 <= self.values;
         let name = if few { TypeName::Symbol } else { TypeName::Utf8 };
-        (name, format!("{why}text with {distinct} distinct in {} sampled values", self.values))
+        (
+            name,
+            format!(
+                "{why}text with {distinct} distinct in {} sampled values",
+                self.values
+            ),
+        )
     }
 }
 
 /// `007`: an identifier, not a number.
 fn has_leading_zero(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    let digits = text
+        .strip_prefix(b"-")
+        .or(text.strip_prefix(b"+"))
+        .unwrap_or(text);
     matches!(digits, [b'0', b'0'..=b'9', ..])
 }
 
 /// Whether `text` is digits only: too long for an integer, it is an identifier and not a float.
 fn is_whole(text: &[u8]) -> bool {
-    text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'))
+    text.iter()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'))
 }
 
 #[cfg(test)]
@@ -224,7 +246,10 @@ mod tests {
         assert_eq!(decided(&["1", "18446744073709551615"]), TypeName::U64);
         assert_eq!(decided(&["true", "False"]), TypeName::Bool);
         assert_eq!(decided(&["2024-01-31"]), TypeName::Date);
-        assert_eq!(decided(&["2024-01-31 10:00"]), TypeName::Timestamp(arrow_schema::TimeUnit::Nanosecond));
+        assert_eq!(
+            decided(&["2024-01-31 10:00"]),
+            TypeName::Timestamp(arrow_schema::TimeUnit::Nanosecond)
+        );
     }
 
     #[test]

@@ -8,8 +8,12 @@ use crate::options::ReadOptions;
 use crate::text::time::{LocalTime, TimeReader};
 use crate::type_name::{TypeName, nanoseconds_per, parse_time_unit, time_unit_name};
 
-const UNITS: [TimeUnit; 4] =
-    [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+const UNITS: [TimeUnit; 4] = [
+    TimeUnit::Second,
+    TimeUnit::Millisecond,
+    TimeUnit::Microsecond,
+    TimeUnit::Nanosecond,
+];
 const TIME_NAMES: [&str; 6] = ["ts", "time", "timestamp", "datetime", "date_time", "event_time"];
 /// 1990-01-01 and 2100-01-01 in seconds: where times of unknown unit must lie.
 const PLAUSIBLE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
@@ -18,34 +22,58 @@ const PLAUSIBLE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
 pub(crate) fn choose(columns: &[FileColumn], options: &ReadOptions) -> Result<(usize, String)> {
     if let Some(name) = &options.time {
         let found = columns.iter().position(|column| &column.name == name);
-        return found.map(|index| (index, "--time names it".to_owned())).ok_or_else(|| {
-            InterchangeError::new(ErrorKind::NotFound, format!("there is no column {name:?} (--time)"))
-                .with_hint(format!("the columns are {}", list(columns.iter().map(|c| c.name.as_str()))))
-        });
+        return found
+            .map(|index| (index, "--time names it".to_owned()))
+            .ok_or_else(|| {
+                InterchangeError::new(
+                    ErrorKind::NotFound,
+                    format!("there is no column {name:?} (--time)"),
+                )
+                .with_hint(format!(
+                    "the columns are {}",
+                    list(columns.iter().map(|c| c.name.as_str()))
+                ))
+            });
     }
     let typed = indices(columns, |column| is_timestamp(column, options));
     let named = indices(columns, |column| is_time_name(&column.name));
-    let both: Vec<usize> = typed.iter().copied().filter(|index| named.contains(index)).collect();
+    let both: Vec<usize> = typed
+        .iter()
+        .copied()
+        .filter(|index| named.contains(index))
+        .collect();
     let mut either = typed.clone();
     either.extend(named.iter().filter(|index| !typed.contains(index)));
     match (both.as_slice(), either.as_slice()) {
         ([index], _) => Ok((*index, "it holds timestamps and has a usual name".into())),
         ([], [index]) if typed.is_empty() => Ok((*index, "it has a usual name".into())),
         ([], [index]) => Ok((*index, "it is the only column of timestamps".into())),
-        (_, []) => Err(InterchangeError::invalid("no column is recognised as the time").with_hint(format!(
-            "name it with --time; the columns are {}",
-            list(columns.iter().map(|c| c.name.as_str()))
-        ))),
+        (_, []) => Err(
+            InterchangeError::invalid("no column is recognised as the time").with_hint(format!(
+                "name it with --time; the columns are {}",
+                list(columns.iter().map(|c| c.name.as_str()))
+            )),
+        ),
         _ => {
-            let names = either.iter().filter_map(|index| columns.get(*index)).map(|column| column.name.as_str());
-            Err(InterchangeError::invalid(format!("several columns may be the time: {}", list(names)))
-                .with_hint("name one with --time"))
+            let names = either
+                .iter()
+                .filter_map(|index| columns.get(*index))
+                .map(|column| column.name.as_str());
+            Err(
+                InterchangeError::invalid(format!("several columns may be the time: {}", list(names)))
+                    .with_hint("name one with --time"),
+            )
         }
     }
 }
 
 fn indices(columns: &[FileColumn], wanted: impl Fn(&FileColumn) -> bool) -> Vec<usize> {
-    columns.iter().enumerate().filter(|(_, column)| wanted(column)).map(|(index, _)| index).collect()
+    columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| wanted(column))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 fn is_timestamp(column: &FileColumn, options: &ReadOptions) -> bool {
@@ -65,7 +93,9 @@ fn is_time_name(name: &str) -> bool {
 /// `ts_ms` as `ts` and milliseconds.
 fn split_unit(name: &str) -> Option<(&str, TimeUnit)> {
     let (stem, unit) = name.rsplit_once('_')?;
-    parse_time_unit(&unit.to_ascii_lowercase()).ok().map(|unit| (stem, unit))
+    parse_time_unit(&unit.to_ascii_lowercase())
+        .ok()
+        .map(|unit| (stem, unit))
 }
 
 /// What the values of the time column mean.
@@ -84,13 +114,23 @@ pub(crate) fn settle(column: &FileColumn, options: &ReadOptions) -> Result<TimeM
         Some(zone) => LocalTime::of_zone(zone)?,
         None => LocalTime::Refused,
     };
-    let named_zone = options.zone.as_deref().map(|zone| if zone.eq_ignore_ascii_case("utc") { "UTC" } else { zone });
+    let named_zone = options.zone.as_deref().map(|zone| {
+        if zone.eq_ignore_ascii_case("utc") {
+            "UTC"
+        } else {
+            zone
+        }
+    });
     let mut zone = named_zone.unwrap_or("UTC").to_owned();
     let given_unit = match (options.time_unit, options.given_type(&column.name)) {
         (Some(unit), _) => Some((unit, format!("--time-unit {}", time_unit_name(unit)))),
-        (None, Some(given @ TypeName::Timestamp(unit))) => Some((unit, format!("--type {}={given}", column.name))),
+        (None, Some(given @ TypeName::Timestamp(unit))) => {
+            Some((unit, format!("--type {}={given}", column.name)))
+        }
         (None, Some(given)) => {
-            return Err(failed(InterchangeError::invalid(format!("is the time and cannot be of type {given}"))));
+            return Err(failed(InterchangeError::invalid(format!(
+                "is the time and cannot be of type {given}"
+            ))));
         }
         (None, None) => None,
     };
@@ -103,11 +143,15 @@ pub(crate) fn settle(column: &FileColumn, options: &ReadOptions) -> Result<TimeM
             format!("timestamps of zone {stored}")
         }
         (Some(DataType::Timestamp(_, None) | DataType::Date32), _) => match named_zone {
-            Some(zone) => format!("timestamps without a zone, taken as local time of {zone} because of --zone"),
+            Some(zone) => {
+                format!("timestamps without a zone, taken as local time of {zone} because of --zone")
+            }
             None => return Err(failed(needs_zone("the timestamps have no zone"))),
         },
         (Some(other), _) if !other.is_numeric() && !crate::typed::is_text(other) => {
-            return Err(failed(InterchangeError::unsupported(format!("the type {other} cannot be the time"))));
+            return Err(failed(InterchangeError::unsupported(format!(
+                "the type {other} cannot be the time"
+            ))));
         }
         _ if options.time_format.is_some() => "text in the format of --time-format".to_owned(),
         _ if column.sample.all_integers() => match given_unit {
@@ -132,12 +176,19 @@ pub(crate) fn settle(column: &FileColumn, options: &ReadOptions) -> Result<TimeM
         },
         _ if column.sample.values == 0 => "there is no value in the sample".to_owned(),
         _ if column.sample.local_times > 0 => match named_zone {
-            Some(zone) => format!("times in text without offsets, taken as local time of {zone} because of --zone"),
+            Some(zone) => {
+                format!("times in text without offsets, taken as local time of {zone} because of --zone")
+            }
             None => return Err(failed(text_needs_zone(column))),
         },
         _ => "times in text, with offsets".to_owned(),
     };
-    Ok(TimeMeaning { number_unit, local, zone, because })
+    Ok(TimeMeaning {
+        number_unit,
+        local,
+        zone,
+        because,
+    })
 }
 
 /// Tries the sampled texts: if none can be read, says why the first cannot.
@@ -150,8 +201,12 @@ pub(crate) fn try_examples(column: &FileColumn, times: &TimeReader) -> Result<()
             Err(bad) => first = first.or(Some((example, bad))),
         }
     }
-    let Some((example, bad)) = first else { return Ok(()) };
-    let error = InterchangeError::invalid(bad.reason).in_column(&column.name).with_value(example.as_bytes());
+    let Some((example, bad)) = first else {
+        return Ok(());
+    };
+    let error = InterchangeError::invalid(bad.reason)
+        .in_column(&column.name)
+        .with_value(example.as_bytes());
     Err(match bad.hint {
         Some(hint) => error.with_hint(hint.replace("{column}", &column.name)),
         None => error,
@@ -197,15 +252,23 @@ fn unit_of_name(column: &FileColumn) -> Result<TimeUnit> {
             );
             Err(InterchangeError::invalid(reason).with_hint(meanings(least, plausible)))
         }
-        None => Err(InterchangeError::invalid("integer times of unknown unit").with_hint(meanings(least, plausible))),
+        None => {
+            Err(InterchangeError::invalid("integer times of unknown unit")
+                .with_hint(meanings(least, plausible)))
+        }
     }
 }
 
 /// What `value` would mean in each unit, and what to pass.
 fn meanings(value: i64, plausible: impl Fn(TimeUnit) -> bool) -> String {
-    let shown: Vec<String> =
-        UNITS.iter().map(|unit| format!("{} = {}", time_unit_name(*unit), instant_text(value, *unit))).collect();
-    let likely = UNITS.iter().find(|unit| plausible(**unit)).map_or("s|ms|us|ns", |unit| time_unit_name(*unit));
+    let shown: Vec<String> = UNITS
+        .iter()
+        .map(|unit| format!("{} = {}", time_unit_name(*unit), instant_text(value, *unit)))
+        .collect();
+    let likely = UNITS
+        .iter()
+        .find(|unit| plausible(**unit))
+        .map_or("s|ms|us|ns", |unit| time_unit_name(*unit));
     format!("{value} means: {}; pass --time-unit {likely}", shown.join(", "))
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
-    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer, ScalarBuffer};
@@ -98,7 +98,9 @@ macro_rules! each {
             Values::I8($v) => $vector,
             Values::I16($v) => $vector,
             Values::I32($v) | Values::Date($v) | Values::Time32($v, _) => $vector,
-            Values::I64($v) | Values::Time64($v, _) | Values::Timestamp($v, ..) | Values::Duration($v, _) => $vector,
+            Values::I64($v) | Values::Time64($v, _) | Values::Timestamp($v, ..) | Values::Duration($v, _) => {
+                $vector
+            }
             Values::U8($v) => $vector,
             Values::U16($v) => $vector,
             Values::U32($v) => $vector,
@@ -129,7 +131,9 @@ impl Column {
             TypeName::F64 => Values::F64(Vec::new()),
             TypeName::Decimal { precision, scale } => Values::Decimal(Vec::new(), precision, scale),
             TypeName::Date => Values::Date(Vec::new()),
-            TypeName::Time(unit @ (TimeUnit::Second | TimeUnit::Millisecond)) => Values::Time32(Vec::new(), unit),
+            TypeName::Time(unit @ (TimeUnit::Second | TimeUnit::Millisecond)) => {
+                Values::Time32(Vec::new(), unit)
+            }
             TypeName::Time(unit) => Values::Time64(Vec::new(), unit),
             TypeName::Timestamp(_) => Values::Timestamp(Vec::new(), Box::new(times.clone()), zone),
             TypeName::Duration(unit) => Values::Duration(Vec::new(), unit),
@@ -137,12 +141,20 @@ impl Column {
             TypeName::Utf8 => Values::Utf8(Strings::new()),
             TypeName::Binary => Values::Binary(Strings::new()),
         };
-        Column { values, validity: Validity::default(), rows: 0, required }
+        Column {
+            values,
+            validity: Validity::default(),
+            rows: 0,
+            required,
+        }
     }
 
     /// Whether the empty string is a value of this column.
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self.values, Values::Symbol(_) | Values::Utf8(_) | Values::Binary(_))
+        matches!(
+            self.values,
+            Values::Symbol(_) | Values::Utf8(_) | Values::Binary(_)
+        )
     }
 
     /// Adds the value written as `text`.
@@ -245,7 +257,10 @@ fn primitive<T: ArrowPrimitiveType>(
     PrimitiveArray::try_new(ScalarBuffer::from(values), nulls)
 }
 
-fn array<T: ArrowPrimitiveType>(values: &mut Vec<T::Native>, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
+fn array<T: ArrowPrimitiveType>(
+    values: &mut Vec<T::Native>,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(primitive::<T>(values, nulls)?))
 }
 
@@ -256,20 +271,26 @@ fn timestamps(
     zone: Option<Arc<str>>,
 ) -> Result<ArrayRef, ArrowError> {
     Ok(match unit {
-        TimeUnit::Second => Arc::new(primitive::<TimestampSecondType>(values, nulls)?.with_timezone_opt(zone)),
+        TimeUnit::Second => {
+            Arc::new(primitive::<TimestampSecondType>(values, nulls)?.with_timezone_opt(zone))
+        }
         TimeUnit::Millisecond => {
             Arc::new(primitive::<TimestampMillisecondType>(values, nulls)?.with_timezone_opt(zone))
         }
         TimeUnit::Microsecond => {
             Arc::new(primitive::<TimestampMicrosecondType>(values, nulls)?.with_timezone_opt(zone))
         }
-        TimeUnit::Nanosecond => Arc::new(primitive::<TimestampNanosecondType>(values, nulls)?.with_timezone_opt(zone)),
+        TimeUnit::Nanosecond => {
+            Arc::new(primitive::<TimestampNanosecondType>(values, nulls)?.with_timezone_opt(zone))
+        }
     })
 }
 
 fn push_rarer(values: &mut Values, text: &[u8]) -> Result<(), BadValue> {
     match values {
-        Values::Bool(bits) => bits.append(parse_bool(text).ok_or_else(|| BadValue::new("is not true or false (bool)"))?),
+        Values::Bool(bits) => {
+            bits.append(parse_bool(text).ok_or_else(|| BadValue::new("is not true or false (bool)"))?)
+        }
         Values::I8(v) => v.push(narrow(text, "i8")?),
         Values::I16(v) => v.push(narrow(text, "i16")?),
         Values::I32(v) => v.push(narrow(text, "i32")?),
@@ -283,7 +304,9 @@ fn push_rarer(values: &mut Values, text: &[u8]) -> Result<(), BadValue> {
         }
         Values::Decimal(v, precision, scale) => v.push(decimal(text, *precision, *scale)?),
         Values::Date(v) => v.push(date(text)?),
-        Values::Time32(v, unit) => v.push(i32::try_from(time(text, *unit)?).map_err(|_| not_a_time_of_day())?),
+        Values::Time32(v, unit) => {
+            v.push(i32::try_from(time(text, *unit)?).map_err(|_| not_a_time_of_day())?)
+        }
         Values::Time64(v, unit) => v.push(time(text, *unit)?),
         Values::Duration(v, unit) => {
             let unit = time_unit_name(*unit);
@@ -311,15 +334,29 @@ fn narrow<T: TryFrom<i64>>(text: &[u8], name: &str) -> Result<T, BadValue> {
 }
 
 fn decimal(text: &[u8], precision: u8, scale: i8) -> Result<i128, BadValue> {
-    let bad = || BadValue::new(format!("is not a number that fits decimal({precision},{scale}) exactly"));
+    let bad = || {
+        BadValue::new(format!(
+            "is not a number that fits decimal({precision},{scale}) exactly"
+        ))
+    };
     let value = parse_decimal(text, u32::try_from(scale).unwrap_or(0)).ok_or_else(bad)?;
     let limit = 10i128.checked_pow(u32::from(precision)).ok_or_else(bad)?;
-    if value.unsigned_abs() < limit.unsigned_abs() { Ok(value) } else { Err(bad()) }
+    if value.unsigned_abs() < limit.unsigned_abs() {
+        Ok(value)
+    } else {
+        Err(bad())
+    }
 }
 
 fn date(text: &[u8]) -> Result<i32, BadValue> {
     let civil = Civil::parse(text)?;
-    if civil.has_time { Err(BadValue::new("has a time of day, but the column holds days (date)")) } else { Ok(civil.days()) }
+    if civil.has_time {
+        Err(BadValue::new(
+            "has a time of day, but the column holds days (date)",
+        ))
+    } else {
+        Ok(civil.days())
+    }
 }
 
 fn time(text: &[u8], unit: TimeUnit) -> Result<i64, BadValue> {
@@ -337,18 +374,26 @@ fn not_a_time_of_day() -> BadValue {
 
 fn hexadecimal(text: &[u8]) -> Result<Vec<u8>, BadValue> {
     let bad = || BadValue::new("is not hexadecimal digits (binary)");
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let pair = |pair: &[u8]| match pair {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,
     };
-    text.chunks(2).map(pair).collect::<Option<Vec<u8>>>().ok_or_else(bad)
+    text.chunks(2)
+        .map(pair)
+        .collect::<Option<Vec<u8>>>()
+        .ok_or_else(bad)
 }
 
 fn not_an_integer(text: &[u8], name: &str) -> BadValue {
     match parse_f64(text.trim_ascii()) {
-        Some(value) if value.is_finite() && value.fract() == 0.0 => BadValue::new(format!("does not fit an integer ({name})"))
-            .hint("pass --type {column}=f64"),
+        Some(value) if value.is_finite() && value.fract() == 0.0 => {
+            BadValue::new(format!("does not fit an integer ({name})")).hint("pass --type {column}=f64")
+        }
         Some(_) => BadValue::new(format!("is not an integer ({name})")).hint("pass --type {column}=f64"),
         None => not_a_number(text, name),
     }
@@ -356,5 +401,9 @@ fn not_an_integer(text: &[u8], name: &str) -> BadValue {
 
 fn not_a_number(text: &[u8], name: &str) -> BadValue {
     let bad = BadValue::new(format!("is not a number ({name})"));
-    if text.contains(&b',') { bad.hint("use --delimiter ';' or --type {column}=utf8") } else { bad.hint("pass --type {column}=utf8") }
+    if text.contains(&b',') {
+        bad.hint("use --delimiter ';' or --type {column}=utf8")
+    } else {
+        bad.hint("pass --type {column}=utf8")
+    }
 }

@@ -20,7 +20,9 @@ pub(crate) struct Field {
 impl Field {
     /// The text of the field; `scratch` holds it when quotes had to be undoubled.
     pub(crate) fn text<'a>(&self, record: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        let text = record.get(self.start as usize..self.end as usize).unwrap_or_default();
+        let text = record
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default();
         if !self.doubled_quotes {
             return text;
         }
@@ -56,8 +58,13 @@ pub(crate) struct CsvRecords {
 
 impl CsvRecords {
     pub(crate) fn new(lines: Lines, delimiter: u8) -> Self {
-        let mut records =
-            CsvRecords { lines, special: [false; 256], delimiter, fields: Vec::new(), taken: (0, 0) };
+        let mut records = CsvRecords {
+            lines,
+            special: [false; 256],
+            delimiter,
+            fields: Vec::new(),
+            taken: (0, 0),
+        };
         records.set_delimiter(delimiter);
         records
     }
@@ -74,7 +81,9 @@ impl CsvRecords {
             self.lines.more()?;
         }
         let pending = self.lines.pending();
-        Ok(pending.get(..line_end(pending).unwrap_or(pending.len())).unwrap_or_default())
+        Ok(pending
+            .get(..line_end(pending).unwrap_or(pending.len()))
+            .unwrap_or_default())
     }
 
     /// The next record; `None` at the end of the file.
@@ -89,7 +98,13 @@ impl CsvRecords {
             if ended && self.lines.pending().is_empty() {
                 return Ok(None);
             }
-            let scanned = scan(self.lines.pending(), self.delimiter, &self.special, ended, &mut self.fields);
+            let scanned = scan(
+                self.lines.pending(),
+                self.delimiter,
+                &self.special,
+                ended,
+                &mut self.fields,
+            );
             match scanned {
                 Scanned::Unfinished => self.lines.more()?,
                 Scanned::Record { bytes, lines } | Scanned::Bad { bytes, lines, .. } => {
@@ -118,7 +133,11 @@ enum Scanned {
     /// `bytes` with the line end, which hold `lines` line ends.
     Record { bytes: usize, lines: u64 },
     /// The first line is bad; what follows it may be good.
-    Bad { bytes: usize, lines: u64, reason: &'static str },
+    Bad {
+        bytes: usize,
+        lines: u64,
+        reason: &'static str,
+    },
     /// More bytes are needed.
     Unfinished,
 }
@@ -146,7 +165,10 @@ fn scan(bytes: &[u8], delimiter: u8, special: &[bool; 256], ended: bool, fields:
             FieldEnd::Delimiter(next) => position = next,
             FieldEnd::Line(next) => {
                 let ends_with_newline = next > 0 && bytes.get(next - 1) == Some(&b'\n');
-                return Scanned::Record { bytes: next, lines: lines + u64::from(ends_with_newline) };
+                return Scanned::Record {
+                    bytes: next,
+                    lines: lines + u64::from(ends_with_newline),
+                };
             }
             FieldEnd::Unfinished => return Scanned::Unfinished,
             FieldEnd::Bad(reason) => return bad_line(bytes, ended, reason),
@@ -156,21 +178,42 @@ fn scan(bytes: &[u8], delimiter: u8, special: &[bool; 256], ended: bool, fields:
 
 fn field(start: usize, end: usize) -> Field {
     // Records are limited to far less than 4 GiB.
-    Field { start: start as u32, end: end as u32, quoted: false, doubled_quotes: false }
+    Field {
+        start: start as u32,
+        end: end as u32,
+        quoted: false,
+        doubled_quotes: false,
+    }
 }
 
 #[inline]
-fn plain_field(bytes: &[u8], start: usize, delimiter: u8, special: &[bool; 256], ended: bool) -> (Field, FieldEnd) {
+fn plain_field(
+    bytes: &[u8],
+    start: usize,
+    delimiter: u8,
+    special: &[bool; 256],
+    ended: bool,
+) -> (Field, FieldEnd) {
     let rest = bytes.get(start..).unwrap_or_default();
-    let Some(length) = rest.iter().position(|byte| special.get(usize::from(*byte)) == Some(&true)) else {
-        let end = if ended { FieldEnd::Line(bytes.len()) } else { FieldEnd::Unfinished };
+    let Some(length) = rest
+        .iter()
+        .position(|byte| special.get(usize::from(*byte)) == Some(&true))
+    else {
+        let end = if ended {
+            FieldEnd::Line(bytes.len())
+        } else {
+            FieldEnd::Unfinished
+        };
         return (field(start, start + without_carriage_return(rest)), end);
     };
     let end = start + length;
     match rest.get(length) {
         Some(&b'\n') => {
             let content = rest.get(..length).unwrap_or_default();
-            (field(start, start + without_carriage_return(content)), FieldEnd::Line(end + 1))
+            (
+                field(start, start + without_carriage_return(content)),
+                FieldEnd::Line(end + 1),
+            )
         }
         Some(byte) if *byte == delimiter => (field(start, end), FieldEnd::Delimiter(end + 1)),
         _ => (field(start, end), FieldEnd::Bad("the line holds a NUL byte")),
@@ -182,13 +225,23 @@ fn without_carriage_return(content: &[u8]) -> usize {
 }
 
 /// Scans the quoted field that begins at `start`; adds the line ends inside it to `lines`.
-fn quoted_field(bytes: &[u8], start: usize, delimiter: u8, ended: bool, lines: &mut u64) -> (Field, FieldEnd) {
+fn quoted_field(
+    bytes: &[u8],
+    start: usize,
+    delimiter: u8,
+    ended: bool,
+    lines: &mut u64,
+) -> (Field, FieldEnd) {
     let mut doubled_quotes = false;
     let mut position = start + 1;
     let close = loop {
         let rest = bytes.get(position..).unwrap_or_default();
         let Some(distance) = memchr::memchr3(b'"', b'\n', 0, rest) else {
-            let end = if ended { FieldEnd::Bad("a quote is not closed") } else { FieldEnd::Unfinished };
+            let end = if ended {
+                FieldEnd::Bad("a quote is not closed")
+            } else {
+                FieldEnd::Unfinished
+            };
             return (field(start, start), end);
         };
         let at = position + distance;
@@ -200,7 +253,11 @@ fn quoted_field(bytes: &[u8], start: usize, delimiter: u8, ended: bool, lines: &
             _ => break at,
         }
     };
-    let found = Field { quoted: true, doubled_quotes, ..field(start + 1, close) };
+    let found = Field {
+        quoted: true,
+        doubled_quotes,
+        ..field(start + 1, close)
+    };
     let end = match (bytes.get(close + 1), bytes.get(close + 2)) {
         (None, _) => FieldEnd::Line(close + 1),
         (Some(byte), _) if *byte == delimiter => FieldEnd::Delimiter(close + 2),
@@ -216,8 +273,16 @@ fn quoted_field(bytes: &[u8], start: usize, delimiter: u8, ended: bool, lines: &
 /// The first line of `bytes` as a bad one.
 fn bad_line(bytes: &[u8], ended: bool, reason: &'static str) -> Scanned {
     match line_end(bytes) {
-        Some(end) => Scanned::Bad { bytes: end + 1, lines: 1, reason },
-        None if ended => Scanned::Bad { bytes: bytes.len(), lines: 0, reason },
+        Some(end) => Scanned::Bad {
+            bytes: end + 1,
+            lines: 1,
+            reason,
+        },
+        None if ended => Scanned::Bad {
+            bytes: bytes.len(),
+            lines: 0,
+            reason,
+        },
         None => Scanned::Unfinished,
     }
 }

@@ -33,7 +33,9 @@ impl Span {
             return Some(Cow::Borrowed(raw));
         }
         let quoted = line.get((self.start as usize).checked_sub(1)?..=self.end as usize)?;
-        serde_json::from_slice::<String>(quoted).ok().map(|text| Cow::Owned(text.into_bytes()))
+        serde_json::from_slice::<String>(quoted)
+            .ok()
+            .map(|text| Cow::Owned(text.into_bytes()))
     }
 }
 
@@ -70,7 +72,11 @@ impl JsonRows {
             _ => return Err("is not a JSON object or array".into()),
         }
         cursor.blanks();
-        if cursor.peek().is_some() { Err(cursor.unexpected("the end of the line")) } else { Ok(()) }
+        if cursor.peek().is_some() {
+            Err(cursor.unexpected("the end of the line"))
+        } else {
+            Ok(())
+        }
     }
 
     fn object(&mut self, cursor: &mut Cursor<'_>) -> Result<(), String> {
@@ -84,7 +90,11 @@ impl JsonRows {
                 cursor.blanks();
                 cursor.expect(b':')?;
                 let (kind, value) = cursor.value()?;
-                self.fields.push(JsonField { key: Some(key), kind, value });
+                self.fields.push(JsonField {
+                    key: Some(key),
+                    kind,
+                    value,
+                });
                 cursor.blanks();
                 if !cursor.eat(b',') {
                     break;
@@ -128,7 +138,11 @@ impl JsonRows {
         let first = self.fields.len();
         loop {
             let (kind, value) = cursor.value()?;
-            self.fields.push(JsonField { key: None, kind, value });
+            self.fields.push(JsonField {
+                key: None,
+                kind,
+                value,
+            });
             cursor.blanks();
             if !cursor.eat(b',') {
                 cursor.expect(b']')?;
@@ -162,13 +176,21 @@ impl Cursor<'_> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), String> {
-        if self.eat(byte) { Ok(()) } else { Err(self.unexpected(&format!("'{}'", char::from(byte)))) }
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            Err(self.unexpected(&format!("'{}'", char::from(byte))))
+        }
     }
 
     fn unexpected(&self, wanted: &str) -> String {
         match self.peek() {
             Some(byte) => {
-                format!("is not JSON: expected {wanted} at byte {}, found {:?}", self.at + 1, char::from(byte))
+                format!(
+                    "is not JSON: expected {wanted} at byte {}, found {:?}",
+                    self.at + 1,
+                    char::from(byte)
+                )
             }
             None => format!("is not JSON: the line ends where {wanted} should follow"),
         }
@@ -176,7 +198,11 @@ impl Cursor<'_> {
 
     fn span(&self, start: usize, end: usize, escaped: bool) -> Span {
         // Lines are limited to far less than 4 GiB.
-        Span { start: start as u32, end: end as u32, escaped }
+        Span {
+            start: start as u32,
+            end: end as u32,
+            escaped,
+        }
     }
 
     /// A string, as the part between its quotes.
@@ -195,7 +221,9 @@ impl Cursor<'_> {
         let span = self.span(start, self.at, escaped);
         self.at += 1;
         if escaped && span.text(self.line).is_none() {
-            return Err(format!("is not JSON: a wrong escape in the string at byte {start}"));
+            return Err(format!(
+                "is not JSON: a wrong escape in the string at byte {start}"
+            ));
         }
         Ok(span)
     }
@@ -220,7 +248,11 @@ impl Cursor<'_> {
 
     fn word(&mut self) -> Result<JsonKind, String> {
         let rest = self.line.get(self.at..).unwrap_or_default();
-        for (word, kind) in [("null", JsonKind::Null), ("true", JsonKind::Bool), ("false", JsonKind::Bool)] {
+        for (word, kind) in [
+            ("null", JsonKind::Null),
+            ("true", JsonKind::Bool),
+            ("false", JsonKind::Bool),
+        ] {
             if rest.starts_with(word.as_bytes()) {
                 self.at += word.len();
                 return Ok(kind);
@@ -234,7 +266,11 @@ impl Cursor<'_> {
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(self.unexpected("a digit")) } else { Ok(()) }
+        if self.at == start {
+            Err(self.unexpected("a digit"))
+        } else {
+            Ok(())
+        }
     }
 
     fn number(&mut self) -> Result<(), String> {

@@ -29,7 +29,15 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(file: &Path, reader: Box<dyn Read + Send>) -> Self {
-        Lines { file: file.to_path_buf(), reader, buffer: Vec::new(), start: 0, line: 1, ended: false, opened: false }
+        Lines {
+            file: file.to_path_buf(),
+            reader,
+            buffer: Vec::new(),
+            start: 0,
+            line: 1,
+            ended: false,
+            opened: false,
+        }
     }
 
     /// The bytes that were read and not yet taken.
@@ -69,7 +77,11 @@ impl Lines {
         self.buffer.drain(..self.start);
         self.start = 0;
         let before = self.buffer.len();
-        let read = self.reader.by_ref().take(READ_BYTES as u64).read_to_end(&mut self.buffer);
+        let read = self
+            .reader
+            .by_ref()
+            .take(READ_BYTES as u64)
+            .read_to_end(&mut self.buffer);
         read.map_err(|error| self.failed(&error))?;
         self.ended = self.buffer.len() - before < READ_BYTES;
         if !self.opened && self.buffer.starts_with(BYTE_ORDER_MARK) {
@@ -81,8 +93,14 @@ impl Lines {
 
     fn failed(&self, error: &std::io::Error) -> InterchangeError {
         let ended_early = error.kind() == std::io::ErrorKind::UnexpectedEof;
-        let failed = InterchangeError::io("cannot be read", error).at_file(&self.file).at_line(self.line);
-        if ended_early { failed.with_hint("the compressed file is cut off; fetch it again") } else { failed }
+        let failed = InterchangeError::io("cannot be read", error)
+            .at_file(&self.file)
+            .at_line(self.line);
+        if ended_early {
+            failed.with_hint("the compressed file is cut off; fetch it again")
+        } else {
+            failed
+        }
     }
 }
 

@@ -20,7 +20,11 @@ pub(crate) fn parse_i64(text: &[u8]) -> Option<i64> {
         return Some(if negative { -value } else { value });
     }
     let magnitude = parse_digits(digits)?;
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+    if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
 }
 
 /// The unsigned integer written as `text`.
@@ -36,7 +40,11 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
     }
     digits.iter().try_fold(0u64, |value, byte| {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 { None } else { value.checked_mul(10)?.checked_add(u64::from(digit)) }
+        if digit > 9 {
+            None
+        } else {
+            value.checked_mul(10)?.checked_add(u64::from(digit))
+        }
     })
 }
 
@@ -49,8 +57,8 @@ fn signed(text: &[u8]) -> (bool, &[u8]) {
 }
 
 const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
 ];
 
 /// The number nearest to the decimal `text`, as `str::parse::<f64>` finds it.

@@ -26,7 +26,11 @@ impl NullText {
     pub(crate) fn new(values: &[String]) -> Self {
         NullText {
             empty: values.iter().any(String::is_empty),
-            others: values.iter().filter(|v| !v.is_empty()).map(|v| v.as_bytes().to_vec()).collect(),
+            others: values
+                .iter()
+                .filter(|v| !v.is_empty())
+                .map(|v| v.as_bytes().to_vec())
+                .collect(),
         }
     }
 
@@ -75,31 +79,51 @@ impl Rows {
         let mut columns = Vec::with_capacity(plans.len());
         for plan in &plans {
             let Some(name) = plan.type_name else {
-                return Err(InterchangeError::unsupported("text files have no such type").in_column(&plan.name));
+                return Err(
+                    InterchangeError::unsupported("text files have no such type").in_column(&plan.name)
+                );
             };
             let mut times = plan.times.clone();
             times.progress = progress.clone();
             columns.push(Column::new(name, &times, plan.zone(), plan.is_time));
         }
-        let keys = plans.iter().enumerate().map(|(place, plan)| (plan.name.as_bytes().to_vec(), place)).collect();
+        let keys = plans
+            .iter()
+            .enumerate()
+            .map(|(place, plan)| (plan.name.as_bytes().to_vec(), place))
+            .collect();
         let given = vec![false; plans.len()];
         let nulls = NullText::new(null_values);
         let batch_rows = batch_rows.max(1);
-        Ok(Rows { schema, plans, columns, nulls, batch_rows, rows: 0, bytes: 0, scratch: Vec::new(), keys, given })
+        Ok(Rows {
+            schema,
+            plans,
+            columns,
+            nulls,
+            batch_rows,
+            rows: 0,
+            bytes: 0,
+            scratch: Vec::new(),
+            keys,
+            given,
+        })
     }
 
     /// The column in which each of the file's columns goes.
     pub(crate) fn places(&self, names: &[String]) -> Result<Vec<usize>> {
         let places = names.iter().map(|name| {
             self.keys.get(name.as_bytes()).copied().ok_or_else(|| {
-                InterchangeError::invalid("the column was not there when the file was planned").in_column(name)
+                InterchangeError::invalid("the column was not there when the file was planned")
+                    .in_column(name)
             })
         });
         let places = places.collect::<Result<Vec<_>>>()?;
         if places.len() == self.plans.len() {
             return Ok(places);
         }
-        Err(InterchangeError::invalid("the file has fewer columns than when it was planned"))
+        Err(InterchangeError::invalid(
+            "the file has fewer columns than when it was planned",
+        ))
     }
 
     /// Adds one CSV record whose field `i` goes into column `places[i]`.
@@ -109,7 +133,9 @@ impl Rows {
             return Err(ragged(fields.len(), places.len()));
         }
         for (field, place) in fields.iter().zip(places) {
-            let Some(column) = self.columns.get_mut(*place) else { continue };
+            let Some(column) = self.columns.get_mut(*place) else {
+                continue;
+            };
             let text = field.text(raw, &mut self.scratch);
             let pushed = if self.nulls.is_null(text, field.quoted, column.is_text()) {
                 column.push_null()
@@ -128,7 +154,12 @@ impl Rows {
     }
 
     /// Adds all rows of one line of JSON; `array_places` are the columns of rows that are arrays.
-    pub(crate) fn push_json(&mut self, line: &[u8], found: &JsonRows, array_places: Option<&[usize]>) -> Result<()> {
+    pub(crate) fn push_json(
+        &mut self,
+        line: &[u8],
+        found: &JsonRows,
+        array_places: Option<&[usize]>,
+    ) -> Result<()> {
         let before = self.rows;
         for (number, range) in found.rows.iter().enumerate() {
             let fields = found.fields.get(range.clone()).unwrap_or_default();
@@ -142,11 +173,18 @@ impl Rows {
         Ok(())
     }
 
-    fn push_json_row(&mut self, line: &[u8], fields: &[JsonField], array_places: Option<&[usize]>) -> Result<()> {
+    fn push_json_row(
+        &mut self,
+        line: &[u8],
+        fields: &[JsonField],
+        array_places: Option<&[usize]>,
+    ) -> Result<()> {
         self.given.fill(false);
         for (index, field) in fields.iter().enumerate() {
             let place = self.json_place(line, fields, index, array_places)?;
-            let (Some(column), Some(given)) = (self.columns.get_mut(place), self.given.get_mut(place)) else { continue };
+            let (Some(column), Some(given)) = (self.columns.get_mut(place), self.given.get_mut(place)) else {
+                continue;
+            };
             if std::mem::replace(given, true) {
                 return Err(InterchangeError::invalid("the key occurs twice in the row")
                     .in_column(self.plans.get(place).map_or("", |plan| plan.name.as_str())));
@@ -164,7 +202,9 @@ impl Rows {
         }
         for ((column, given), plan) in self.columns.iter_mut().zip(&self.given).zip(&self.plans) {
             if !given {
-                column.push_null().map_err(|bad| bad_value(bad, b"", Some(plan)))?;
+                column
+                    .push_null()
+                    .map_err(|bad| bad_value(bad, b"", Some(plan)))?;
             }
         }
         Ok(())
@@ -180,16 +220,26 @@ impl Rows {
         let key = match (fields.get(index).and_then(|field| field.key), array_places) {
             (Some(key), _) => key.text(line).unwrap_or_default(),
             (None, Some(places)) if places.len() == fields.len() => {
-                return places.get(index).copied().ok_or_else(|| ragged(fields.len(), places.len()));
+                return places
+                    .get(index)
+                    .copied()
+                    .ok_or_else(|| ragged(fields.len(), places.len()));
             }
             (None, Some(places)) => return Err(ragged(fields.len(), places.len())),
             (None, None) => {
-                return Err(InterchangeError::invalid(format!("the row is an array of {} values", fields.len()))
-                    .with_hint("name them with --columns"));
+                return Err(InterchangeError::invalid(format!(
+                    "the row is an array of {} values",
+                    fields.len()
+                ))
+                .with_hint("name them with --columns"));
             }
         };
         // Keys nearly always come in the order of the first row.
-        if self.plans.get(index).is_some_and(|plan| plan.name.as_bytes() == &*key) {
+        if self
+            .plans
+            .get(index)
+            .is_some_and(|plan| plan.name.as_bytes() == &*key)
+        {
             return Ok(index);
         }
         self.keys.get(&*key).copied().ok_or_else(|| {
@@ -217,12 +267,19 @@ impl Rows {
         if self.rows == 0 {
             return Ok(Vec::new());
         }
-        let internal = |error: arrow_schema::ArrowError| InterchangeError::new(ErrorKind::Internal, error.to_string());
-        let arrays = self.columns.iter_mut().map(Column::finish).collect::<std::result::Result<Vec<ArrayRef>, _>>();
+        let internal =
+            |error: arrow_schema::ArrowError| InterchangeError::new(ErrorKind::Internal, error.to_string());
+        let arrays = self
+            .columns
+            .iter_mut()
+            .map(Column::finish)
+            .collect::<std::result::Result<Vec<ArrayRef>, _>>();
         let batch = RecordBatch::try_new(self.schema.clone(), arrays.map_err(internal)?).map_err(internal)?;
         (self.rows, self.bytes) = (0, 0);
         let starts = (0..batch.num_rows()).step_by(self.batch_rows);
-        Ok(starts.map(|start| batch.slice(start, self.batch_rows.min(batch.num_rows() - start))).collect())
+        Ok(starts
+            .map(|start| batch.slice(start, self.batch_rows.min(batch.num_rows() - start)))
+            .collect())
     }
 }
 

@@ -17,12 +17,16 @@ pub(crate) struct Strings {
 
 impl Strings {
     pub(crate) fn new() -> Self {
-        Strings { offsets: vec![0], bytes: Vec::new() }
+        Strings {
+            offsets: vec![0],
+            bytes: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
-        self.offsets.push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
+        self.offsets
+            .push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
     }
 
     pub(crate) fn truncate(&mut self, count: usize) {
@@ -33,7 +37,10 @@ impl Strings {
 
     fn parts(&mut self) -> (OffsetBuffer<i32>, Buffer) {
         let done = std::mem::replace(self, Strings::new());
-        (OffsetBuffer::new(ScalarBuffer::from(done.offsets)), Buffer::from_vec(done.bytes))
+        (
+            OffsetBuffer::new(ScalarBuffer::from(done.offsets)),
+            Buffer::from_vec(done.bytes),
+        )
     }
 
     pub(crate) fn finish_utf8(&mut self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
@@ -49,8 +56,9 @@ impl Strings {
 
 /// `text` as UTF-8.
 pub(crate) fn checked(text: &[u8]) -> Result<&str, BadValue> {
-    std::str::from_utf8(text)
-        .map_err(|_| BadValue::new("is not UTF-8 text").hint("convert the file first (iconv -f LATIN1 -t UTF-8)"))
+    std::str::from_utf8(text).map_err(|_| {
+        BadValue::new("is not UTF-8 text").hint("convert the file first (iconv -f LATIN1 -t UTF-8)")
+    })
 }
 
 /// Symbols of one batch: a code per row, each distinct text once.
@@ -115,7 +123,10 @@ impl Symbols {
         let mut texts = done.texts;
         let codes = UInt32Array::try_new(ScalarBuffer::from(done.codes), nulls)?;
         let values = texts.finish_utf8(None)?;
-        Ok(std::sync::Arc::new(DictionaryArray::try_new(codes, std::sync::Arc::new(values))?))
+        Ok(std::sync::Arc::new(DictionaryArray::try_new(
+            codes,
+            std::sync::Arc::new(values),
+        )?))
     }
 }
 
@@ -132,7 +143,10 @@ impl BuildHasher for Seed {
     type Hasher = Mix;
 
     fn build_hasher(&self) -> Mix {
-        Mix { state: self.0, seed: self.0 }
+        Mix {
+            state: self.0,
+            seed: self.0,
+        }
     }
 }
 
@@ -151,7 +165,10 @@ impl Mix {
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
-            let word = chunk.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+            let word = chunk
+                .iter()
+                .rev()
+                .fold(0u64, |word, byte| word << 8 | u64::from(*byte));
             self.add(word);
         }
     }

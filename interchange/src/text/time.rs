@@ -84,14 +84,19 @@ impl TimeReader {
         if unit == self.unit {
             return Ok(count);
         }
-        let nanoseconds = count.checked_mul(nanoseconds_per(unit)).ok_or_else(out_of_range)?;
+        let nanoseconds = count
+            .checked_mul(nanoseconds_per(unit))
+            .ok_or_else(out_of_range)?;
         self.of_nanoseconds(nanoseconds)
     }
 
     fn of_nanoseconds(&self, nanoseconds: i64) -> Result<i64, BadValue> {
         let divisor = nanoseconds_per(self.unit);
         if nanoseconds % divisor != 0 {
-            return Err(BadValue::new(format!("is finer than the column's unit, {}", time_unit_name(self.unit))));
+            return Err(BadValue::new(format!(
+                "is finer than the column's unit, {}",
+                time_unit_name(self.unit)
+            )));
         }
         Ok(nanoseconds / divisor)
     }
@@ -99,9 +104,9 @@ impl TimeReader {
     fn read_iso(&self, text: &[u8]) -> Result<i64, BadValue> {
         let civil = Civil::parse(text)?;
         match civil.offset {
-            Some(_) if matches!(self.local, LocalTime::WallClock) => {
-                Err(BadValue::new("has an offset, but the column holds local times without one"))
-            }
+            Some(_) if matches!(self.local, LocalTime::WallClock) => Err(BadValue::new(
+                "has an offset, but the column holds local times without one",
+            )),
             Some(offset) => civil.minus_offset(offset),
             None => self.instant(&civil),
         }
@@ -128,15 +133,18 @@ impl TimeReader {
             }
             AmbiguousOffset::Gap { .. } => {
                 let name = zone.iana_name().unwrap_or("the given zone");
-                return Err(BadValue::new(format!("does not exist in {name}: the clock was set forward over it"))
-                    .hint("if these times follow no clock changes, pass --zone UTC or an offset like +01:00"));
+                return Err(BadValue::new(format!(
+                    "does not exist in {name}: the clock was set forward over it"
+                ))
+                .hint("if these times follow no clock changes, pass --zone UTC or an offset like +01:00"));
             }
         };
         civil.minus_offset(offset.seconds())
     }
 
     fn read_format(&self, format: &str, text: &[u8]) -> Result<i64, BadValue> {
-        let bad = |error: jiff::Error| BadValue::new(format!("does not match --time-format {format:?}: {error}"));
+        let bad =
+            |error: jiff::Error| BadValue::new(format!("does not match --time-format {format:?}: {error}"));
         let parsed = jiff::fmt::strtime::parse(format, text).map_err(bad)?;
         if parsed.offset().is_some() || parsed.timestamp().is_some() {
             let instant = parsed.to_timestamp().map_err(bad)?;
@@ -145,7 +153,10 @@ impl TimeReader {
         let local = match parsed.to_datetime() {
             Ok(local) => local,
             // A format of a day alone means its midnight.
-            Err(error) => parsed.to_date().map_err(|_| bad(error))?.to_datetime(jiff::civil::Time::midnight()),
+            Err(error) => parsed
+                .to_date()
+                .map_err(|_| bad(error))?
+                .to_datetime(jiff::civil::Time::midnight()),
         };
         self.instant(&Civil::of(local))
     }
@@ -185,8 +196,17 @@ impl Civil {
         if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
             return Err(BadValue::new("is not a date of the calendar"));
         }
-        let mut civil = Civil { year, month, day, nanosecond_of_day: 0, offset: None, has_time: false };
-        let Some((separator, time)) = rest.split_first() else { return Ok(civil) };
+        let mut civil = Civil {
+            year,
+            month,
+            day,
+            nanosecond_of_day: 0,
+            offset: None,
+            has_time: false,
+        };
+        let Some((separator, time)) = rest.split_first() else {
+            return Ok(civil);
+        };
         if !matches!(separator, b'T' | b't' | b' ') {
             return Err(not_a_time(text));
         }
@@ -227,7 +247,16 @@ impl Civil {
         let second = self.nanosecond_of_day / NANOSECONDS_PER_SECOND;
         let subsecond = (self.nanosecond_of_day % NANOSECONDS_PER_SECOND) as i32;
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        DateTime::new(self.year, self.month, self.day, hour as i8, minute as i8, second as i8, subsecond).ok()
+        DateTime::new(
+            self.year,
+            self.month,
+            self.day,
+            hour as i8,
+            minute as i8,
+            second as i8,
+            subsecond,
+        )
+        .ok()
     }
 
     /// Days since 1970-01-01.
@@ -256,7 +285,9 @@ pub(crate) fn time_of_day(text: &[u8]) -> Result<(i64, &[u8]), BadValue> {
         }
     }
     if hour > 23 || minute > 59 || second > 59 {
-        return Err(BadValue::new("is not a time of day: hours end at 23, minutes and seconds at 59"));
+        return Err(BadValue::new(
+            "is not a time of day: hours end at 23, minutes and seconds at 59",
+        ));
     }
     let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
     Ok((seconds * NANOSECONDS_PER_SECOND + subsecond, rest))
@@ -293,10 +324,17 @@ fn two_digits(text: &[u8]) -> Option<(u8, &[u8])> {
 fn date(text: &[u8]) -> Option<(i16, i8, i8, &[u8])> {
     let (century, rest) = two_digits(text)?;
     let (year, rest) = two_digits(rest)?;
-    let (separator @ (b'-' | b'/'), rest) = rest.split_first()? else { return None };
+    let (separator @ (b'-' | b'/'), rest) = rest.split_first()? else {
+        return None;
+    };
     let (month, rest) = two_digits(rest)?;
     let (day, rest) = two_digits(rest.strip_prefix(std::slice::from_ref(separator))?)?;
-    Some((i16::from(century) * 100 + i16::from(year), month as i8, day as i8, rest))
+    Some((
+        i16::from(century) * 100 + i16::from(year),
+        month as i8,
+        day as i8,
+        rest,
+    ))
 }
 
 /// `+hh`, `+hhmm` or `+hh:mm` (or with `-`), in seconds, and what follows.
@@ -312,7 +350,8 @@ fn offset_seconds(text: &[u8]) -> Option<(i32, &[u8])> {
         Some((minutes, rest)) => (minutes, rest),
         None => (0, rest),
     };
-    (hours <= 23 && minutes <= 59).then_some((sign * (i32::from(hours) * 3_600 + i32::from(minutes) * 60), rest))
+    (hours <= 23 && minutes <= 59)
+        .then_some((sign * (i32::from(hours) * 3_600 + i32::from(minutes) * 60), rest))
 }
 
 fn not_a_time(text: &[u8]) -> BadValue {
@@ -323,16 +362,21 @@ fn not_a_time(text: &[u8]) -> BadValue {
     if parse_i64(text).is_some() || parse_decimal(text, 18).is_some() {
         return BadValue::new("is a number, not a time in text").hint("pass --time-unit s, ms, us or ns");
     }
-    BadValue::new("is not a time in ISO 8601 (2024-03-01T09:30:00.5Z)").hint("pass --time-format for another notation")
+    BadValue::new("is not a time in ISO 8601 (2024-03-01T09:30:00.5Z)")
+        .hint("pass --time-format for another notation")
 }
 
 /// Whether `text` begins like `3/4/2024` or `03.04.24`.
 pub(crate) fn is_day_or_month_first(text: &[u8]) -> bool {
     let mut parts = text.split(|byte| matches!(byte, b'/' | b'.' | b'-'));
-    let short = |part: Option<&[u8]>| part.is_some_and(|p| (1..=2).contains(&p.len()) && p.iter().all(u8::is_ascii_digit));
+    let short = |part: Option<&[u8]>| {
+        part.is_some_and(|p| (1..=2).contains(&p.len()) && p.iter().all(u8::is_ascii_digit))
+    };
     short(parts.next())
         && short(parts.next())
-        && parts.next().is_some_and(|part| part.len() >= 2 && part.iter().take(2).all(u8::is_ascii_digit))
+        && parts
+            .next()
+            .is_some_and(|part| part.len() >= 2 && part.iter().take(2).all(u8::is_ascii_digit))
 }
 
 fn days_in_month(year: i16, month: i8) -> i8 {
@@ -348,7 +392,11 @@ fn days_in_month(year: i16, month: i8) -> i8 {
 /// Days since 1970-01-01 in the proleptic Gregorian calendar
 /// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 fn days_from_civil(year: i16, month: i8, day: i8) -> i32 {
-    let (year, month, day) = (i32::from(year) - i32::from(month <= 2), i32::from(month), i32::from(day));
+    let (year, month, day) = (
+        i32::from(year) - i32::from(month <= 2),
+        i32::from(month),
+        i32::from(day),
+    );
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
     let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;

@@ -15,16 +15,29 @@ use crate::text::time::{Civil, TimeReader, out_of_range};
 use crate::type_name::nanoseconds_per;
 
 /// Checked: a value that does not fit is an error, not a null.
-const CHECKED: CastOptions<'static> =
-    CastOptions { safe: false, format_options: arrow_cast::display::FormatOptions::new() };
+const CHECKED: CastOptions<'static> = CastOptions {
+    safe: false,
+    format_options: arrow_cast::display::FormatOptions::new(),
+};
 
 /// `batch` with the columns of `schema`; its first row is row `first_row` of the file, from 0.
-pub(crate) fn conform(batch: &RecordBatch, plans: &[ColumnPlan], schema: &SchemaRef, first_row: u64) -> Result<RecordBatch> {
+pub(crate) fn conform(
+    batch: &RecordBatch,
+    plans: &[ColumnPlan],
+    schema: &SchemaRef,
+    first_row: u64,
+) -> Result<RecordBatch> {
     let mut arrays = Vec::with_capacity(plans.len());
     for plan in plans {
         let failed = |error: InterchangeError| error.in_column(&plan.name);
-        let array = batch.column_by_name(&plan.name).ok_or_else(|| failed(InterchangeError::invalid("is missing")))?;
-        let array = if plan.is_time { time(array, plan, first_row)? } else { column(array, plan).map_err(failed)? };
+        let array = batch
+            .column_by_name(&plan.name)
+            .ok_or_else(|| failed(InterchangeError::invalid("is missing")))?;
+        let array = if plan.is_time {
+            time(array, plan, first_row)?
+        } else {
+            column(array, plan).map_err(failed)?
+        };
         arrays.push(array);
     }
     RecordBatch::try_new(schema.clone(), arrays).map_err(|error| InterchangeError::invalid(error.to_string()))
@@ -36,12 +49,15 @@ fn column(array: &ArrayRef, plan: &ColumnPlan) -> Result<ArrayRef> {
     }
     let failed = |error: ArrowError| {
         let reason = format!("cannot be taken as {}: {error}", plan.data_type);
-        InterchangeError::invalid(reason).with_hint(format!("give another type with --type {}=...", plan.name))
+        InterchangeError::invalid(reason)
+            .with_hint(format!("give another type with --type {}=...", plan.name))
     };
     let cast = |array: &ArrayRef, to: &DataType| cast_with_options(array, to, &CHECKED).map_err(failed);
     match &plan.data_type {
         DataType::Dictionary(..) => cast(&cast(array, &DataType::Utf8)?, &plan.data_type),
-        to @ DataType::Timestamp(..) if array.data_type().is_integer() => cast(&cast(array, &DataType::Int64)?, to),
+        to @ DataType::Timestamp(..) if array.data_type().is_integer() => {
+            cast(&cast(array, &DataType::Int64)?, to)
+        }
         to => cast(array, to),
     }
 }
@@ -65,15 +81,26 @@ fn time(array: &ArrayRef, plan: &ColumnPlan, first_row: u64) -> Result<ArrayRef>
         }
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>();
-            at.each(days, |day| local(times, i64::from(day).checked_mul(86_400_000_000_000).ok_or_else(out_of_range)?))?
+            at.each(days, |day| {
+                local(
+                    times,
+                    i64::from(day)
+                        .checked_mul(86_400_000_000_000)
+                        .ok_or_else(out_of_range)?,
+                )
+            })?
         }
         DataType::Date64 => {
             let counts = cast(&DataType::Int64)?;
-            at.each(counts.as_primitive::<Int64Type>(), |count| local(times, scaled(count, TimeUnit::Millisecond)?))?
+            at.each(counts.as_primitive::<Int64Type>(), |count| {
+                local(times, scaled(count, TimeUnit::Millisecond)?)
+            })?
         }
         data_type if data_type.is_floating() => {
             let values = cast(&DataType::Float64)?;
-            at.each(values.as_primitive::<Float64Type>(), |value| of_float(times, value))?
+            at.each(values.as_primitive::<Float64Type>(), |value| {
+                of_float(times, value)
+            })?
         }
         data_type if crate::typed::is_text(data_type) => {
             let texts = cast(&DataType::Utf8)?;
@@ -82,7 +109,9 @@ fn time(array: &ArrayRef, plan: &ColumnPlan, first_row: u64) -> Result<ArrayRef>
         _ => {
             let counts = cast(&DataType::Int64)?;
             let unit = times.number_unit.unwrap_or(TimeUnit::Nanosecond);
-            at.each(counts.as_primitive::<Int64Type>(), |count| times.of_count(count, unit))?
+            at.each(counts.as_primitive::<Int64Type>(), |count| {
+                times.of_count(count, unit)
+            })?
         }
     };
     Ok(Arc::new(nanoseconds.with_timezone_opt(plan.zone())))
@@ -105,7 +134,10 @@ fn of_float(times: &TimeReader, value: f64) -> std::result::Result<i64, BadValue
         return Err(out_of_range());
     }
     let part = ((value - whole) * per_unit as f64).round() as i64;
-    (whole as i64).checked_mul(per_unit).and_then(|count| count.checked_add(part)).ok_or_else(out_of_range)
+    (whole as i64)
+        .checked_mul(per_unit)
+        .and_then(|count| count.checked_add(part))
+        .ok_or_else(out_of_range)
 }
 
 /// Where the values of a batch stand in their file.
@@ -144,15 +176,21 @@ impl Place<'_> {
         let values = array.values().iter().enumerate().map(|(index, value)| {
             instant(*value).map_err(|bad| self.bad(index, Some(format!("{value:?}")), bad))
         });
-        Ok(TimestampNanosecondArray::from(values.collect::<Result<Vec<i64>>>()?))
+        Ok(TimestampNanosecondArray::from(
+            values.collect::<Result<Vec<i64>>>()?,
+        ))
     }
 
     fn texts(&self, array: &StringArray, times: &TimeReader) -> Result<TimestampNanosecondArray> {
         self.check_nulls(array)?;
         let values = array.iter().enumerate().map(|(index, text)| {
             let text = text.unwrap_or_default();
-            times.read(text.as_bytes()).map_err(|bad| self.bad(index, Some(text.to_owned()), bad))
+            times
+                .read(text.as_bytes())
+                .map_err(|bad| self.bad(index, Some(text.to_owned()), bad))
         });
-        Ok(TimestampNanosecondArray::from(values.collect::<Result<Vec<i64>>>()?))
+        Ok(TimestampNanosecondArray::from(
+            values.collect::<Result<Vec<i64>>>()?,
+        ))
     }
 }

@@ -35,20 +35,32 @@ enum Inner {
 
 impl TypedReader {
     /// Opens `input`; batches have at most `batch_rows` rows where the format leaves the choice.
-    pub(crate) fn open(input: &Input, batch_rows: usize, progress: Arc<Progress>) -> Result<(SchemaRef, TypedReader)> {
-        let unreadable = |error: std::io::Error| InterchangeError::io("cannot be opened", &error).at_file(&input.file);
+    pub(crate) fn open(
+        input: &Input,
+        batch_rows: usize,
+        progress: Arc<Progress>,
+    ) -> Result<(SchemaRef, TypedReader)> {
+        let unreadable =
+            |error: std::io::Error| InterchangeError::io("cannot be opened", &error).at_file(&input.file);
         let bad = |error: ArrowError| arrow_error(&error).at_file(&input.file);
         let mut file = File::open(&input.file).map_err(unreadable)?;
         let mut bytes_per_row = 0.0;
         let (schema, inner) = if input.identity.format == FileFormat::Parquet {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| bad(error.into()))?;
+            let builder =
+                ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| bad(error.into()))?;
             let rows = builder.metadata().file_metadata().num_rows().max(1);
             bytes_per_row = input.identity.bytes as f64 / rows as f64;
-            let reader = builder.with_batch_size(batch_rows).build().map_err(|error| bad(error.into()))?;
+            let reader = builder
+                .with_batch_size(batch_rows)
+                .build()
+                .map_err(|error| bad(error.into()))?;
             (reader.schema(), Inner::Parquet(reader))
         } else {
             let mut magic = Vec::new();
-            file.by_ref().take(6).read_to_end(&mut magic).map_err(unreadable)?;
+            file.by_ref()
+                .take(6)
+                .read_to_end(&mut magic)
+                .map_err(unreadable)?;
             file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
             if magic == b"ARROW1" {
                 let reader = FileReader::try_new(BufReader::new(file), None).map_err(bad)?;
@@ -60,7 +72,16 @@ impl TypedReader {
                 (reader.schema(), Inner::IpcStream(Box::new(reader)))
             }
         };
-        Ok((schema, TypedReader { file: input.file.clone(), inner, rows: 0, progress, bytes_per_row }))
+        Ok((
+            schema,
+            TypedReader {
+                file: input.file.clone(),
+                inner,
+                rows: 0,
+                progress,
+                bytes_per_row,
+            },
+        ))
     }
 
     /// The next batch; `None` at the end.
@@ -71,7 +92,9 @@ impl TypedReader {
             Inner::IpcStream(reader) => reader.next(),
         };
         let batch = next.transpose().map_err(|error| {
-            arrow_error(&error).at_file(&self.file).at_row(Some(self.rows + 1))
+            arrow_error(&error)
+                .at_file(&self.file)
+                .at_row(Some(self.rows + 1))
         })?;
         let Some(batch) = batch else { return Ok(None) };
         self.rows += batch.num_rows() as u64;
@@ -80,7 +103,9 @@ impl TypedReader {
             Inner::IpcFile(_) => 1.0,
             Inner::IpcStream(_) => 0.0,
         };
-        self.progress.bytes_read.fetch_add((units * self.bytes_per_row) as u64, Ordering::Relaxed);
+        self.progress
+            .bytes_read
+            .fetch_add((units * self.bytes_per_row) as u64, Ordering::Relaxed);
         Ok(Some(batch))
     }
 }

@@ -18,7 +18,9 @@ pub(crate) fn stored_type(data_type: &DataType) -> Result<DataType, String> {
         D::Date64 => D::Timestamp(TimeUnit::Millisecond, None),
         D::Dictionary(_, value) if is_text(value) => symbol_type(),
         D::Dictionary(_, value) => stored_type(value)?,
-        D::List(item) | D::LargeList(item) if item.data_type().is_numeric() => D::List(number_item(item)?.into()),
+        D::List(item) | D::LargeList(item) if item.data_type().is_numeric() => {
+            D::List(number_item(item)?.into())
+        }
         D::FixedSizeList(item, length) if item.data_type().is_numeric() => {
             D::FixedSizeList(number_item(item)?.into(), *length)
         }
@@ -30,7 +32,11 @@ pub(crate) fn stored_type(data_type: &DataType) -> Result<DataType, String> {
 }
 
 fn number_item(item: &Field) -> Result<Field, String> {
-    Ok(Field::new("item", stored_type(item.data_type())?, item.is_nullable()))
+    Ok(Field::new(
+        "item",
+        stored_type(item.data_type())?,
+        item.is_nullable(),
+    ))
 }
 
 /// Whether values of `data_type` are text.
@@ -56,7 +62,10 @@ pub(crate) fn type_name_of(data_type: &DataType) -> Option<TypeName> {
         DataType::UInt64 => TypeName::U64,
         DataType::Float32 => TypeName::F32,
         DataType::Float64 => TypeName::F64,
-        DataType::Decimal128(precision, scale) => TypeName::Decimal { precision: *precision, scale: *scale },
+        DataType::Decimal128(precision, scale) => TypeName::Decimal {
+            precision: *precision,
+            scale: *scale,
+        },
         DataType::Date32 => TypeName::Date,
         DataType::Time32(unit) | DataType::Time64(unit) => TypeName::Time(*unit),
         DataType::Timestamp(unit, _) => TypeName::Timestamp(*unit),

@@ -14,7 +14,9 @@ pub struct Files {
 
 impl Files {
     pub fn new() -> Files {
-        Files { directory: tempfile::tempdir().unwrap() }
+        Files {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -29,8 +31,9 @@ impl Files {
 
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.directory.path()).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -48,16 +51,25 @@ pub fn zstd(content: &[u8]) -> Vec<u8> {
 
 /// Options whose naive times are UTC.
 pub fn utc() -> ReadOptions {
-    ReadOptions { zone: Some("UTC".into()), ..Default::default() }
+    ReadOptions {
+        zone: Some("UTC".into()),
+        ..Default::default()
+    }
 }
 
-pub fn read(files: &[impl AsRef<Path>], options: &ReadOptions) -> Result<(Plan, Vec<RecordBatch>), InterchangeError> {
+pub fn read(
+    files: &[impl AsRef<Path>],
+    options: &ReadOptions,
+) -> Result<(Plan, Vec<RecordBatch>), InterchangeError> {
     let files: Vec<PathBuf> = files.iter().map(|file| file.as_ref().to_path_buf()).collect();
     let plan = plan(&files, options)?;
     let batches = Source::open(&plan, options)?.collect::<Result<Vec<_>, _>>()?;
     for batch in &batches {
         assert_eq!(batch.schema(), plan.schema, "every batch has the plan's schema");
-        assert!(batch.num_rows() <= options.batch_rows, "no batch is longer than asked");
+        assert!(
+            batch.num_rows() <= options.batch_rows,
+            "no batch is longer than asked"
+        );
     }
     Ok((plan, batches))
 }
@@ -76,10 +88,15 @@ pub fn rows(batches: &[RecordBatch]) -> usize {
 
 /// One column as text, nulls as `-`.
 pub fn texts(batches: &[RecordBatch], column: &str) -> Vec<String> {
-    let options = arrow_cast::display::FormatOptions::new().with_null("-").with_timestamp_tz_format(None);
+    let options = arrow_cast::display::FormatOptions::new()
+        .with_null("-")
+        .with_timestamp_tz_format(None);
     let mut found = Vec::new();
     for batch in batches {
-        let mut array = batch.column_by_name(column).unwrap_or_else(|| panic!("no column {column}")).clone();
+        let mut array = batch
+            .column_by_name(column)
+            .unwrap_or_else(|| panic!("no column {column}"))
+            .clone();
         if let arrow_schema::DataType::Timestamp(unit, Some(_)) = array.data_type() {
             // Shown in UTC, whatever the zone.
             let naive = arrow_schema::DataType::Timestamp(*unit, Some("+00:00".into()));

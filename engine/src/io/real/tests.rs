@@ -376,6 +376,28 @@ fn a_new_file_under_an_old_name_has_another_identity_even_with_the_same_inode() 
 }
 
 #[test]
+fn a_rename_keeps_the_identity_and_a_replaced_file_has_another() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    for storage in both_ways(dir.path()) {
+        let stamp = |at: &str| storage.stamp(&path(at)).expect("stats").expect("is there");
+        storage.create_dir(&path("d")).expect("creates");
+        put(&storage, "d/old", b"1");
+        put(&storage, "new", b"1");
+        let (old, new) = (stamp("d/old"), stamp("new"));
+        assert_ne!(old, new);
+        storage.rename(&path("new"), &path("d/old")).expect("renames");
+        assert_eq!(
+            stamp("d/old"),
+            new,
+            "the same through the root and through a directory"
+        );
+        assert_eq!(storage.stamp(&path("d/none/f")).expect("stats"), None);
+        storage.remove_file(&path("d/old")).expect("removes");
+        storage.remove_dir(&path("d")).expect("removes");
+    }
+}
+
+#[test]
 fn a_name_that_is_not_utf8_is_listed_as_other_and_never_touched() {
     let dir = tempfile::tempdir().expect("tempdir");
     let [storage, _] = both_ways(dir.path());

@@ -1,0 +1,143 @@
+//! Structures whose checksum is right but whose parts do not agree are corrupt.
+
+mod common;
+
+use common::*;
+use gapless_format::*;
+
+/// Once, a sorted attribute with an index file passed for sized.
+#[test]
+fn an_attribute_has_an_index_file_unless_it_is_sorted() {
+    for (column, kind, index_bytes) in [(0, AttributeKind::Sorted, 96), (1, AttributeKind::Parted, 0)] {
+        let mut meta = segment_meta();
+        meta.columns[column].attributes = vec![Attribute {
+            kind,
+            index_bytes,
+            checksum: 0,
+        }];
+        let error = SegmentMeta::decode(&meta.encode()).unwrap_err();
+        assert!(error.message.contains(kind.name()), "{error}");
+    }
+}
+
+#[test]
+fn a_segment_meta_that_contradicts_itself_is_corrupt() {
+    type Break = (&'static str, fn(&mut SegmentMeta));
+    let breaks: &[Break] = &[
+        ("column id twice", |meta| meta.columns[3].column_id = 3),
+        ("column name twice", |meta| meta.columns[3].name = "price".into()),
+        ("time column missing", |meta| meta.time_column = 77),
+        ("time column of another type", |meta| meta.time_column = 3),
+        ("series column missing", |meta| meta.series_column = Some(77)),
+        ("series without a column", |meta| meta.series_column = None),
+        ("null code among the series", |meta| {
+            meta.series |= roaring::RoaringBitmap::from([NULL_CODE])
+        }),
+        ("too many rows", |meta| meta.rows = 1 << 31),
+        ("rows for another page", |meta| meta.rows = 200_000),
+        ("times reversed", |meta| meta.min_time = 3_000),
+        ("page missing", |meta| meta.columns[2].pages.truncate(1)),
+        ("nulls do not add up", |meta| meta.columns[3].null_count = 1),
+        ("more nulls than rows", |meta| {
+            meta.columns[3].pages[1].null_count = 4_465
+        }),
+        ("bounds reversed", |meta| {
+            meta.columns[2].pages[0].min = Bound::F64(1e9)
+        }),
+        ("bound NaN", |meta| {
+            meta.columns[2].pages[0].min = Bound::F64(f64::NAN)
+        }),
+        ("bounds of two kinds", |meta| {
+            meta.columns[2].pages[0].min = Bound::None
+        }),
+        ("bounds of another type", |meta| {
+            meta.columns[2].pages[0].min = Bound::I64(1);
+            meta.columns[2].pages[0].max = Bound::I64(1);
+        }),
+        ("NaN among times", |meta| meta.columns[0].pages[0].has_nan = true),
+        ("values too small", |meta| meta.columns[2].values_bytes -= 1),
+        ("values without a header", |meta| {
+            meta.columns[3].values_bytes = 63
+        }),
+        ("text of 2 GiB", |meta| {
+            meta.columns[3].values_bytes = 64 + (1 << 31)
+        }),
+        ("offsets missing", |meta| meta.columns[3].offsets_bytes = 0),
+        ("offsets of numbers", |meta| {
+            meta.columns[2].offsets_bytes = 64 + 4 * 70_001
+        }),
+        ("validity missing", |meta| meta.columns[3].validity_bytes = 0),
+        ("validity too large", |meta| meta.columns[3].validity_bytes += 1),
+        ("attribute twice", |meta| {
+            let first = meta.columns[1].attributes[0];
+            meta.columns[1].attributes.push(first);
+        }),
+    ];
+    for (what, contradict) in breaks {
+        let mut meta = segment_meta();
+        contradict(&mut meta);
+        let error = SegmentMeta::decode(&meta.encode()).expect_err(what);
+        assert_eq!(error.kind, FormatErrorKind::Corrupt, "{what}: {error}");
+    }
+}
+
+#[test]
+fn a_record_that_contradicts_itself_is_corrupt() {
+    type Break = (&'static str, fn(&mut Checkpoint));
+    let breaks: &[Break] = &[
+        ("table id twice", |it| it.tables[1].table = 3),
+        ("table name twice", |it| it.tables[1].name = "trade".into()),
+        ("table id not below the next", |it| it.next_table = 8),
+        ("segment of no table", |it| it.segments[0].table = 5),
+        ("segment id twice", |it| {
+            it.segments[1].segment = it.segments[0].segment
+        }),
+        ("removed segment is live", |it| {
+            it.removed[0].segment.segment = it.segments[0].segment
+        }),
+        ("domain twice", |it| it.domains[1].domain = "sym".into()),
+        ("snapshot twice", |it| it.snapshots.push(it.snapshots[0].clone())),
+        ("empty table name", |it| it.tables[0].name.clear()),
+        ("column id twice", |it| it.tables[0].columns[2].column_id = 2),
+        ("column name twice", |it| {
+            it.tables[0].columns[2].name = "ts".into()
+        }),
+        ("column id not below the next", |it| {
+            it.tables[0].next_column_id = 5
+        }),
+        ("unknown key column", |it| it.tables[0].key.push(4)),
+        ("time column of another type", |it| it.tables[0].time_column = 2),
+        ("series column of another type", |it| {
+            it.tables[0].series_column = Some(5)
+        }),
+        ("directory that leads up", |it| {
+            it.segments[0].directory = "s-/../..".into()
+        }),
+        ("directory of another kind", |it| {
+            it.segments[0].directory = "x-1".into()
+        }),
+        ("empty directory", |it| it.segments[0].directory.clear()),
+        ("long directory", |it| {
+            it.segments[0].directory = format!("s-{}", "0".repeat(63))
+        }),
+        ("domain file that leads up", |it| {
+            it.domains[0].file = "../sym".into()
+        }),
+        ("partition off the day", |it| it.segments[0].partition.start += 1),
+        ("time before the partition", |it| {
+            it.segments[0].min_time = it.segments[0].partition.start - 1
+        }),
+        ("time behind the partition", |it| {
+            it.segments[0].max_time = it.segments[0].partition.end()
+        }),
+        ("times reversed", |it| {
+            it.segments[0].min_time = it.segments[0].max_time + 1
+        }),
+    ];
+    for (what, contradict) in breaks {
+        let mut it = checkpoint(2);
+        contradict(&mut it);
+        let error = decode_record(&encode_record(1, 2, &RecordBody::Checkpoint(it)), 0).expect_err(what);
+        assert_eq!(error.kind, FormatErrorKind::Corrupt, "{what}: {error}");
+    }
+}

@@ -1,0 +1,707 @@
+//! FORMAT.md against the encoders: every table's offsets, sizes, magics and tags.
+//!
+//! Each layout of the page is written a second time here, field by field, from a sample with distinctive values.
+//! The bytes must be the encoder's, and cut where the page says.
+
+mod common;
+
+use common::*;
+use gapless_format::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+const PAGE: &str = include_str!("../FORMAT.md");
+
+type Field = (&'static str, Vec<u8>);
+
+/// The table behind each `<!-- kind: name -->`, as rows of cells, header lines left out.
+fn tables(kind: &str) -> BTreeMap<String, Vec<Vec<String>>> {
+    let start = format!("<!-- {kind}: ");
+    let mut tables = BTreeMap::new();
+    let mut lines = PAGE.lines();
+    while let Some(line) = lines.next() {
+        let Some(name) = line
+            .strip_prefix(&start)
+            .and_then(|rest| rest.strip_suffix(" -->"))
+        else {
+            continue;
+        };
+        let rows = lines.by_ref().take_while(|line| line.starts_with('|')).skip(2);
+        let cells = |row: &str| {
+            row.trim_matches('|')
+                .split('|')
+                .map(|cell| cell.trim().to_owned())
+                .collect()
+        };
+        let double = tables.insert(name.to_owned(), rows.map(cells).collect());
+        assert!(double.is_none(), "{name} stands twice on the page");
+    }
+    tables
+}
+
+fn le(value: impl Into<u128>, width: usize) -> Vec<u8> {
+    value.into().to_le_bytes()[..width].to_vec()
+}
+
+fn string(text: &str) -> Vec<u8> {
+    [le(text.len() as u32, 4), text.as_bytes().to_vec()].concat()
+}
+
+fn words<T: Copy + Into<u128>>(values: &[T], width: usize) -> Vec<u8> {
+    values.iter().flat_map(|&value| le(value, width)).collect()
+}
+
+fn join(fields: &[Field]) -> Vec<u8> {
+    fields.iter().flat_map(|(_, bytes)| bytes.clone()).collect()
+}
+
+fn prelude(magic: &[u8; 8]) -> Vec<Field> {
+    vec![
+        ("magic", magic.to_vec()),
+        ("major", le(1_u16, 2)),
+        ("minor", le(0_u16, 2)),
+    ]
+}
+
+/// Appends the checksum of the fields before.
+fn sealed(mut fields: Vec<Field>) -> Vec<Field> {
+    let sum = checksum(&join(&fields));
+    fields.push(("checksum", le(sum, 8)));
+    fields
+}
+
+fn type_bytes(column_type: &ColumnType) -> Vec<u8> {
+    let mut writer = Writer::new();
+    column_type.encode(&mut writer);
+    writer.into_vec()
+}
+
+fn bitmap_bytes(bitmap: &roaring::RoaringBitmap) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bitmap.serialize_into(&mut bytes).unwrap();
+    bytes
+}
+
+/// The items of a record, cut out of it.
+fn items_of(record: &[u8]) -> Vec<u8> {
+    record[24..record.len() - 8].to_vec()
+}
+
+/// The payload of an edit's only item.
+fn payload(item: EditItem) -> Vec<u8> {
+    items_of(&encode_record(1, 2, &RecordBody::Edit(vec![item])))[8..].to_vec()
+}
+
+fn segment_ref_fields(segment: &SegmentRef) -> Vec<Field> {
+    vec![
+        ("table", le(segment.table, 4)),
+        ("segment", le(segment.segment, 8)),
+        ("partition unit", vec![segment.partition.unit.tag()]),
+        ("partition start", segment.partition.start.to_le_bytes().to_vec()),
+        ("rows", le(segment.rows, 8)),
+        ("min time", segment.min_time.to_le_bytes().to_vec()),
+        ("max time", segment.max_time.to_le_bytes().to_vec()),
+        ("bytes", le(segment.bytes, 8)),
+        ("meta length", le(segment.meta_len, 8)),
+        ("meta checksum", le(segment.meta_checksum, 8)),
+        ("created", le(segment.created, 8)),
+        ("directory", string(&segment.directory)),
+    ]
+}
+
+fn column_spec_fields(column: &ColumnSpec) -> Vec<Field> {
+    vec![
+        ("column", le(column.column_id, 4)),
+        ("name", string(&column.name)),
+        ("type", type_bytes(&column.column_type)),
+        ("nullable", vec![u8::from(column.nullable)]),
+        ("attribute count", le(column.attributes.len() as u32, 4)),
+        (
+            "attributes",
+            column
+                .attributes
+                .iter()
+                .map(|attribute| attribute.tag())
+                .collect(),
+        ),
+    ]
+}
+
+fn table_fields(table: &TableMeta) -> Vec<Field> {
+    let columns = table
+        .columns
+        .iter()
+        .flat_map(|column| join(&column_spec_fields(column)));
+    let options = table
+        .options
+        .iter()
+        .flat_map(|(name, value)| [string(name), string(value)].concat());
+    vec![
+        ("table", le(table.table, 4)),
+        ("created", le(table.created, 8)),
+        ("time column", le(table.time_column, 4)),
+        ("series column", le(table.series_column.unwrap(), 4)),
+        ("partition unit", vec![table.partition_unit.tag()]),
+        ("keep", vec![table.keep.tag()]),
+        ("next column", le(table.next_column_id, 4)),
+        ("name", string(&table.name)),
+        ("column count", le(table.columns.len() as u32, 4)),
+        ("columns", columns.collect()),
+        ("key length", le(table.key.len() as u32, 4)),
+        ("key", words(&table.key, 4)),
+        ("option count", le(table.options.len() as u32, 4)),
+        ("options", options.collect()),
+    ]
+}
+
+fn page_fields(page: &PageStats) -> Vec<Field> {
+    let bits = |bound| match bound {
+        Bound::None => le(0_u8, 16),
+        Bound::I64(value) => le(value as u64, 16),
+        Bound::U64(value) => le(value, 16),
+        Bound::F64(value) => le(value.to_bits(), 16),
+        Bound::I128(value) => le(value as u128, 16),
+    };
+    vec![
+        ("min kind", vec![page.min.tag()]),
+        ("max kind", vec![page.max.tag()]),
+        ("has NaN", vec![u8::from(page.has_nan)]),
+        ("reserved", vec![0]),
+        ("null count", le(page.null_count, 4)),
+        ("values checksum", le(page.checksum, 8)),
+        ("offsets checksum", le(page.offsets_checksum, 8)),
+        ("validity checksum", le(page.validity_checksum, 8)),
+        ("min", bits(page.min)),
+        ("max", bits(page.max)),
+    ]
+}
+
+fn attribute_fields(attribute: &Attribute) -> Vec<Field> {
+    vec![
+        ("kind", vec![attribute.kind.tag()]),
+        ("index bytes", le(attribute.index_bytes, 8)),
+        ("index checksum", le(attribute.checksum, 8)),
+    ]
+}
+
+fn column_fields(column: &ColumnMeta) -> Vec<Field> {
+    vec![
+        ("column", le(column.column_id, 4)),
+        ("name", string(&column.name)),
+        ("type", type_bytes(&column.column_type)),
+        ("encoding", vec![column.encoding.tag()]),
+        ("null count", le(column.null_count, 8)),
+        ("values bytes", le(column.values_bytes, 8)),
+        ("offsets bytes", le(column.offsets_bytes, 8)),
+        ("validity bytes", le(column.validity_bytes, 8)),
+        ("attribute count", le(column.attributes.len() as u32, 4)),
+        (
+            "attributes",
+            column
+                .attributes
+                .iter()
+                .flat_map(|it| join(&attribute_fields(it)))
+                .collect(),
+        ),
+        ("page count", le(column.pages.len() as u32, 4)),
+        (
+            "pages",
+            column
+                .pages
+                .iter()
+                .flat_map(|page| join(&page_fields(page)))
+                .collect(),
+        ),
+    ]
+}
+
+fn item_fields(tag: u16, payload: Vec<u8>) -> Vec<Field> {
+    vec![
+        ("tag", le(tag, 2)),
+        ("flags", le(1_u16, 2)),
+        ("length", le(payload.len() as u32, 4)),
+        ("payload", payload),
+    ]
+}
+
+/// Every layout: its fields, and the encoder's bytes for the same values.
+type Layouts = BTreeMap<&'static str, (Vec<Field>, Vec<u8>)>;
+
+fn small_files(layouts: &mut Layouts) {
+    let database = 0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10_u128;
+    let mut fields = prelude(b"GAPLESS\0");
+    fields.extend([
+        ("reserved", vec![0; 4]),
+        ("database", le(database, 16)),
+        ("reserved", vec![0; 24]),
+    ]);
+    layouts.insert(
+        "identity",
+        (sealed(fields), Identity::new(database).encode().into()),
+    );
+
+    let fields = vec![
+        ("magic", b"GAPLCURR".to_vec()),
+        ("log", le(7_u8, 8)),
+        ("reserved", vec![0; 8]),
+    ];
+    layouts.insert("current", (sealed(fields), Current { log: 7 }.encode().into()));
+
+    let tail = Tail {
+        log: 0x71,
+        committed_len: 0x7273,
+    };
+    let fields = vec![
+        ("magic", b"GAPLTAIL".to_vec()),
+        ("log", le(0x71_u8, 8)),
+        ("committed length", le(0x7273_u16, 8)),
+    ];
+    layouts.insert("tail", (sealed(fields), tail.encode().into()));
+
+    let fields = vec![
+        ("magic", b"GAPLPIN\0".to_vec()),
+        ("version", le(9_u8, 8)),
+        ("reserved", vec![0; 8]),
+    ];
+    layouts.insert("pin", (sealed(fields), Pin { version: 9 }.encode().into()));
+
+    let log = LogHeader {
+        number: 0x8182,
+        database,
+    };
+    let mut fields = prelude(b"GAPLMANI");
+    fields.extend([
+        ("reserved", vec![0; 4]),
+        ("number", le(0x8182_u16, 8)),
+        ("database", le(database, 16)),
+        ("reserved", vec![0; 16]),
+    ]);
+    layouts.insert("log header", (sealed(fields), log.encode().into()));
+}
+
+fn manifest(layouts: &mut Layouts) {
+    let record = encode_record(0x9192, 0x9394, &RecordBody::Edit(edit_items()));
+    let fields = vec![
+        ("length", le(record.len() as u32, 4)),
+        ("kind", le(2_u8, 4)),
+        ("version", le(0x9192_u16, 8)),
+        ("committed at", le(0x9394_u16, 8)),
+        ("items", items_of(&record)),
+    ];
+    layouts.insert("record", (sealed(fields), record));
+
+    let dropped = encode_record(1, 2, &RecordBody::Edit(vec![EditItem::DropTable { table: 4 }]));
+    layouts.insert("item", (item_fields(7, le(4_u8, 4)), items_of(&dropped)));
+
+    let empty = Checkpoint {
+        next_table: 0xA1A2,
+        ..Checkpoint::default()
+    };
+    let record = encode_record(1, 2, &RecordBody::Checkpoint(empty));
+    assert_eq!(record[4], 1, "kind of a checkpoint");
+    layouts.insert(
+        "counters",
+        (
+            vec![("next table", le(0xA1A2_u16, 4))],
+            items_of(&record)[8..].to_vec(),
+        ),
+    );
+
+    let table = table_meta(3, "trade");
+    let column = &table.columns[1];
+    let whole = payload(EditItem::CreateTable(table.clone()));
+    let one = TableMeta {
+        columns: vec![column.clone()],
+        ..table.clone()
+    };
+    let start = 26 + 4 + table.name.len() + 4;
+    let bytes = payload(EditItem::CreateTable(one));
+    let tail = 4 + table.key.len() * 4 + 4 + join(&[table_fields(&table).pop().unwrap()]).len();
+    let column_bytes = bytes[start..bytes.len() - tail].to_vec();
+    layouts.insert("column of a table", (column_spec_fields(column), column_bytes));
+    layouts.insert("table", (table_fields(&table), whole));
+
+    let segment = segment_ref(3, 18);
+    layouts.insert(
+        "segment reference",
+        (
+            segment_ref_fields(&segment),
+            payload(EditItem::AddSegment(segment)),
+        ),
+    );
+
+    let removed = removed_segment(17);
+    let fields = vec![
+        ("removed", le(removed.removed, 8)),
+        ("table name", string(&removed.table_name)),
+        ("segment", join(&segment_ref_fields(&removed.segment))),
+    ];
+    let record = encode_record(
+        1,
+        2,
+        &RecordBody::Checkpoint(Checkpoint {
+            removed: vec![removed],
+            ..Checkpoint::default()
+        }),
+    );
+    layouts.insert("removed segment", (fields, items_of(&record)[12 + 8..].to_vec()));
+
+    let domain = domain_meta("exchange/code");
+    let fields = vec![
+        ("committed length", le(domain.committed_len, 8)),
+        ("symbols", le(domain.symbols, 4)),
+        ("chain", le(domain.chain, 8)),
+        ("domain", string("exchange/code")),
+        ("file", string("exchange%2Fcode")),
+    ];
+    layouts.insert("domain", (fields, payload(EditItem::GrowDomain(domain))));
+
+    let fields = vec![("version", le(0xB1_u8, 8)), ("name", string("month-end"))];
+    let create = EditItem::CreateSnapshot {
+        name: "month-end".into(),
+        version: 0xB1,
+    };
+    layouts.insert("snapshot", (fields, payload(create)));
+    layouts.insert(
+        "drop table",
+        (
+            vec![("table", le(4_u8, 4))],
+            payload(EditItem::DropTable { table: 4 }),
+        ),
+    );
+    let fields = vec![("table", le(4_u8, 4)), ("segment", le(0xB2_u8, 8))];
+    layouts.insert(
+        "remove segment",
+        (
+            fields,
+            payload(EditItem::RemoveSegment {
+                table: 4,
+                segment: 0xB2,
+            }),
+        ),
+    );
+    let drop = EditItem::DropSnapshot {
+        name: "month-end".into(),
+    };
+    layouts.insert(
+        "drop snapshot",
+        (vec![("name", string("month-end"))], payload(drop)),
+    );
+    let fields = vec![("count", le(2_u8, 4)), ("segments", words(&[0xB3_u8, 0xB4], 8))];
+    layouts.insert(
+        "purged",
+        (
+            fields,
+            payload(EditItem::Purged {
+                segments: vec![0xB3, 0xB4],
+            }),
+        ),
+    );
+}
+
+fn symbol_file(layouts: &mut Layouts) {
+    let header = SymbolFileHeader {
+        domain: "größe".into(),
+        database: 0xC1C2,
+    };
+    let mut fields = prelude(b"GAPLSYM\0");
+    fields.extend([
+        ("length", le(32_u8 + 4 + 7 + 8, 4)),
+        ("database", le(0xC1C2_u16, 16)),
+        ("domain", string("größe")),
+    ]);
+    layouts.insert("symbol header", (sealed(fields), header.encode()));
+
+    let (frame, chain) = encode_frame(0xC3, &["AAPL", "größe"], 0xC4C5);
+    assert_eq!(
+        frame[frame.len() - 8..],
+        chain.to_le_bytes(),
+        "the chain is the checksum"
+    );
+    let fields = vec![
+        ("first code", le(0xC3_u8, 4)),
+        ("count", le(2_u8, 4)),
+        ("text length", le(11_u8, 4)),
+        ("reserved", vec![0; 4]),
+        ("chain", le(0xC4C5_u16, 8)),
+        ("ends", words(&[4_u8, 11], 4)),
+        ("text", "AAPLgröße".as_bytes().to_vec()),
+    ];
+    layouts.insert("frame", (sealed(fields), frame));
+}
+
+fn segment(layouts: &mut Layouts) {
+    let header = vector_header();
+    let mut fields = prelude(b"GAPLCOL\0");
+    fields.extend([
+        ("kind", vec![header.kind.tag()]),
+        ("encoding", vec![header.encoding.tag()]),
+        ("column type", vec![10]),
+        ("reserved", vec![0]),
+        ("width", le(8_u8, 4)),
+        ("reserved", vec![0; 4]),
+        ("rows", le(header.rows, 8)),
+        ("body length", le(header.body_len, 8)),
+        ("body checksum", le(header.body_checksum, 8)),
+        ("segment", le(header.segment, 8)),
+    ]);
+    layouts.insert("vector header", (sealed(fields), header.encode().into()));
+
+    let meta = segment_meta();
+    let bytes = meta.encode();
+    let series = vec![("null series", vec![1]), ("codes", bitmap_bytes(&meta.series))];
+    let mut items = join(&item_fields(1, join(&series)));
+    let series_end = 72 + items.len();
+    layouts.insert("series", (series, bytes[72 + 8..series_end].to_vec()));
+    for column in &meta.columns {
+        items.extend(join(&item_fields(2, join(&column_fields(column)))));
+    }
+    let mut fields = prelude(b"GAPLSEG\0");
+    fields.extend([
+        ("column count", le(meta.columns.len() as u32, 4)),
+        ("length", le(bytes.len() as u64, 8)),
+        ("segment", le(meta.segment, 8)),
+        ("created at", meta.created_at.to_le_bytes().to_vec()),
+        ("rows", le(meta.rows, 8)),
+        ("min time", meta.min_time.to_le_bytes().to_vec()),
+        ("max time", meta.max_time.to_le_bytes().to_vec()),
+        ("time column", le(meta.time_column, 4)),
+        ("series column", le(meta.series_column.unwrap(), 4)),
+        ("items", items),
+    ]);
+    layouts.insert("segment header", (sealed(fields), bytes.clone()));
+
+    // The last column, from behind: its item is the file's last, its pages the item's end.
+    let last = meta.columns.last().unwrap();
+    let len = join(&column_fields(last)).len();
+    let column_bytes = bytes[bytes.len() - 8 - len..bytes.len() - 8].to_vec();
+    layouts.insert(
+        "statistics of a page",
+        (page_fields(&last.pages[1]), column_bytes[len - 64..].to_vec()),
+    );
+    layouts.insert("column chunk", (column_fields(last), column_bytes));
+    let parted = &meta.columns[1];
+    let attribute = attribute_fields(&parted.attributes[0]);
+    let end =
+        series_end + 16 + join(&column_fields(&meta.columns[0])).len() + join(&column_fields(parted)).len();
+    let at = end - parted.pages.len() * 64 - 4 - 17;
+    layouts.insert("attribute", (attribute, bytes[at..at + 17].to_vec()));
+}
+
+fn indexes(layouts: &mut Layouts) {
+    let fields = vec![
+        ("count", le(2_u8, 4)),
+        ("flags", le(1_u8, 4)),
+        ("keys", words(&[0xD1_u32, NULL_CODE], 8)),
+        ("starts", words(&[0_u8, 5, 9], 4)),
+    ];
+    layouts.insert(
+        "parted",
+        (fields, encode_parted(&[0xD1, u64::from(NULL_CODE)], &[0, 5, 9])),
+    );
+
+    let groups = [(0xD2, (0..3).collect()), (0xD3, (5..9).collect())];
+    let bitmaps = [bitmap_bytes(&groups[0].1), bitmap_bytes(&groups[1].1)];
+    let ends = [0, bitmaps[0].len() as u64, bitmaps.concat().len() as u64];
+    let fields = vec![
+        ("count", le(2_u8, 4)),
+        ("flags", le(0_u8, 4)),
+        ("keys", words(&[0xD2_u8, 0xD3], 8)),
+        ("ends", words(&ends, 8)),
+        ("bitmaps", bitmaps.concat()),
+    ];
+    layouts.insert("grouped", (fields, encode_grouped(&groups)));
+
+    let fields = vec![
+        ("count", le(2_u8, 4)),
+        ("flags", le(0_u8, 4)),
+        ("keys", words(&[0xD4_u8, 0xD5], 8)),
+        ("rows", words(&[8_u8, 6], 4)),
+    ];
+    layouts.insert("unique", (fields, encode_unique(&[(0xD5, 6), (0xD4, 8)])));
+}
+
+fn layouts() -> Layouts {
+    let mut layouts = Layouts::new();
+    small_files(&mut layouts);
+    manifest(&mut layouts);
+    symbol_file(&mut layouts);
+    segment(&mut layouts);
+    indexes(&mut layouts);
+    layouts
+}
+
+#[test]
+fn every_layout_on_the_page_is_what_the_encoder_writes() {
+    let (page, code) = (tables("layout"), layouts());
+    let names: BTreeSet<&str> = page.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        code.keys().copied().collect(),
+        "layouts on the page and in this test"
+    );
+    for (name, (fields, encoded)) in code {
+        assert_eq!(join(&fields), encoded, "{name}: fields and encoder");
+        check_layout(name, &page[name], &fields);
+    }
+}
+
+fn check_layout(name: &str, rows: &[Vec<String>], fields: &[Field]) {
+    let named: Vec<&str> = rows.iter().map(|row| row[2].as_str()).collect();
+    assert_eq!(
+        named,
+        fields.iter().map(|field| field.0).collect::<Vec<_>>(),
+        "{name}: fields"
+    );
+    let (mut at, mut is_fixed) = (0, true);
+    for (row, (field, bytes)) in rows.iter().zip(fields) {
+        // As long as all sizes before are constant, the page owes a number.
+        let offset = if is_fixed { at.to_string() } else { "-".to_owned() };
+        assert_eq!(row[0], offset, "{name}: offset of {field}");
+        match row[1].split_once(" x ") {
+            _ if row[1] == "n" => is_fixed = false,
+            _ if row[1] == "4 + n" => {
+                is_fixed = false;
+                assert_eq!(
+                    le(bytes.len() as u32 - 4, 4),
+                    bytes[..4],
+                    "{name}: length of {field}"
+                );
+            }
+            Some(("n", each)) => {
+                is_fixed = false;
+                let each: usize = each.parse().unwrap();
+                assert!(
+                    !bytes.is_empty() && bytes.len() % each == 0,
+                    "{name}: size of {field}"
+                );
+            }
+            _ => assert_eq!(row[1], bytes.len().to_string(), "{name}: size of {field}"),
+        }
+        at += bytes.len();
+    }
+}
+
+#[test]
+fn every_magic_on_the_page_is_the_one_written() {
+    let layouts = layouts();
+    let files = &tables("table")["files"];
+    let begins: BTreeSet<&str> = files.iter().map(|row| row[1].as_str()).collect();
+    let with_magic = layouts.iter().filter(|(_, (fields, _))| fields[0].0 == "magic");
+    assert_eq!(begins, with_magic.map(|(name, _)| *name).collect());
+    for row in files {
+        let magic = row[2].trim_matches('`').replace("\\0", "\0");
+        assert_eq!(layouts[row[1].as_str()].1[..8], *magic.as_bytes(), "{}", row[0]);
+        let table = &tables("layout")[&row[1]];
+        assert_eq!(table[0][3], row[2], "magic in the layout of {}", row[1]);
+    }
+}
+
+#[test]
+fn every_tag_of_an_item_on_the_page_is_the_one_written() {
+    use manifest::tag;
+    let tags = [
+        (tag::COUNTERS, "COUNTERS"),
+        (tag::TABLE, "TABLE"),
+        (tag::SEGMENT, "SEGMENT"),
+        (tag::REMOVED_SEGMENT, "REMOVED_SEGMENT"),
+        (tag::DOMAIN, "DOMAIN"),
+        (tag::SNAPSHOT, "SNAPSHOT"),
+        (tag::DROP_TABLE, "DROP_TABLE"),
+        (tag::REMOVE_SEGMENT, "REMOVE_SEGMENT"),
+        (tag::DROP_SNAPSHOT, "DROP_SNAPSHOT"),
+        (tag::PURGED, "PURGED"),
+    ];
+    assert_tags("record tags", &tags);
+    for (item, row) in edit_items().iter().zip([2, 7, 3, 8, 5, 6, 9, 10]) {
+        assert_eq!(item.tag(), row);
+        assert_eq!(
+            items_of(&encode_record(1, 2, &RecordBody::Edit(vec![item.clone()])))[0],
+            row as u8
+        );
+    }
+    assert_tags(
+        "segment tags",
+        &[(segment::ITEM_SERIES, "SERIES"), (segment::ITEM_COLUMN, "COLUMN")],
+    );
+}
+
+fn assert_tags(table: &str, tags: &[(u16, &str)]) {
+    let tables = tables("table");
+    let page = tables[table]
+        .iter()
+        .map(|row| (row[0].parse().unwrap(), row[1].as_str()));
+    assert_eq!(page.collect::<Vec<(u16, &str)>>(), tags, "{table}");
+    for row in &tables[table] {
+        assert!(
+            self::tables("layout").contains_key(&row[2]),
+            "{table}: the layout of {}",
+            row[2]
+        );
+    }
+}
+
+#[test]
+fn every_closed_set_on_the_page_is_complete_and_right() {
+    fn rows<T: std::fmt::Debug + Copy>(set: &str, all: &[T], tag: fn(T) -> u8) -> Vec<Vec<String>> {
+        all.iter()
+            .map(|&value| vec![set.to_owned(), tag(value).to_string(), format!("{value:?}")])
+            .collect()
+    }
+    let code = [
+        rows("TimeUnit", TimeUnit::ALL, TimeUnit::tag),
+        rows("VectorKind", VectorKind::ALL, VectorKind::tag),
+        rows("Encoding", Encoding::ALL, Encoding::tag),
+        rows("AttributeKind", AttributeKind::ALL, AttributeKind::tag),
+        rows("PartitionUnit", PartitionUnit::ALL, PartitionUnit::tag),
+        rows("Keep", Keep::ALL, Keep::tag),
+    ];
+    assert_eq!(tables("table")["sets"], code.concat());
+}
+
+#[test]
+fn every_column_type_on_the_page_is_complete_and_right() {
+    let mut code = BTreeMap::new();
+    for column_type in column_types() {
+        let name = match &column_type {
+            ColumnType::FixedList { .. } => "fixed list".to_owned(),
+            other => other.name().split('(').next().unwrap().to_owned(),
+        };
+        code.entry(column_type.tag())
+            .or_insert_with(Vec::new)
+            .push((name, column_type));
+    }
+    let page = &tables("table")["column types"];
+    assert_eq!(page.len(), code.len());
+    for (row, (tag, types)) in page.iter().zip(code) {
+        for (name, column_type) in types {
+            assert_eq!(
+                (row[0].as_str(), row[1].as_str()),
+                (tag.to_string().as_str(), name.as_str())
+            );
+            let has_parameters = type_bytes(&column_type).len() > 1;
+            assert_eq!(row[2] != "none", has_parameters, "parameters of {name}");
+            match column_type.value_width() {
+                Some(width) if row[3].parse::<usize>().is_ok() => {
+                    assert_eq!(row[3], width.to_string())
+                }
+                Some(_) => assert!(["time", "fixed list"].contains(&name.as_str()), "{name}"),
+                None => assert!(["variable", "1 bit"].contains(&row[3].as_str()), "{name}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_numbers_in_the_prose_are_the_constants() {
+    let version = format!("version {FORMAT_MAJOR}.{FORMAT_MINOR}");
+    assert!(PAGE.lines().next().unwrap().ends_with(&version));
+    assert!(PAGE.contains(&format!("now {FORMAT_MAJOR}.{FORMAT_MINOR}.")));
+    assert!(PAGE.contains(&format!("1 to {} bytes", names::FILE_NAME_LEN_MAX)));
+    assert!(PAGE.contains(&format!("`{NULL_CODE:#X}`").replace("0X", "0x")));
+    assert!(PAGE.contains("one page per 65,536 rows") && PAGE_ROWS == 65_536);
+    assert!(PAGE.contains("below 2^31") && segment::SEGMENT_ROWS_MAX == (1 << 31) - 1);
+    assert!(PAGE.contains("A length below 32") && manifest::RECORD_LEN_MIN == 32);
+    assert!(PAGE.contains("at most 16 MiB") && types::FIXED_LIST_BYTES_MAX == 16 << 20);
+    assert!(PAGE.contains("at most 1 GiB") && symbols::FRAME_TEXT_MAX == 1 << 30);
+    assert!(PAGE.contains("`s-` and 1 to 62 of"));
+}
