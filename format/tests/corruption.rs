@@ -139,6 +139,7 @@ fn structures() -> Vec<Structure> {
             Tail {
                 log: 7,
                 committed_len: 8,
+                suspect: false,
             }
             .encode()
             .to_vec(),

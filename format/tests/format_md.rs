@@ -249,11 +249,12 @@ fn small_files(layouts: &mut Layouts) {
     let tail = Tail {
         log: 0x71,
         committed_len: 0x7273,
+        suspect: true,
     };
     let fields = vec![
         ("magic", b"GAPLTAIL".to_vec()),
         ("log", le(0x71_u8, 8)),
-        ("committed length", le(0x7273_u16, 8)),
+        ("committed length", le(0x8000_0000_0000_7273_u64, 8)),
     ];
     layouts.insert("tail", (sealed(fields), tail.encode().into()));
 

@@ -30,6 +30,18 @@ impl Chunk {
         }
     }
 
+    /// Keeps the first rows and gives the rest.
+    pub(crate) fn split_off(&mut self, rows: usize) -> Self {
+        match self {
+            Self::Slice(piece) => {
+                let rest = piece.slice(rows..piece.rows.len());
+                *piece = piece.slice(0..rows);
+                Self::Slice(rest)
+            }
+            Self::Picks(pieces, picks) => Self::Picks(pieces.clone(), picks.split_off(rows)),
+        }
+    }
+
     /// The first rows.
     pub(crate) fn truncate(&mut self, rows: usize) {
         match self {

@@ -182,7 +182,11 @@ impl Batches {
                 Some(chunk) => Some(chunk),
                 None => self.next_chunk()?,
             };
-            let Some(chunk) = next else { break };
+            let Some(mut chunk) = next else { break };
+            if chunk.len() > limit && batch.is_empty() {
+                self.held_back = Some(chunk.split_off(limit)); // More rows of one time than a batch holds.
+                return Ok(Some(vec![chunk]));
+            }
             let len = chunk.len();
             if let (Some(Chunk::Slice(last)), Chunk::Slice(piece)) = (batch.last_mut(), &chunk)
                 && last.joins(piece)

@@ -15,7 +15,6 @@ use crate::io::{RelPath, Storage};
 #[derive(Debug)]
 pub(crate) struct Vector {
     path: RelPath,
-    header: VectorHeader,
     buffer: Buffer,
     verified: Box<[AtomicU64]>,
 }
@@ -71,11 +70,6 @@ impl Vector {
     /// The file's path.
     pub(crate) fn path(&self) -> &RelPath {
         &self.path
-    }
-
-    /// The file's header.
-    pub(crate) fn header(&self) -> &VectorHeader {
-        &self.header
     }
 
     /// The body, in the map.

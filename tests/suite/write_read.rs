@@ -1,0 +1,84 @@
+//! What is written is read: order, partitions, types, zero-copy.
+
+use gapless::scan::Order;
+use gapless::{ErrorKind, PartitionUnit, WriteOptions};
+
+use crate::common::{DAY, HOUR, Row, batch, rows, scratch, spec};
+
+fn row(ts: i64, sym: &str, id: i64) -> Row {
+    Row {
+        ts,
+        sym: Some(sym.to_owned()),
+        price: Some(id as f64),
+        id,
+    }
+}
+
+#[test]
+fn rows_come_back_by_series_and_time_across_day_and_hour_partitions() {
+    let (_directory, db) = scratch();
+    let table = db.create_table(&spec("trade")).expect("a new table");
+    let day = vec![
+        row(DAY + 5, "B", 0),
+        row(DAY + 1, "A", 1),
+        row(5, "B", 2),
+        row(-DAY, "A", 3),
+    ];
+    table.write([batch(&day)]).expect("rows of three days");
+    let hours = WriteOptions {
+        partition: Some(PartitionUnit::Hour),
+        ..WriteOptions::default()
+    };
+    let late = vec![
+        row(DAY + 3 * HOUR, "A", 4),
+        row(DAY + 1, "A", 5),
+        row(DAY + 3, "B", 6),
+    ];
+    table
+        .write_with([Ok::<_, gapless::Error>(batch(&late))], &hours)
+        .expect("rows of two hours");
+    let ids = |order| -> Vec<i64> {
+        rows(
+            &table
+                .scan()
+                .expect("a scan")
+                .order(order)
+                .collect()
+                .expect("rows"),
+        )
+        .iter()
+        .map(|row| row.id)
+        .collect()
+    };
+    assert_eq!(ids(Order::Series), [3, 1, 5, 4, 2, 6, 0]);
+    assert_eq!(ids(Order::Time), [3, 2, 1, 5, 6, 0, 4]);
+    let state = db
+        .version()
+        .expect("a version")
+        .table("trade")
+        .expect("the table")
+        .clone();
+    let units: Vec<_> = state.partitions().iter().map(|(key, _)| key.path()).collect();
+    assert_eq!(
+        units,
+        [
+            "1969-12-31",
+            "1970-01-01",
+            "1970-01-02",
+            "1970-01-02/00",
+            "1970-01-02/03"
+        ]
+    );
+}
+
+#[test]
+fn a_table_without_a_time_column_is_refused_with_the_columns_it_has() {
+    let (_directory, db) = scratch();
+    let spec = gapless::TableSpec::new("t", crate::common::schema().as_ref().clone());
+    let error = db.create_table(&spec).expect_err("no time column");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(
+        error.to_string().contains("\"ts\", \"sym\", \"price\", \"id\""),
+        "{error}"
+    );
+}
