@@ -1,0 +1,58 @@
+//! The verbs, one file each: `struct Args`, and `run(args, &mut Output) -> Result<ExitCode, CliError>`.
+//!
+//! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
+
+mod head;
+mod import;
+mod info;
+mod ls;
+mod schema;
+mod snapshot;
+mod symbols;
+mod tail;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::error::CliError;
+use crate::output::Output;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Import CSV, JSON lines, Parquet or Arrow files into a table, as one atomic commit.
+    Import(Box<import::Args>),
+    /// Show what a database holds: tables, time ranges, sizes, symbol domains, snapshots.
+    Info(info::Args),
+    /// List the tables of a database, or the partitions of a table.
+    Ls(ls::Args),
+    /// Show the columns of a table: types, attributes, symbol domains.
+    Schema(schema::Args),
+    /// Print the first rows of a table.
+    Head(head::Args),
+    /// Print the last rows of a table.
+    Tail(tail::Args),
+    // dump and check plug in here: `Dump(dump::Args)`, `Check(check::Args)`.
+    /// List symbol domains, or the symbols of one with their codes.
+    Symbols(symbols::Args),
+    /// Name the present version of a database, to read it later with --as-of.
+    Snapshot(snapshot::Args),
+}
+
+impl Command {
+    /// Does it. The exit code is 0 unless the verb says otherwise.
+    pub(crate) fn run(self, output: &mut Output) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Import(args) => import::run(*args, output),
+            Self::Info(args) => info::run(args, output),
+            Self::Ls(args) => ls::run(args, output),
+            Self::Schema(args) => schema::run(args, output),
+            Self::Head(args) => head::run(args, output),
+            Self::Tail(args) => tail::run(args, output),
+            // `Self::Dump(args) => dump::run(args, output)`, `Self::Check(args) => check::run(args, output)`.
+            Self::Symbols(args) => symbols::run(args, output),
+            Self::Snapshot(args) => snapshot::run(args, output),
+        }
+    }
+}
