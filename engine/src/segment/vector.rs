@@ -61,7 +61,6 @@ impl Vector {
         let verified = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         Ok(Self {
             path,
-            header,
             buffer,
             verified,
         })

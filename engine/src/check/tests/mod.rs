@@ -1,1 +1,7 @@
-//! Tests of the check.
+//! The check, on databases that were damaged on purpose.
+//!
+//! What shows here when it breaks: a byte that changes without a finding, a finding on a sound database, a panic.
+
+mod findings;
+mod fixture;
+mod flips;
