@@ -23,6 +23,8 @@ mod section;
 mod segment;
 mod state;
 mod symbols;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod values;
 

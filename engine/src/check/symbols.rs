@@ -94,6 +94,7 @@ fn check_domain(
         true
     });
     let committed = Boundary::of(meta);
+    let damaged = matches!(&walked, Err(stop) if stop.at < committed.len);
     match walked {
         // Damage where a commit has been, or the end of the file before it.
         Err(stop) if stop.at < committed.len => sink.add(stop.finding(&path)),
@@ -110,7 +111,9 @@ fn check_domain(
         ),
         Ok(()) => {}
     }
-    check_boundaries(&path, &boundaries, committed, kept, sink);
+    if !damaged {
+        check_boundaries(&path, &boundaries, committed, kept, sink);
+    }
     check_twice(source, &*file, &path, start, hashes, sink);
 }
 
@@ -218,7 +221,7 @@ fn check_boundaries(
 ) {
     let last = boundaries.last().copied();
     let reached = last.map_or(0, |last| last.len);
-    if reached < committed.len && sink.len() == 0 {
+    if reached < committed.len {
         let message = format!(
             "the file ends with {} symbols at byte {reached}, committed were {} up to byte {}: it was cut; restore it \
              from a copy",

@@ -254,3 +254,19 @@ fn the_check_runs_beside_writers_and_leaves_no_pin() {
     let pins = storage.list(&RelPath::new("readers").expect("sound")).expect("a directory");
     assert!(pins.is_empty(), "{pins:?}");
 }
+
+/// Once told only for the first domain: the cut falls between two frames, where every frame left is sound.
+#[test]
+fn a_symbol_file_cut_between_two_frames_is_an_error_in_every_domain() {
+    let storage = fixture::database();
+    for name in ["symbols/sym.sym", "symbols/venues.sym"] {
+        let path = RelPath::new(name).expect("sound");
+        let bytes = storage.read(&path, u64::MAX).expect("a file");
+        let (_, header) = gapless_format::SymbolFileHeader::decode(&bytes).expect("sound");
+        put(&storage, &path, &bytes[..header]);
+        let report = run(&storage);
+        let found = report.findings.iter().find(|f| f.file.as_deref() == Some(name));
+        assert_eq!(found.map(|f| (f.kind, f.severity)), Some((FindingKind::Symbols, Severity::Error)));
+        put(&storage, &path, &bytes);
+    }
+}
