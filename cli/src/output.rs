@@ -3,8 +3,10 @@
 //! - A reader that has gone (`| head`) is not an error: what comes later is dropped, and the work is finished.
 //! - Everything is buffered; whoever is about to work for long flushes before.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -38,6 +40,18 @@ impl Output {
             closed: false,
             sink: Box::new(std::io::sink()),
         }
+    }
+
+    /// Text that is collected, formed as it would be here.
+    pub(crate) fn collecting(&self) -> (Self, Rc<RefCell<Vec<u8>>>) {
+        let text = Rc::new(RefCell::new(Vec::new()));
+        let output = Self {
+            json: false,
+            terminal: self.terminal,
+            closed: false,
+            sink: Box::new(Collector(Rc::clone(&text))),
+        };
+        (output, text)
     }
 
     /// Whether a JSON document is wanted.
@@ -94,5 +108,19 @@ impl Output {
             }
             result => result.map_err(|error| CliError::io("cannot write to standard output", &error)),
         }
+    }
+}
+
+/// Writes into memory.
+struct Collector(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Collector {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -15,9 +15,11 @@ use crate::render::{bytes, count, plural, seconds};
 
 /// What to check.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapless check market.db\n  gapless check market.db --table trade\n  \
+#[command(
+    after_help = "Examples:\n  gapless check market.db\n  gapless check market.db --table trade\n  \
                         gapless check market.db --json | jq '.findings[] | select(.severity == \"error\")'\n\n\
-                        Exit code: 0 when there is nothing but notes, 1 when there are warnings or errors.")]
+                        Exit code: 0 when there is nothing but notes, 1 when there are warnings or errors."
+)]
 pub(crate) struct Args {
     /// The database's directory. It may be too damaged to open.
     #[arg(value_name = "DB")]

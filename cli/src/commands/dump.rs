@@ -101,13 +101,9 @@ fn directory(args: &Args) -> Result<Section, CliError> {
         page: args.page,
     });
     Ok(match &args.table {
-        Some(table) if args.segment.is_some() || choice.is_some() => dump::segments(
-            &disk,
-            table,
-            partition,
-            args.segment.as_deref(),
-            choice.as_ref(),
-        ),
+        Some(table) if args.segment.is_some() || choice.is_some() => {
+            dump::segments(&disk, table, partition, args.segment.as_deref(), choice.as_ref())
+        }
         table => dump::database(&disk, table.as_deref(), partition),
     })
 }

@@ -13,8 +13,10 @@ use crate::render::{Align, Grid, bytes, count, instant, instant_iso};
 
 /// What to list.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapless ls market.db\n  gapless ls market.db trade\n  \
-                        gapless ls market.db trade --json | jq '.partitions[].rows'")]
+#[command(
+    after_help = "Examples:\n  gapless ls market.db\n  gapless ls market.db trade\n  \
+                        gapless ls market.db trade --json | jq '.partitions[].rows'"
+)]
 pub(crate) struct Args {
     /// The database's directory.
     #[arg(value_name = "DB")]
@@ -120,8 +122,16 @@ fn partitions(database: &Database, table: &str, output: &mut Output) -> Result<(
         .partitions()
         .into_iter()
         .map(|(key, segments)| {
-            let first = segments.iter().map(|segment| segment.min_time).min().unwrap_or_default();
-            let last = segments.iter().map(|segment| segment.max_time).max().unwrap_or_default();
+            let first = segments
+                .iter()
+                .map(|segment| segment.min_time)
+                .min()
+                .unwrap_or_default();
+            let last = segments
+                .iter()
+                .map(|segment| segment.max_time)
+                .max()
+                .unwrap_or_default();
             PartitionLine {
                 partition: key.path(),
                 unit: key.unit.name(),

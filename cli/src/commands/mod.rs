@@ -3,7 +3,9 @@
 //! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
 
 mod check;
+mod demo;
 mod dump;
+mod export;
 mod head;
 mod import;
 mod info;
@@ -23,8 +25,12 @@ use crate::output::Output;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the main job on real data, in a temporary directory, step by step.
+    Demo(demo::Args),
     /// Import CSV, JSON lines, Parquet or Arrow files into a table, as one atomic commit.
     Import(Box<import::Args>),
+    /// Export rows to Parquet, CSV, JSON lines or Arrow files.
+    Export(export::Args),
     /// Show what a database holds: tables, time ranges, sizes, symbol domains, snapshots.
     Info(info::Args),
     /// List the tables of a database, or the partitions of a table.
@@ -49,7 +55,9 @@ impl Command {
     /// Does it. The exit code is 0 unless the verb says otherwise.
     pub(crate) fn run(self, output: &mut Output) -> Result<ExitCode, CliError> {
         match self {
+            Self::Demo(args) => demo::run(args, output),
             Self::Import(args) => import::run(*args, output),
+            Self::Export(args) => export::run(args, output),
             Self::Info(args) => info::run(args, output),
             Self::Ls(args) => ls::run(args, output),
             Self::Schema(args) => schema::run(args, output),

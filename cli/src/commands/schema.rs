@@ -67,7 +67,11 @@ fn describe(meta: &TableMeta) -> Schema {
         partition: meta.partition_unit.name(),
         keep: meta.keep.name(),
         key: meta.key.iter().copied().filter_map(column_name).collect(),
-        columns: meta.columns.iter().map(|column| describe_column(meta, column)).collect(),
+        columns: meta
+            .columns
+            .iter()
+            .map(|column| describe_column(meta, column))
+            .collect(),
     }
 }
 
@@ -101,10 +105,16 @@ fn print(schema: &Schema, output: &mut Output) -> Result<(), CliError> {
         schema.table, schema.time, schema.partition
     ))?;
     if !schema.key.is_empty() {
-        output.line(format!("keeps the {} row of each {}", schema.keep, schema.key.join(", ")))?;
+        output.line(format!(
+            "keeps the {} row of each {}",
+            schema.keep,
+            schema.key.join(", ")
+        ))?;
     }
     output.line("")?;
-    let mut grid = Grid::new(["column", "type", "null", "attributes", "symbol domain", "role"].map(|name| (name, Align::Left)));
+    let mut grid = Grid::new(
+        ["column", "type", "null", "attributes", "symbol domain", "role"].map(|name| (name, Align::Left)),
+    );
     for column in &schema.columns {
         grid.row([
             column.name.clone(),

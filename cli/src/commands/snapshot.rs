@@ -12,8 +12,10 @@ use crate::render::{Align, Grid};
 
 /// What to do with snapshots.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapless snapshot market.db create month-end\n  gapless snapshot market.db list\n  \
-                        gapless head market.db trade --as-of month-end\n  gapless snapshot market.db drop month-end")]
+#[command(
+    after_help = "Examples:\n  gapless snapshot market.db create month-end\n  gapless snapshot market.db list\n  \
+                        gapless head market.db trade --as-of month-end\n  gapless snapshot market.db drop month-end"
+)]
 pub(crate) struct Args {
     /// The database's directory.
     #[arg(value_name = "DB")]

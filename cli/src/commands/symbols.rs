@@ -13,8 +13,10 @@ use crate::render::{Align, Grid, bytes, count};
 
 /// Which symbols.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapless symbols market.db\n  gapless symbols market.db sym --limit 20\n  \
-                        gapless symbols market.db sym --find AAP")]
+#[command(
+    after_help = "Examples:\n  gapless symbols market.db\n  gapless symbols market.db sym --limit 20\n  \
+                        gapless symbols market.db sym --find AAP"
+)]
 pub(crate) struct Args {
     /// The database's directory.
     #[arg(value_name = "DB")]
@@ -82,7 +84,9 @@ fn domains(database: &Database, output: &mut Output) -> Result<(), CliError> {
         })
         .collect();
     if output.is_json() {
-        return output.json(&Domains { symbol_domains: lines });
+        return output.json(&Domains {
+            symbol_domains: lines,
+        });
     }
     if lines.is_empty() {
         return output.line("no symbol domains");

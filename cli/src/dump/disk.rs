@@ -116,7 +116,10 @@ impl Open {
             .map_err(failed)?;
         match bytes.len() as u64 == len {
             true => Ok(bytes),
-            false => Err(format!("the file ended at byte {}", range.start + bytes.len() as u64)),
+            false => Err(format!(
+                "the file ended at byte {}",
+                range.start + bytes.len() as u64
+            )),
         }
     }
 

@@ -10,8 +10,8 @@ use gapless_format::segment::SEGMENT_MAGIC;
 use gapless_format::symbols::SYMBOL_MAGIC;
 use gapless_format::vector::VECTOR_MAGIC;
 use gapless_format::{
-    ColumnType, Current, HEADER_LEN, Identity, Number, Pin, SegmentMeta,
-    SymbolFileHeader, Tail, VectorHeader, VectorKind,
+    ColumnType, Current, HEADER_LEN, Identity, Number, Pin, SegmentMeta, SymbolFileHeader, Tail,
+    VectorHeader, VectorKind,
 };
 use serde_json::Value;
 
@@ -106,10 +106,18 @@ pub(crate) fn file(path: &Path, rows: usize) -> Section {
     };
     let checked = match magic {
         VECTOR_MAGIC => vector(&mut open, &head, rows, &mut section),
-        IDENTITY_MAGIC => small("identity", IDENTITY, &head, &mut section, || Identity::decode(&head).map(drop)),
-        CURRENT_MAGIC => small("current log", MARK, &head, &mut section, || Current::decode(&head).map(drop)),
-        TAIL_MAGIC => small("commit tail", MARK, &head, &mut section, || Tail::decode(&head).map(drop)),
-        PIN_MAGIC => small("reader pin", MARK, &head, &mut section, || Pin::decode(&head).map(drop)),
+        IDENTITY_MAGIC => small("identity", IDENTITY, &head, &mut section, || {
+            Identity::decode(&head).map(drop)
+        }),
+        CURRENT_MAGIC => small("current log", MARK, &head, &mut section, || {
+            Current::decode(&head).map(drop)
+        }),
+        TAIL_MAGIC => small("commit tail", MARK, &head, &mut section, || {
+            Tail::decode(&head).map(drop)
+        }),
+        PIN_MAGIC => small("reader pin", MARK, &head, &mut section, || {
+            Pin::decode(&head).map(drop)
+        }),
         LOG_MAGIC => {
             fields("manifest log", LOG, &head, &mut section);
             whole(&mut open).map(|bytes| section.push(records::log("records", &bytes)))
@@ -159,7 +167,13 @@ fn fields(what: &'static str, layout: &[Field], head: &[u8], section: &mut Secti
     section.field("kind", what);
     let mut header = Section::new("header");
     header.columns(["offset", "bytes", "field", "value", "hex"]);
-    header.row([0.into(), 8.into(), "magic".into(), ascii(head.get(..8)), Value::Null]);
+    header.row([
+        0.into(),
+        8.into(),
+        "magic".into(),
+        ascii(head.get(..8)),
+        Value::Null,
+    ]);
     for (name, offset, len) in layout {
         let Some(bytes) = head.get(*offset..offset + len) else {
             continue;
@@ -200,13 +214,17 @@ fn vector(open: &mut disk::Open, head: &[u8], rows: usize, section: &mut Section
     if header.kind.is_index() {
         let len = open.len;
         let body = open.range(HEADER_LEN as u64..len)?;
-        header.check_index_body(&body).map_err(|error| error.to_string())?;
+        header
+            .check_index_body(&body)
+            .map_err(|error| error.to_string())?;
         section.field("body", "its checksum is right");
         return Ok(());
     }
     let mut values = Section::new("values");
     values.columns(["at", "value"]);
-    let end = open.len.min(HEADER_LEN as u64 + rows as u64 * u64::from(header.width.max(1)));
+    let end = open
+        .len
+        .min(HEADER_LEN as u64 + rows as u64 * u64::from(header.width.max(1)));
     let body = open.range(HEADER_LEN as u64..end)?;
     let count = usize::try_from(header.rows).unwrap_or(usize::MAX).min(rows);
     match shape(&header) {

@@ -88,7 +88,9 @@ fn rows(section: &mut Section, record: Placed) {
             let domains = checkpoint.domains.into_iter().map(EditItem::GrowDomain);
             items.extend(domains.map(|item| edit(&item)));
             let snapshots = checkpoint.snapshots.iter();
-            items.extend(snapshots.map(|kept| ("snapshot", format!("{:?} of version {}", kept.name, kept.version))));
+            items.extend(
+                snapshots.map(|kept| ("snapshot", format!("{:?} of version {}", kept.name, kept.version))),
+            );
             items
         }
     };

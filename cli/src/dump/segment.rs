@@ -1,7 +1,9 @@
 //! One segment: its description, its columns with their attributes, its pages and whether they are whole.
 
 use gapless_format::page::page_rows;
-use gapless_format::{AttributeKind, Bound, ColumnMeta, HEADER_LEN, PAGE_ROWS, SegmentMeta, VectorHeader, VectorKind};
+use gapless_format::{
+    AttributeKind, Bound, ColumnMeta, HEADER_LEN, PAGE_ROWS, SegmentMeta, VectorHeader, VectorKind,
+};
 use serde_json::Value;
 
 use super::disk::Disk;
@@ -286,7 +288,10 @@ fn column_values(disk: &Disk, path: &str, meta: &SegmentMeta, choice: &ColumnCho
             Err(error) => values.error(error),
             Ok(bytes) => {
                 if !bytes.damaged.is_empty() {
-                    values.error(format!("page {page}: {} damaged, values as they stand", bytes.damaged.join(", ")));
+                    values.error(format!(
+                        "page {page}: {} damaged, values as they stand",
+                        bytes.damaged.join(", ")
+                    ));
                 }
                 for row in row..rows.end.min(end) {
                     let at = usize::try_from(row - rows.start).unwrap_or_default();

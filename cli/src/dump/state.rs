@@ -85,17 +85,15 @@ pub(super) fn load(disk: &Disk) -> (Option<State>, Vec<String>) {
         return (None, errors);
     };
     let mut state: Option<State> = None;
-    let outcome = disk
-        .read(&path)
-        .and_then(|bytes| {
-            walk(&bytes, |record| {
-                let state = state.get_or_insert_default();
-                state.version = record.version;
-                state.committed_at = record.committed_at;
-                state.apply(record.body);
-            })
-            .map_err(|error| format!("{path}: {error}"))
-        });
+    let outcome = disk.read(&path).and_then(|bytes| {
+        walk(&bytes, |record| {
+            let state = state.get_or_insert_default();
+            state.version = record.version;
+            state.committed_at = record.committed_at;
+            state.apply(record.body);
+        })
+        .map_err(|error| format!("{path}: {error}"))
+    });
     errors.extend(outcome.err());
     (state, errors)
 }
@@ -104,13 +102,19 @@ impl State {
     fn apply(&mut self, body: RecordBody) {
         match body {
             RecordBody::Checkpoint(checkpoint) => {
-                self.tables = checkpoint.tables.into_iter().map(|table| (table.table, table)).collect();
+                self.tables = checkpoint
+                    .tables
+                    .into_iter()
+                    .map(|table| (table.table, table))
+                    .collect();
                 let segments = checkpoint.segments.into_iter();
                 self.segments = segments.map(|segment| (segment.segment, segment)).collect();
                 let domains = checkpoint.domains.into_iter();
                 self.domains = domains.map(|domain| (domain.domain.clone(), domain)).collect();
                 let snapshots = checkpoint.snapshots.into_iter();
-                self.snapshots = snapshots.map(|snapshot| (snapshot.name, snapshot.version)).collect();
+                self.snapshots = snapshots
+                    .map(|snapshot| (snapshot.name, snapshot.version))
+                    .collect();
                 self.removed = checkpoint.removed.len();
             }
             RecordBody::Edit(items) => items.into_iter().for_each(|item| self.edit(item)),

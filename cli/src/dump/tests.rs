@@ -4,25 +4,60 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, ListArray, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, ListArray, RecordBatch, StringArray, TimestampNanosecondArray,
+};
 use gapless::{AttributeKind, Database, TableSpec};
 
 use super::*;
 
 fn database(path: &Path) {
-    let db = Database::builder(path).without_sync().open().expect("a new database");
+    let db = Database::builder(path)
+        .without_sync()
+        .open()
+        .expect("a new database");
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("ts", Arc::new(TimestampNanosecondArray::from_iter_values((0..9).map(|i| i * 20_000_000_000_000)))),
-        ("sym", Arc::new(StringArray::from_iter((0..9).map(|i| (i != 4).then_some(["A", "B"][i % 2]))))),
-        ("price", Arc::new(Float64Array::from_iter((0..9).map(|i| (i != 3).then_some(f64::from(i)))))),
-        ("flag", Arc::new(BooleanArray::from_iter((0..9).map(|i| Some(i % 2 == 0))))),
-        ("note", Arc::new(StringArray::from_iter_values((0..9).map(|i| format!("n{i}é"))))),
-        ("list", Arc::new(ListArray::from_iter_primitive::<arrow_array::types::Int32Type, _, _>(
-            (0..9).map(|i| Some((0..i % 3).map(Some).collect::<Vec<_>>())),
-        ))),
+        (
+            "ts",
+            Arc::new(TimestampNanosecondArray::from_iter_values(
+                (0..9).map(|i| i * 20_000_000_000_000),
+            )),
+        ),
+        (
+            "sym",
+            Arc::new(StringArray::from_iter(
+                (0..9).map(|i| (i != 4).then_some(["A", "B"][i % 2])),
+            )),
+        ),
+        (
+            "price",
+            Arc::new(Float64Array::from_iter(
+                (0..9).map(|i| (i != 3).then_some(f64::from(i))),
+            )),
+        ),
+        (
+            "flag",
+            Arc::new(BooleanArray::from_iter((0..9).map(|i| Some(i % 2 == 0)))),
+        ),
+        (
+            "note",
+            Arc::new(StringArray::from_iter_values((0..9).map(|i| format!("n{i}é")))),
+        ),
+        (
+            "list",
+            Arc::new(ListArray::from_iter_primitive::<
+                arrow_array::types::Int32Type,
+                _,
+                _,
+            >(
+                (0..9).map(|i| Some((0..i % 3).map(Some).collect::<Vec<_>>()))
+            )),
+        ),
     ];
     let batch = RecordBatch::try_from_iter_with_nullable(
-        columns.into_iter().map(|(name, array)| (name, array, name != "ts")),
+        columns
+            .into_iter()
+            .map(|(name, array)| (name, array, name != "ts")),
     )
     .expect("columns of one length");
     let spec = TableSpec::new("trade", batch.schema().as_ref().clone())
@@ -68,7 +103,9 @@ fn dump_all(root: &Path, changed: &Path) -> bool {
     for section in sections {
         has_errors |= section.has_errors();
         assert!(section.json().is_object());
-        section.print(&mut crate::output::Output::nowhere()).expect("nowhere takes it");
+        section
+            .print(&mut crate::output::Output::nowhere())
+            .expect("nowhere takes it");
     }
     has_errors
 }
@@ -84,7 +121,10 @@ fn a_dump_of_a_broken_database_says_so_and_never_panics() {
     database(&root);
     let mut all = Vec::new();
     files(&root, &mut all);
-    assert!(all.iter().all(|path| !dump_all(&root, path) || fs::metadata(path).is_ok_and(|m| m.len() == 0)));
+    assert!(
+        all.iter()
+            .all(|path| !dump_all(&root, path) || fs::metadata(path).is_ok_and(|m| m.len() == 0))
+    );
     let (mut tried, mut told) = (0, 0);
     for (at, path) in all.iter().enumerate() {
         let bytes = fs::read(path).expect("a file");
@@ -120,7 +160,12 @@ fn a_symbolic_link_is_told_and_not_followed() {
     fs::remove_file(root.join("manifest/CURRENT")).expect("it is there");
     std::os::unix::fs::symlink(&secret, root.join("manifest/CURRENT")).expect("a link");
     let section = database_section(&Disk::new(&root));
-    assert!(section.json().to_string().contains("symbolic link, which is not followed"));
+    assert!(
+        section
+            .json()
+            .to_string()
+            .contains("symbolic link, which is not followed")
+    );
 }
 
 #[test]
@@ -134,7 +179,13 @@ fn values_are_shown_with_nulls_and_symbols_as_text() {
         page: 0,
     };
     let shown = |name: &str| {
-        let section = segments(&Disk::new(&root), "trade", Some("1970-01-01"), None, Some(&choice(name)));
+        let section = segments(
+            &Disk::new(&root),
+            "trade",
+            Some("1970-01-01"),
+            None,
+            Some(&choice(name)),
+        );
         assert!(!section.has_errors(), "{}", section.json());
         section.json()["sections"][0]["sections"][1]["rows"].clone()
     };

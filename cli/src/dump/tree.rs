@@ -71,7 +71,9 @@ fn found(disk: &Disk, section: &mut Section) -> Vec<Place> {
         }
     };
     for table in list("tables") {
-        let Some(name) = decode_file_name(&table) else { continue };
+        let Some(name) = decode_file_name(&table) else {
+            continue;
+        };
         let mut partitions: Vec<String> = Vec::new();
         for outer in list(&format!("tables/{table}")) {
             if PartitionKey::parse(&outer).is_none() {
@@ -85,12 +87,17 @@ fn found(disk: &Disk, section: &mut Section) -> Vec<Place> {
         partitions.sort_unstable();
         for partition in partitions {
             let segments = list(&format!("tables/{table}/{partition}"));
-            places.extend(segments.into_iter().filter(|name| name.starts_with("s-")).map(|directory| Place {
-                table: name.clone(),
-                partition: partition.clone(),
-                directory,
-                reference: None,
-            }));
+            places.extend(
+                segments
+                    .into_iter()
+                    .filter(|name| name.starts_with("s-"))
+                    .map(|directory| Place {
+                        table: name.clone(),
+                        partition: partition.clone(),
+                        directory,
+                        reference: None,
+                    }),
+            );
         }
     }
     places
@@ -219,9 +226,15 @@ fn one_table(disk: &Disk, name: &str, places: &[&Place], state: Option<&State>) 
         let fallback = || meta.as_ref().ok();
         let reference = place.reference.as_ref();
         let count = reference.map(|it| it.rows).or(fallback().map(|meta| meta.rows));
-        let size = reference.map(|it| it.bytes).or_else(|| directory_bytes(disk, place));
-        let first = reference.map(|it| it.min_time).or(fallback().map(|meta| meta.min_time));
-        let last = reference.map(|it| it.max_time).or(fallback().map(|meta| meta.max_time));
+        let size = reference
+            .map(|it| it.bytes)
+            .or_else(|| directory_bytes(disk, place));
+        let first = reference
+            .map(|it| it.min_time)
+            .or(fallback().map(|meta| meta.min_time));
+        let last = reference
+            .map(|it| it.max_time)
+            .or(fallback().map(|meta| meta.max_time));
         rows = rows.saturating_add(count.unwrap_or(0));
         bytes = bytes.saturating_add(size.unwrap_or(0));
         section.row([

@@ -1,7 +1,9 @@
 //! Values of a column chunk, page by page, as JSON values; symbols resolved where their file can be read.
 
 use gapless_format::page::page_rows;
-use gapless_format::{ColumnMeta, ColumnType, HEADER_LEN, NULL_CODE, Number, TimeUnit, VectorKind, checksum, file_name};
+use gapless_format::{
+    ColumnMeta, ColumnType, HEADER_LEN, NULL_CODE, Number, TimeUnit, VectorKind, checksum, file_name,
+};
 use serde_json::Value;
 
 use super::disk::{Disk, Open, Outcome};
@@ -49,13 +51,20 @@ impl<'a> Chunk<'a> {
         let header = HEADER_LEN as u64;
         let mut open = self.open(kind)?;
         open.range(header.saturating_add(start)..header.saturating_add(end))
-            .map_err(|error| format!("{}: {error}", vector_path(self.segment, self.meta, kind).unwrap_or_default()))
+            .map_err(|error| {
+                format!(
+                    "{}: {error}",
+                    vector_path(self.segment, self.meta, kind).unwrap_or_default()
+                )
+            })
     }
 
     /// Reads one page.
     pub(super) fn page(&self, page: u64) -> Outcome<PageBytes> {
         let rows = page_rows(page, self.rows);
-        let stats = usize::try_from(page).ok().and_then(|page| self.meta.pages.get(page));
+        let stats = usize::try_from(page)
+            .ok()
+            .and_then(|page| self.meta.pages.get(page));
         let stats = stats.ok_or_else(|| format!("there is no page {page}"))?;
         let mut damaged = Vec::new();
         let mut offsets = Vec::new();
@@ -147,7 +156,9 @@ pub(super) fn fixed(bytes: &[u8], column_type: &ColumnType, symbols: &[String]) 
             }
         }
         ColumnType::Symbol { .. } => {
-            let code = bytes.first_chunk().map_or(NULL_CODE, |bytes| u32::from_le_bytes(*bytes));
+            let code = bytes
+                .first_chunk()
+                .map_or(NULL_CODE, |bytes| u32::from_le_bytes(*bytes));
             let text = usize::try_from(code).ok().and_then(|code| symbols.get(code));
             match text {
                 Some(text) => text.clone().into(),
@@ -175,13 +186,19 @@ fn timestamp(value: i64, unit: TimeUnit) -> Value {
 
 fn integer(bytes: &[u8]) -> i64 {
     match bytes.len() {
-        4 => bytes.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes)).into(),
+        4 => bytes
+            .first_chunk()
+            .map_or(0, |bytes| i32::from_le_bytes(*bytes))
+            .into(),
         _ => bytes.first_chunk().map_or(0, |bytes| i64::from_le_bytes(*bytes)),
     }
 }
 
 fn numbers(bytes: &[u8], item: Number) -> Value {
-    bytes.chunks_exact(item.width()).map(|bytes| number(bytes, item)).collect()
+    bytes
+        .chunks_exact(item.width())
+        .map(|bytes| number(bytes, item))
+        .collect()
 }
 
 fn number(bytes: &[u8], item: Number) -> Value {

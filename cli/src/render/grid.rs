@@ -1,8 +1,6 @@
 //! A table of text: a header, a rule, rows; numbers to the right, long values cut, no wider than the terminal.
 
-use comfy_table::{
-    Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
-};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
 use crate::error::CliError;
 use crate::output::Output;
@@ -54,8 +52,12 @@ impl Grid {
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let chars_max = self.chars_max;
-        self.rows
-            .push(cells.into_iter().map(|text| shortened(&text, chars_max)).collect());
+        self.rows.push(
+            cells
+                .into_iter()
+                .map(|text| shortened(&text, chars_max))
+                .collect(),
+        );
     }
 
     /// Prints it.

@@ -55,7 +55,12 @@ fn table(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Resul
     // One batch, so that a column has the same decimals in all its rows.
     let batch = arrow_select::concat::concat_batches(schema, &batches)
         .map_err(|error| CliError::internal(format!("cannot join batches: {error}")))?;
-    let mut grid = Grid::new(schema.fields().iter().map(|field| (field.name(), align(field.data_type()))));
+    let mut grid = Grid::new(
+        schema
+            .fields()
+            .iter()
+            .map(|field| (field.name(), align(field.data_type()))),
+    );
     let columns = columns(&batch, Reader::Person)?;
     for row in 0..batch.num_rows() {
         grid.row(columns.iter().map(|column| column.text(row)));
@@ -72,7 +77,11 @@ fn align(data_type: &DataType) -> Align {
 }
 
 fn columns(batch: &RecordBatch, reader: Reader) -> Result<Vec<Values>, CliError> {
-    batch.columns().iter().map(|array| Values::new(array, reader)).collect()
+    batch
+        .columns()
+        .iter()
+        .map(|array| Values::new(array, reader))
+        .collect()
 }
 
 fn csv(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
@@ -84,7 +93,13 @@ fn csv(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<
         for row in 0..batch.num_rows() {
             let fields: Vec<String> = columns
                 .iter()
-                .map(|column| if column.is_null(row) { String::new() } else { quoted(&column.text(row)) })
+                .map(|column| {
+                    if column.is_null(row) {
+                        String::new()
+                    } else {
+                        quoted(&column.text(row))
+                    }
+                })
                 .collect();
             output.line(fields.join(","))?;
         }
@@ -130,7 +145,12 @@ fn json_rows(
 ) -> Result<(), CliError> {
     for batch in batches {
         let batch = batch?;
-        let names: Vec<String> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names: Vec<String> = batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
         let columns = columns(&batch, Reader::Program)?;
         for row in 0..batch.num_rows() {
             let row = Row {

@@ -73,7 +73,8 @@ pub(crate) fn duration(ns: i128) -> String {
 
 /// An instant for people: as many decimals as it needs, in steps of three.
 pub(crate) fn instant(ns: i64) -> String {
-    with_decimals(Timestamp::from_nanosecond(i128::from(ns)).ok(), decimals(ns)).unwrap_or_else(|| ns.to_string())
+    with_decimals(Timestamp::from_nanosecond(i128::from(ns)).ok(), decimals(ns))
+        .unwrap_or_else(|| ns.to_string())
 }
 
 /// An instant for scripts: always nine decimals.

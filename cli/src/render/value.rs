@@ -240,13 +240,22 @@ mod tests {
         let program = Values::new(&array, Reader::Program).unwrap();
         (
             (0..array.len()).map(|row| person.text(row)).collect(),
-            (0..array.len()).map(|row| program.json(row).to_string()).collect(),
+            (0..array.len())
+                .map(|row| program.json(row).to_string())
+                .collect(),
         )
     }
 
     #[test]
     fn floats_keep_every_bit_and_json_has_no_bare_nan() {
-        let (text, json) = shown(Float64Array::from(vec![0.1, 1.0, f64::NAN, f64::NEG_INFINITY, -0.0, 1e300]));
+        let (text, json) = shown(Float64Array::from(vec![
+            0.1,
+            1.0,
+            f64::NAN,
+            f64::NEG_INFINITY,
+            -0.0,
+            1e300,
+        ]));
         assert_eq!(text, ["0.1", "1.0", "NaN", "-inf", "-0.0", "1e+300"]);
         assert_eq!(json, ["0.1", "1.0", "\"NaN\"", "\"-inf\"", "-0.0", "1e+300"]);
         let (_, json) = shown(Float32Array::from(vec![0.1f32, f32::INFINITY]));
@@ -257,27 +266,56 @@ mod tests {
     fn instants_show_the_decimals_of_their_column_and_json_all_nine() {
         let array = TimestampNanosecondArray::from(vec![Some(0), Some(1_500_000), None]).with_timezone("UTC");
         let (text, json) = shown(array);
-        assert_eq!(text, ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00.001500Z", ""]);
+        assert_eq!(
+            text,
+            ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00.001500Z", ""]
+        );
         assert_eq!(json[0], "\"1970-01-01T00:00:00.000000000Z\"");
         assert_eq!(json[2], "null");
         let (_, json) = shown(TimestampSecondArray::from(vec![i64::MAX, 1]));
-        assert_eq!(json, [i64::MAX.to_string(), "\"1970-01-01T00:00:01.000000000\"".to_owned()]);
+        assert_eq!(
+            json,
+            [
+                i64::MAX.to_string(),
+                "\"1970-01-01T00:00:01.000000000\"".to_owned()
+            ]
+        );
     }
 
     #[test]
     fn dates_times_durations_and_bytes_have_their_usual_form() {
-        assert_eq!(shown(Date32Array::from(vec![15_706, -1])).0, ["2013-01-01", "1969-12-31"]);
-        assert_eq!(shown(Time64MicrosecondArray::from(vec![1])).0, ["00:00:00.000001"]);
+        assert_eq!(
+            shown(Date32Array::from(vec![15_706, -1])).0,
+            ["2013-01-01", "1969-12-31"]
+        );
+        assert_eq!(
+            shown(Time64MicrosecondArray::from(vec![1])).0,
+            ["00:00:00.000001"]
+        );
         assert_eq!(shown(Time32SecondArray::from(vec![86_399])).0, ["23:59:59"]);
-        assert_eq!(shown(DurationMillisecondArray::from(vec![90_500])), (vec!["1m 30.5s".into()], vec!["90500".into()]));
+        assert_eq!(
+            shown(DurationMillisecondArray::from(vec![90_500])),
+            (vec!["1m 30.5s".into()], vec!["90500".into()])
+        );
         assert_eq!(shown(BinaryArray::from(vec![&b"\x00\xff"[..]])).0, ["00ff"]);
-        let decimal = Decimal128Array::from(vec![12_345]).with_precision_and_scale(10, 2).unwrap();
+        let decimal = Decimal128Array::from(vec![12_345])
+            .with_precision_and_scale(10, 2)
+            .unwrap();
         assert_eq!(shown(decimal).1, ["\"123.45\""]);
     }
 
     #[test]
     fn lists_are_arrays() {
-        let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), Some(2)]), Some(vec![])]);
-        assert_eq!(shown(list), (vec!["[1, 2]".into(), "[]".into()], vec!["[1,2]".into(), "[]".into()]));
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
+            Some(vec![Some(1), Some(2)]),
+            Some(vec![]),
+        ]);
+        assert_eq!(
+            shown(list),
+            (
+                vec!["[1, 2]".into(), "[]".into()],
+                vec!["[1,2]".into(), "[]".into()]
+            )
+        );
     }
 }

@@ -169,11 +169,11 @@ impl<'a> Prover<'a> {
             return;
         }
         if let Err(why) = self.state.finish() {
-            let message = format!("the {} index is not that of the rows: {why}", self.index.kind.name());
-            sink.add(place(
-                Finding::error(FindingKind::Attribute, message),
-                self.index,
-            ));
+            let message = format!(
+                "the {} index is not that of the rows: {why}",
+                self.index.kind.name()
+            );
+            sink.add(place(Finding::error(FindingKind::Attribute, message), self.index));
         }
     }
 }
@@ -319,7 +319,9 @@ fn same_count(indexed: u64, seen: u64) -> Result<(), String> {
 
 fn sorted_page(last: Option<&ArrayRef>, array: &ArrayRef, first_row: u64) -> Result<(), RowProblem> {
     if array.null_count() > 0 {
-        let row = (0..array.len()).find(|row| array.is_null(*row)).unwrap_or_default();
+        let row = (0..array.len())
+            .find(|row| array.is_null(*row))
+            .unwrap_or_default();
         return Err((first_row + row as u64, "a value is null".to_owned()));
     }
     match first_descent(last, array) {
@@ -347,11 +349,7 @@ fn twins(index: &UniqueIndex<'_>) -> HashMap<u64, Vec<(u32, Option<ArrayRef>)>> 
     found
 }
 
-fn keep_twins(
-    twins: &mut HashMap<u64, Vec<(u32, Option<ArrayRef>)>>,
-    first_row: u64,
-    array: &ArrayRef,
-) {
+fn keep_twins(twins: &mut HashMap<u64, Vec<(u32, Option<ArrayRef>)>>, first_row: u64, array: &ArrayRef) {
     let rows = first_row..first_row + array.len() as u64;
     for (row, value) in twins.values_mut().flatten() {
         if rows.contains(&u64::from(*row)) {

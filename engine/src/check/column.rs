@@ -227,7 +227,14 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    fn check_bounds(&self, page: usize, array: &ArrayRef, stored: &PageStats, rows: &Range<u64>, sink: &Sink) {
+    fn check_bounds(
+        &self,
+        page: usize,
+        array: &ArrayRef,
+        stored: &PageStats,
+        rows: &Range<u64>,
+        sink: &Sink,
+    ) {
         let Ok(found) = stats::bounds(array, &self.meta.column_type) else {
             return;
         };
@@ -432,11 +439,7 @@ fn check_header(path: &RelPath, header: &VectorHeader, expected: &Expected<'_>, 
             "the header says {}: the file was put here from elsewhere; {RESTORE}",
             wrong.join(", ")
         );
-        sink.add(
-            Finding::error(FindingKind::FileHeader, message)
-                .file(path)
-                .at(0),
-        );
+        sink.add(Finding::error(FindingKind::FileHeader, message).file(path).at(0));
     }
 }
 
@@ -456,12 +459,7 @@ fn expected_sum(expected: &Expected<'_>) -> Option<u64> {
 }
 
 /// The first row whose offsets are wrong, and why.
-fn offsets_problem(
-    offsets: &[i32],
-    rows: &Range<u64>,
-    total: u64,
-    items_end: u64,
-) -> Option<(u64, String)> {
+fn offsets_problem(offsets: &[i32], rows: &Range<u64>, total: u64, items_end: u64) -> Option<(u64, String)> {
     let first = offsets.first().copied().unwrap_or_default();
     let last = offsets.last().copied().unwrap_or_default();
     if first < 0 || rows.start == 0 && first != 0 {
@@ -471,7 +469,10 @@ fn offsets_problem(
         ));
     }
     if let Some(at) = offsets.windows(2).position(|pair| pair.first() > pair.last()) {
-        return Some((rows.start + at as u64, "offsets descend after this row".to_owned()));
+        return Some((
+            rows.start + at as u64,
+            "offsets descend after this row".to_owned(),
+        ));
     }
     let end = u64::from(last.unsigned_abs());
     let is_last = rows.end == total;

@@ -73,7 +73,9 @@ fn active_log(source: &Source<'_>, database: Option<u128>, sink: &Sink) -> Manif
         database,
         ..ManifestView::default()
     };
-    let Ok(path) = log::log_path(number) else { return view };
+    let Ok(path) = log::log_path(number) else {
+        return view;
+    };
     let Some(bytes) = source.whole(&path, sink) else {
         return view;
     };
@@ -381,7 +383,9 @@ fn is_followed_by_a_record(rest: &[u8]) -> bool {
 }
 
 fn check_snapshots(source: &Source<'_>, view: &mut ManifestView, sink: &Sink) {
-    let Some(version) = view.version.clone() else { return };
+    let Some(version) = view.version.clone() else {
+        return;
+    };
     for (name, number) in version.snapshots() {
         if let Some(kept) = check_snapshot(source, name, number, view.database, sink) {
             view.snapshots.push((name.to_owned(), Arc::new(kept)));

@@ -269,10 +269,7 @@ fn check_segments(
 
 /// Whether the newest version or one of its snapshots still needs a segment. If not, its files have gone rightly.
 fn is_still_named(source: &Source<'_>, view: &ManifestView, target: &Target) -> bool {
-    let Some((newest, _)) = view
-        .database
-        .and_then(|id| log::load(source.storage, id).ok())
-    else {
+    let Some((newest, _)) = view.database.and_then(|id| log::load(source.storage, id).ok()) else {
         return true; // The manifest is damaged: nobody can have committed anything.
     };
     let names = |version: &Version| {

@@ -173,7 +173,8 @@ fn check_files(source: &Source<'_>, path: &RelPath, meta: &SegmentMeta, sink: &S
     let Ok(entries) = source.storage.list(path) else {
         return;
     };
-    let name = |column: &ColumnMeta, kind| Some(vector_path(path, &column.name, kind).ok()?.name()?.to_owned());
+    let name =
+        |column: &ColumnMeta, kind| Some(vector_path(path, &column.name, kind).ok()?.name()?.to_owned());
     let mut expected: std::collections::HashSet<String> =
         std::iter::once("segment.meta".to_owned()).collect();
     for column in &meta.columns {
@@ -214,13 +215,13 @@ fn check_headers(source: &Source<'_>, path: &RelPath, segment: u64, sink: &Sink)
     };
     for entry in entries {
         let extension = entry.name.rsplit_once('.').map(|(_, extension)| extension);
-        let ours = [
-            "col", "offsets", "validity", "parted", "grouped", "unique",
-        ];
+        let ours = ["col", "offsets", "validity", "parted", "grouped", "unique"];
         if entry.kind != EntryKind::File || !extension.is_some_and(|extension| ours.contains(&extension)) {
             continue;
         }
-        let Ok(file) = path.join(&entry.name) else { continue };
+        let Ok(file) = path.join(&entry.name) else {
+            continue;
+        };
         let Some(open) = source.open(&file, sink) else {
             continue;
         };
@@ -317,7 +318,10 @@ fn check_column(
         && nulls != column.null_count
         && column.validity_bytes > 0
     {
-        let message = format!("{nulls} nulls, segment.meta says {}; {RESTORE}", column.null_count);
+        let message = format!(
+            "{nulls} nulls, segment.meta says {}; {RESTORE}",
+            column.null_count
+        );
         sink.add(Finding::error(FindingKind::NullCount, message));
     }
     if is_series
@@ -339,7 +343,10 @@ fn domain_symbols(column: &ColumnMeta, symbols: &Counts, sink: &Sink) -> Option<
         return None;
     };
     let known = symbols.get(domain).copied();
-    let only_nulls = column.pages.iter().all(|page| page.max == gapless_format::Bound::None);
+    let only_nulls = column
+        .pages
+        .iter()
+        .all(|page| page.max == gapless_format::Bound::None);
     if known.is_none() && !only_nulls {
         let message = format!(
             "the manifest names no symbol domain {domain:?}, so its codes mean nothing; restore the manifest from a copy"
@@ -398,7 +405,9 @@ fn check_rows(source: &Source<'_>, path: &RelPath, meta: &SegmentMeta, reference
         return;
     };
     let series = meta.series_column.and_then(chunk);
-    let pages = meta.column(meta.time_column).map_or(0, |column| column.pages.len());
+    let pages = meta
+        .column(meta.time_column)
+        .map_or(0, |column| column.pages.len());
     let mut facts = RowFacts::default();
     for page in 0..pages {
         let first_row = page_rows(page as u64, meta.rows).start;

@@ -29,7 +29,10 @@ impl<'a> Source<'a> {
 
     /// Files opened and bytes read so far.
     pub(super) fn counts(&self) -> (u64, u64) {
-        (self.files.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+        (
+            self.files.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        )
     }
 
     /// Opens a file that must be there; if it cannot, that is a finding.

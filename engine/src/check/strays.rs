@@ -134,7 +134,8 @@ fn check_symbols(source: &Source<'_>, view: &ManifestView, sink: &Sink) {
             _ if entry.kind != EntryKind::File => sink.add(stray(&path, &entry)),
             (Some(name), _) if known(&name) => {}
             (Some(_), _) => {
-                let message = "symbols that no commit names yet; the next write to this domain takes them over";
+                let message =
+                    "symbols that no commit names yet; the next write to this domain takes them over";
                 sink.add(Finding::note(FindingKind::SymbolsUncommitted, message).file(&path));
             }
             (None, Some(_)) => {}
@@ -164,7 +165,8 @@ fn check_pin(source: &Source<'_>, path: &RelPath, instance: u32, sink: &Sink) {
             let bytes = source.storage.read(path, 4096).unwrap_or_default();
             // With no content it protects everything, which is what a process begins with.
             if !bytes.is_empty() && Pin::decode(&bytes).is_err() {
-                let message = "the pin of a living process is not readable: nothing is removed while it lives";
+                let message =
+                    "the pin of a living process is not readable: nothing is removed while it lives";
                 sink.add(Finding::note(FindingKind::Leftover, message).file(path));
             }
         }
@@ -210,9 +212,9 @@ fn check_tables(source: &Source<'_>, view: &ManifestView, own: u32, sink: &Sink)
     // Asked before the version is read again, so what a process committed before it died is in that version.
     let mut alive: BTreeMap<u32, bool> = BTreeMap::new();
     for (_, owner) in &found {
-        alive.entry(*owner).or_insert_with(|| {
-            *owner == own || pins::is_alive(source.storage, *owner).unwrap_or(true)
-        });
+        alive
+            .entry(*owner)
+            .or_insert_with(|| *owner == own || pins::is_alive(source.storage, *owner).unwrap_or(true));
     }
     let newest = view
         .database

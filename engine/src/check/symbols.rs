@@ -74,7 +74,9 @@ fn check_domain(
         );
         sink.add(Finding::error(FindingKind::Symbols, message).file(&path));
     }
-    let Some(file) = source.open(&path, sink) else { return };
+    let Some(file) = source.open(&path, sink) else {
+        return;
+    };
     let Some(start) = check_header(source, &*file, &path, meta, database, sink) else {
         return;
     };
@@ -248,10 +250,7 @@ fn check_boundaries(
                     .at(named.len),
             );
         } else if named.len > reached && reached >= committed.len {
-            let message = format!(
-                "a snapshot names bytes up to {}, more than is there",
-                named.len
-            );
+            let message = format!("a snapshot names bytes up to {}, more than is there", named.len);
             sink.add(
                 Finding::error(FindingKind::Symbols, message)
                     .file(path)
@@ -299,9 +298,7 @@ fn check_twice(
     let outcome = walk(source, file, path, start, |frame, _| {
         let last = frame.first_code.saturating_add(frame.count);
         for code in wanted.range(frame.first_code..last) {
-            let symbol = frame
-                .get((code - frame.first_code) as usize)
-                .unwrap_or_default();
+            let symbol = frame.get((code - frame.first_code) as usize).unwrap_or_default();
             let first = *first_of.entry(symbol.to_owned()).or_insert(*code);
             if first != *code {
                 let message = format!(

@@ -216,15 +216,9 @@ mod tests {
         let codes: ArrayRef = Arc::new(UInt32Array::from(vec![7, 9]));
         let symbol = ColumnType::Symbol { domain: "d".into() };
         assert_eq!(kinds(Arc::clone(&codes), symbol), (Bound::U64(7), 2));
-        assert_eq!(
-            kinds(codes, ColumnType::Number(Number::U32)),
-            (Bound::I64(7), 1)
-        );
+        assert_eq!(kinds(codes, ColumnType::Number(Number::U32)), (Bound::I64(7), 1));
         let bytes: ArrayRef = Arc::new(UInt8Array::from(vec![200]));
-        assert_eq!(
-            kinds(bytes, ColumnType::Number(Number::U8)),
-            (Bound::I64(200), 1)
-        );
+        assert_eq!(kinds(bytes, ColumnType::Number(Number::U8)), (Bound::I64(200), 1));
         let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
         assert_eq!(kinds(flags, ColumnType::Bool), (Bound::None, 0));
     }

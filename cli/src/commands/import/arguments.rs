@@ -149,10 +149,10 @@ impl Args {
     fn on_error(&self) -> Result<OnError, CliError> {
         match (self.on_error, &self.rejects) {
             (Action::Fail, None) => Ok(OnError::Fail),
-            (Action::Fail, Some(_)) => Err(CliError::invalid(
-                "--rejects has no use without --on-error skip",
-            )),
-            (Action::Skip, Some(file)) => Ok(OnError::Skip { rejects: file.clone() }),
+            (Action::Fail, Some(_)) => Err(CliError::invalid("--rejects has no use without --on-error skip")),
+            (Action::Skip, Some(file)) => Ok(OnError::Skip {
+                rejects: file.clone(),
+            }),
             (Action::Skip, None) => {
                 let name = gapless_format::file_name(&self.table)
                     .map_err(|error| CliError::invalid(format!("table name: {error}")))?;
@@ -217,7 +217,13 @@ mod tests {
     fn pairs_on_the_command_line_are_taken_apart_at_the_right_sign() {
         assert_eq!(
             column_type("a=b=decimal(18,4)"),
-            Ok(("a=b".into(), TypeName::Decimal { precision: 18, scale: 4 }))
+            Ok((
+                "a=b".into(),
+                TypeName::Decimal {
+                    precision: 18,
+                    scale: 4
+                }
+            ))
         );
         assert!(column_type("price").is_err());
         assert!(column_type("price=float").is_err_and(|error| error.contains("f64")));

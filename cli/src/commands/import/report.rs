@@ -67,10 +67,31 @@ pub(super) fn planned(args: &Args, target: &Target, plan: &Plan) -> Report {
             .map(|decision| Decision {
                 column: decision.column.clone(),
                 decided: decision.decided.clone(),
-                because: decision.because.clone(),
+                because: because(args, target, decision),
             })
             .collect(),
         outcome: None,
+    }
+}
+
+/// Why, without options that nobody gave: what the table settles is passed to the reader as if it were given.
+fn because(args: &Args, target: &Target, decision: &gapless_interchange::Decision) -> String {
+    let text = &decision.because;
+    if target.is_new_table() {
+        return text.clone();
+    }
+    let is_given = args.types.iter().any(|(column, _)| *column == decision.column);
+    if text.starts_with("--type ") && !is_given {
+        return "that is its type in the table".to_owned();
+    }
+    if args.time.is_none()
+        && let Some(rest) = text.strip_prefix("--time names it")
+    {
+        return format!("it is the table's time{rest}");
+    }
+    match text.strip_suffix(" (--series)") {
+        Some(text) if args.series.is_none() => format!("{text} of the table"),
+        _ => text.clone(),
     }
 }
 
@@ -113,13 +134,22 @@ pub(super) fn done(
 }
 
 /// Shows what was decided.
-pub(super) fn print_plan(args: &Args, target: &Target, plan: &Plan, output: &mut Output) -> Result<(), CliError> {
+pub(super) fn print_plan(
+    args: &Args,
+    target: &Target,
+    plan: &Plan,
+    output: &mut Output,
+) -> Result<(), CliError> {
     let report = planned(args, target, plan);
     output.line(match report.files.as_slice() {
         [file] => format!("reading {file}"),
         files => format!("reading {}", plural(files.len() as u64, "file")),
     })?;
-    let kind = if report.created_table { "new table" } else { "table" };
+    let kind = if report.created_table {
+        "new table"
+    } else {
+        "table"
+    };
     let series = report.series.as_deref().unwrap_or("none");
     output.line(format!(
         "into {kind} {}: time {}, series {series}, partitioned by {}",
@@ -136,7 +166,9 @@ pub(super) fn print_plan(args: &Args, target: &Target, plan: &Plan, output: &mut
 
 /// Shows what was done.
 pub(super) fn print_done(report: &Report, output: &mut Output) -> Result<(), CliError> {
-    let Some(outcome) = &report.outcome else { return Ok(()) };
+    let Some(outcome) = &report.outcome else {
+        return Ok(());
+    };
     output.line(format!(
         "imported {} into {} in {}: {} rows/s",
         plural(outcome.rows, "row"),
@@ -152,7 +184,7 @@ pub(super) fn print_done(report: &Report, output: &mut Output) -> Result<(), Cli
     ))?;
     let ratio = outcome.bytes as f64 / outcome.raw_bytes.max(1) as f64;
     output.line(format!(
-        "{} on disk, {ratio:.2} of the {} of the raw columns",
+        "{} on disk, {ratio:.2} times the {} of the raw columns",
         bytes(outcome.bytes),
         bytes(outcome.raw_bytes)
     ))?;

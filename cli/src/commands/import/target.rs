@@ -65,7 +65,8 @@ impl Target {
         let Some(meta) = &self.table else { return false };
         let before = options.types.len();
         for column in &meta.columns {
-            let special = column.column_id == meta.time_column || Some(column.column_id) == meta.series_column;
+            let special =
+                column.column_id == meta.time_column || Some(column.column_id) == meta.series_column;
             let given = options.types.iter().any(|(name, _)| *name == column.name);
             let in_files = plan.schema.column_with_name(&column.name).is_some();
             if special || given || !in_files {
@@ -137,8 +138,10 @@ fn is_database(path: &Path) -> bool {
 fn check_agreement(args: &Args, meta: &TableMeta) -> Result<(), CliError> {
     let name = |id: u32| meta.column(id).map(|column| column.name.as_str());
     let exists = |what: String| {
-        Err(CliError::invalid(format!("table {:?} exists, and {what}", meta.name))
-            .hint("leave the option out, or import into another table"))
+        Err(
+            CliError::invalid(format!("table {:?} exists, and {what}", meta.name))
+                .hint("leave the option out, or import into another table"),
+        )
     };
     let time = name(meta.time_column).unwrap_or_default();
     if let Some(given) = args.time.as_deref().filter(|given| *given != time) {
@@ -146,24 +149,36 @@ fn check_agreement(args: &Args, meta: &TableMeta) -> Result<(), CliError> {
     }
     let series = meta.series_column.and_then(name);
     if let Some(given) = args.series.as_deref().filter(|given| Some(*given) != series) {
-        let has = series.map_or("it has no series".to_owned(), |series| format!("its series column is {series:?}"));
+        let has = series.map_or("it has no series".to_owned(), |series| {
+            format!("its series column is {series:?}")
+        });
         return exists(format!("{has}, not {given:?} (--series)"));
     }
     for (column, kind) in &args.attributes {
         let spec = meta.columns.iter().find(|spec| spec.name == *column);
         if !spec.is_some_and(|spec| spec.attributes.contains(kind)) {
-            return exists(format!("its column {column:?} is not {} (--attribute)", kind.name()));
+            return exists(format!(
+                "its column {column:?} is not {} (--attribute)",
+                kind.name()
+            ));
         }
     }
     for (column, domain) in &args.symbols {
         let spec = meta.columns.iter().find(|spec| spec.name == *column);
         let agrees = match spec.map(|spec| &spec.column_type) {
-            Some(ColumnType::Symbol { domain: stored }) => domain.as_ref().is_none_or(|domain| domain == stored),
+            Some(ColumnType::Symbol { domain: stored }) => {
+                domain.as_ref().is_none_or(|domain| domain == stored)
+            }
             _ => false,
         };
         if !agrees {
-            let domain = domain.as_ref().map(|domain| format!(" of domain {domain:?}")).unwrap_or_default();
-            return exists(format!("its column {column:?} is not a symbol{domain} (--symbol)"));
+            let domain = domain
+                .as_ref()
+                .map(|domain| format!(" of domain {domain:?}"))
+                .unwrap_or_default();
+            return exists(format!(
+                "its column {column:?} is not a symbol{domain} (--symbol)"
+            ));
         }
     }
     Ok(())

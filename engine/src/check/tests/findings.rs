@@ -14,7 +14,10 @@ fn run(storage: &MemoryStorage) -> CheckReport {
 
 fn path_of(storage: &MemoryStorage, end: &str) -> RelPath {
     let found = files(storage);
-    let path = found.iter().map(|(path, _)| path).find(|path| path.as_str().ends_with(end));
+    let path = found
+        .iter()
+        .map(|(path, _)| path)
+        .find(|path| path.as_str().ends_with(end));
     path.unwrap_or_else(|| panic!("no file ends with {end}")).clone()
 }
 
@@ -91,10 +94,16 @@ fn files_that_were_swapped_are_errors_also_when_both_are_sound() {
 fn a_meta_of_another_segment_is_named_with_both() {
     let storage = fixture::database();
     let all = files(&storage);
-    let metas: Vec<_> = all.iter().filter(|(p, _)| p.as_str().ends_with("segment.meta")).collect();
+    let metas: Vec<_> = all
+        .iter()
+        .filter(|(p, _)| p.as_str().ends_with("segment.meta"))
+        .collect();
     put(&storage, &metas[0].0, &metas[1].1);
     let report = run(&storage);
-    let first = report.findings.iter().find(|f| f.kind == FindingKind::SegmentMeta);
+    let first = report
+        .findings
+        .iter()
+        .find(|f| f.kind == FindingKind::SegmentMeta);
     let first = first.expect("the meta is an error");
     assert_eq!(first.file.as_deref(), Some(metas[0].0.as_str()));
     assert!(first.message.contains("not the file that was committed"));
@@ -108,7 +117,11 @@ fn a_flipped_byte_of_a_page_is_located_down_to_page_and_byte() {
     bytes[64 + 9] ^= 4;
     put(&storage, &path, &bytes);
     let report = run(&storage);
-    let errors: Vec<_> = report.findings.iter().filter(|f| f.severity == Severity::Error).collect();
+    let errors: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|f| f.severity == Severity::Error)
+        .collect();
     assert_eq!(errors.len(), 1, "{errors:#?}");
     let found = errors[0];
     assert_eq!(found.kind, FindingKind::PageChecksum);
@@ -136,7 +149,11 @@ fn strange_files_are_told_and_left_alone() {
         storage.create(path).expect("the name is free");
     }
     let report = run(&storage);
-    let found: Vec<_> = report.findings.iter().filter(|f| f.kind == FindingKind::Stray).collect();
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|f| f.kind == FindingKind::Stray)
+        .collect();
     assert_eq!(found.len(), strays.len(), "{found:#?}");
     assert!(found.iter().all(|f| f.severity == Severity::Warning));
     for path in &strays {
@@ -151,12 +168,17 @@ fn a_segment_of_a_dead_process_is_an_orphan_and_of_a_living_one_a_note() {
     storage.create_dir(&orphan).expect("the name is free");
     let severity = |storage: &MemoryStorage| {
         let report = run(storage);
-        let found = report.findings.into_iter().find(|f| f.kind == FindingKind::Orphan);
+        let found = report
+            .findings
+            .into_iter()
+            .find(|f| f.kind == FindingKind::Orphan);
         found.map(|f| f.severity)
     };
     assert_eq!(severity(&storage), Some(Severity::Warning));
     let pin = RelPath::new("readers/00000007.pin").expect("sound");
-    let _alive = storage.lock(&pin, crate::io::LockMode::Exclusive, false).expect("memory");
+    let _alive = storage
+        .lock(&pin, crate::io::LockMode::Exclusive, false)
+        .expect("memory");
     assert_eq!(severity(&storage), Some(Severity::Note));
 }
 
@@ -228,13 +250,15 @@ fn the_check_runs_beside_writers_and_leaves_no_pin() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                let spec = crate::TableSpec::new("busy", arrow_schema::Schema::new(vec![
-                    arrow_schema::Field::new(
+                let spec = crate::TableSpec::new(
+                    "busy",
+                    arrow_schema::Schema::new(vec![arrow_schema::Field::new(
                         "ts",
                         arrow_schema::DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, None),
                         false,
-                    ),
-                ])).time("ts");
+                    )]),
+                )
+                .time("ts");
                 let table = db.create_table(&spec).expect("the name is free");
                 let times = arrow_array::TimestampNanosecondArray::from_iter_values(0..50);
                 let column: arrow_array::ArrayRef = Arc::new(times);
@@ -243,7 +267,9 @@ fn the_check_runs_beside_writers_and_leaves_no_pin() {
                 db.drop_table("busy").expect("the table is there");
             }
         });
-        let outcomes: Vec<_> = (0..60).map(|_| check(&shared, &CheckOptions::default())).collect();
+        let outcomes: Vec<_> = (0..60)
+            .map(|_| check(&shared, &CheckOptions::default()))
+            .collect();
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         for outcome in outcomes {
             let report = outcome.expect("a database");
@@ -251,7 +277,9 @@ fn the_check_runs_beside_writers_and_leaves_no_pin() {
         }
     });
     drop(db);
-    let pins = storage.list(&RelPath::new("readers").expect("sound")).expect("a directory");
+    let pins = storage
+        .list(&RelPath::new("readers").expect("sound"))
+        .expect("a directory");
     assert!(pins.is_empty(), "{pins:?}");
 }
 
@@ -266,7 +294,10 @@ fn a_symbol_file_cut_between_two_frames_is_an_error_in_every_domain() {
         put(&storage, &path, &bytes[..header]);
         let report = run(&storage);
         let found = report.findings.iter().find(|f| f.file.as_deref() == Some(name));
-        assert_eq!(found.map(|f| (f.kind, f.severity)), Some((FindingKind::Symbols, Severity::Error)));
+        assert_eq!(
+            found.map(|f| (f.kind, f.severity)),
+            Some((FindingKind::Symbols, Severity::Error))
+        );
         put(&storage, &path, &bytes);
     }
 }

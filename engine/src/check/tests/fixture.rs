@@ -102,10 +102,8 @@ fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         (
             "ts",
             Arc::new(
-                TimestampNanosecondArray::from_iter_values(
-                    (0..rows).map(|i| start + i * HOUR_NS / 13),
-                )
-                .with_timezone("UTC"),
+                TimestampNanosecondArray::from_iter_values((0..rows).map(|i| start + i * HOUR_NS / 13))
+                    .with_timezone("UTC"),
             ),
         ),
         ("sym", Arc::new(StringArray::from_iter((0..rows).map(series)))),
@@ -138,33 +136,82 @@ fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         ),
         (
             "bool",
-            Arc::new(BooleanArray::from_iter((0..rows).map(|i| third(i).map(|v| v > 2)))),
+            Arc::new(BooleanArray::from_iter(
+                (0..rows).map(|i| third(i).map(|v| v > 2)),
+            )),
         ),
-        ("i8", Arc::new(Int8Array::from_iter(each(&third).iter().map(|v| v.map(|v| v as i8))))),
-        ("i16", Arc::new(Int16Array::from_iter_values((0..rows).map(|i| i as i16 - 4)))),
+        (
+            "i8",
+            Arc::new(Int8Array::from_iter(
+                each(&third).iter().map(|v| v.map(|v| v as i8)),
+            )),
+        ),
+        (
+            "i16",
+            Arc::new(Int16Array::from_iter_values((0..rows).map(|i| i as i16 - 4))),
+        ),
         (
             "i32",
-            Arc::new(Int32Array::from_iter((0..rows).map(|i| third(i).map(|v| (v % 3) as i32)))),
+            Arc::new(Int32Array::from_iter(
+                (0..rows).map(|i| third(i).map(|v| (v % 3) as i32)),
+            )),
         ),
-        ("u8", Arc::new(UInt8Array::from_iter_values((0..rows).map(|i| 250 - i as u8)))),
-        ("u16", Arc::new(UInt16Array::from_iter((0..rows).map(|i| third(i).map(|v| v as u16))))),
-        ("u32", Arc::new(UInt32Array::from_iter_values((0..rows).map(|i| u32::MAX - i as u32)))),
-        ("u64", Arc::new(UInt64Array::from_iter_values((0..rows).map(|i| u64::MAX - i as u64)))),
-        ("f32", Arc::new(Float32Array::from_iter((0..rows).map(|i| third(i).map(|v| v as f32 / 2.0))))),
+        (
+            "u8",
+            Arc::new(UInt8Array::from_iter_values((0..rows).map(|i| 250 - i as u8))),
+        ),
+        (
+            "u16",
+            Arc::new(UInt16Array::from_iter(
+                (0..rows).map(|i| third(i).map(|v| v as u16)),
+            )),
+        ),
+        (
+            "u32",
+            Arc::new(UInt32Array::from_iter_values(
+                (0..rows).map(|i| u32::MAX - i as u32),
+            )),
+        ),
+        (
+            "u64",
+            Arc::new(UInt64Array::from_iter_values(
+                (0..rows).map(|i| u64::MAX - i as u64),
+            )),
+        ),
+        (
+            "f32",
+            Arc::new(Float32Array::from_iter(
+                (0..rows).map(|i| third(i).map(|v| v as f32 / 2.0)),
+            )),
+        ),
         (
             "f64",
             Arc::new(Float64Array::from_iter_values(
                 (0..rows).map(|i| if i == 1 { f64::NAN } else { 0.0 - i as f64 }),
             )),
         ),
-        ("date", Arc::new(Date32Array::from_iter_values((0..rows).map(|i| i as i32 - 2)))),
-        ("t32", Arc::new(Time32SecondArray::from_iter_values((0..rows).map(|i| i as i32)))),
+        (
+            "date",
+            Arc::new(Date32Array::from_iter_values((0..rows).map(|i| i as i32 - 2))),
+        ),
+        (
+            "t32",
+            Arc::new(Time32SecondArray::from_iter_values((0..rows).map(|i| i as i32))),
+        ),
         ("t64", Arc::new(Time64MicrosecondArray::from_iter_values(0..rows))),
-        ("when", Arc::new(TimestampMillisecondArray::from_iter(each(&third)))),
-        ("span", Arc::new(DurationMicrosecondArray::from_iter_values(0..rows))),
+        (
+            "when",
+            Arc::new(TimestampMillisecondArray::from_iter(each(&third))),
+        ),
+        (
+            "span",
+            Arc::new(DurationMicrosecondArray::from_iter_values(0..rows)),
+        ),
         (
             "bin",
-            Arc::new(BinaryArray::from_iter((0..rows).map(|i| third(i).map(|v| vec![v as u8; v.rem_euclid(4) as usize])))),
+            Arc::new(BinaryArray::from_iter(
+                (0..rows).map(|i| third(i).map(|v| vec![v as u8; v.rem_euclid(4) as usize])),
+            )),
         ),
         ("list", Arc::new(list.finish())),
         ("levels", Arc::new(levels.finish())),

@@ -103,24 +103,27 @@ fn a_changed_byte_of_any_file_is_an_error_or_harmless_and_never_other_rows() {
     let committed = committed(&storage);
     let tally = Tally::default();
     let stride = stride(7);
-    files(&storage).par_iter().enumerate().for_each(|(at, (path, bytes))| {
-        let storage = storage.deep_copy();
-        for offset in (at % stride.min(bytes.len().max(1))..bytes.len()).step_by(stride) {
-            let old = bytes[offset];
-            let bit = 1 << ((offset + at) % 8);
-            for new in [old ^ bit, 0x00, 0xff] {
-                if new == old {
-                    continue;
+    files(&storage)
+        .par_iter()
+        .enumerate()
+        .for_each(|(at, (path, bytes))| {
+            let storage = storage.deep_copy();
+            for offset in (at % stride.min(bytes.len().max(1))..bytes.len()).step_by(stride) {
+                let old = bytes[offset];
+                let bit = 1 << ((offset + at) % 8);
+                for new in [old ^ bit, 0x00, 0xff] {
+                    if new == old {
+                        continue;
+                    }
+                    let mut changed = bytes.clone();
+                    changed[offset] = new;
+                    put(&storage, path, &changed);
+                    let harmless = why_harmless(path.as_str(), offset, &committed).is_some();
+                    let what = format!("byte {offset}: {old:#04x} became {new:#04x}");
+                    judge(&storage, path, &what, harmless, &rows, &tally);
                 }
-                let mut changed = bytes.clone();
-                changed[offset] = new;
-                put(&storage, path, &changed);
-                let harmless = why_harmless(path.as_str(), offset, &committed).is_some();
-                let what = format!("byte {offset}: {old:#04x} became {new:#04x}");
-                judge(&storage, path, &what, harmless, &rows, &tally);
             }
-        }
-    });
+        });
     tally.print("changed bytes");
     assert!(tally.tried.load(Ordering::Relaxed) > 1000);
 }
@@ -132,21 +135,24 @@ fn a_file_that_was_cut_is_an_error_at_any_length() {
     let committed = committed(&storage);
     let tally = Tally::default();
     let stride = stride(7);
-    files(&storage).par_iter().enumerate().for_each(|(at, (path, bytes))| {
-        let storage = storage.deep_copy();
-        let lens = (at % stride.min(bytes.len().max(1))..bytes.len()).step_by(stride);
-        let ends = bytes.len().checked_sub(1).into_iter().chain([0]);
-        for len in lens.chain(ends).filter(|len| *len < bytes.len()) {
-            put(&storage, path, &bytes[..len]);
-            let harmless = why_harmless(path.as_str(), len, &committed).is_some();
-            judge(&storage, path, &format!("cut to {len}"), harmless, &rows, &tally);
-        }
-        // Longer is wrong as well, but for files that grow.
-        put(&storage, path, &[bytes.as_slice(), &[0; 3]].concat());
-        let name = path.as_str();
-        let grows = [".log", ".sym", ".lock", "/CREATE", "/LOCK"];
-        let harmless = grows.iter().any(|end| name.ends_with(end));
-        judge(&storage, path, "longer by 3", harmless, &rows, &tally);
-    });
+    files(&storage)
+        .par_iter()
+        .enumerate()
+        .for_each(|(at, (path, bytes))| {
+            let storage = storage.deep_copy();
+            let lens = (at % stride.min(bytes.len().max(1))..bytes.len()).step_by(stride);
+            let ends = bytes.len().checked_sub(1).into_iter().chain([0]);
+            for len in lens.chain(ends).filter(|len| *len < bytes.len()) {
+                put(&storage, path, &bytes[..len]);
+                let harmless = why_harmless(path.as_str(), len, &committed).is_some();
+                judge(&storage, path, &format!("cut to {len}"), harmless, &rows, &tally);
+            }
+            // Longer is wrong as well, but for files that grow.
+            put(&storage, path, &[bytes.as_slice(), &[0; 3]].concat());
+            let name = path.as_str();
+            let grows = [".log", ".sym", ".lock", "/CREATE", "/LOCK"];
+            let harmless = grows.iter().any(|end| name.ends_with(end));
+            judge(&storage, path, "longer by 3", harmless, &rows, &tally);
+        });
     tally.print("cut files");
 }

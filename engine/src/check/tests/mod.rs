@@ -5,3 +5,4 @@
 mod findings;
 mod fixture;
 mod flips;
+mod pages;
