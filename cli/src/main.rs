@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `arguments` | the command line as a whole, and its exit codes |
 //! | `commands` | one file per verb |
+//! | `dump` | what is stored, read through the format alone |
 //! | `output` | standard output: text or one JSON document; a closed pipe is silence, not an error |
 //! | `render` | values, rows and tables as text |
 //! | `error` | the one error, its exit code and its hint |
@@ -13,6 +14,7 @@
 
 mod arguments;
 mod commands;
+mod dump;
 mod error;
 mod options;
 mod output;

@@ -2,7 +2,9 @@
 //!
 //! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
 
+mod check;
 mod demo;
+mod dump;
 mod export;
 mod head;
 mod import;
@@ -39,7 +41,10 @@ pub(crate) enum Command {
     Head(head::Args),
     /// Print the last rows of a table.
     Tail(tail::Args),
-    // dump and check plug in here: `Dump(dump::Args)`, `Check(check::Args)`.
+    /// Show what is stored, down to single pages; works on a database too damaged to open.
+    Dump(dump::Args),
+    /// Prove every byte of a database; exit 1 when something is wrong.
+    Check(check::Args),
     /// List symbol domains, or the symbols of one with their codes.
     Symbols(symbols::Args),
     /// Name the present version of a database, to read it later with --as-of.
@@ -58,7 +63,8 @@ impl Command {
             Self::Schema(args) => schema::run(args, output),
             Self::Head(args) => head::run(args, output),
             Self::Tail(args) => tail::run(args, output),
-            // `Self::Dump(args) => dump::run(args, output)`, `Self::Check(args) => check::run(args, output)`.
+            Self::Dump(args) => dump::run(args, output),
+            Self::Check(args) => check::run(args, output),
             Self::Symbols(args) => symbols::run(args, output),
             Self::Snapshot(args) => snapshot::run(args, output),
         }

@@ -107,7 +107,7 @@ impl Segment {
                 VectorKind::Unique => index_bytes(column, AttributeKind::Unique),
             };
             let path = vector_path(&self.path, &column.name, kind)?;
-            Vector::open(cache.storage(), path, self.meta.segment, kind, len)
+            Vector::open(cache.storage(), path, self.meta.segment, kind, len, column.pages.len())
         })
     }
 
@@ -426,7 +426,7 @@ fn bit_slice(buffer: Buffer, rows: &Range<usize>) -> Option<BooleanBuffer> {
     (rows.end.div_ceil(8) <= buffer.len()).then(|| BooleanBuffer::new(buffer, rows.start, rows.len()))
 }
 
-fn fixed_array(
+pub(crate) fn fixed_array(
     column_type: &ColumnType,
     buffer: Buffer,
     rows: Range<usize>,
@@ -527,7 +527,7 @@ fn timestamp_array(
     })
 }
 
-fn variable_array(
+pub(crate) fn variable_array(
     column_type: &ColumnType,
     offsets: OffsetBuffer<i32>,
     items: Buffer,

@@ -36,6 +36,7 @@ impl Vector {
         segment: u64,
         kind: VectorKind,
         len: u64,
+        pages: usize,
     ) -> Result<Self> {
         let file = storage.open(&path)?;
         if file.len() != len {
@@ -57,10 +58,12 @@ impl Vector {
                 header.kind, header.segment
             )));
         }
-        let pages = usize::try_from(header.rows)
-            .unwrap_or(usize::MAX)
-            .div_ceil(PAGE_ROWS)
-            .max(1);
+        header
+            .require_plain()
+            .map_err(|error| Error::from_format(&path.to_string(), &error))?;
+        // Pages are counted by the segment's rows. The header counts values, which for text are bytes, and in an
+        // index it may lie.
+        let pages = pages.max(1);
         let verified = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         Ok(Self {
             path,
