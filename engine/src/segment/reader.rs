@@ -107,7 +107,14 @@ impl Segment {
                 VectorKind::Unique => index_bytes(column, AttributeKind::Unique),
             };
             let path = vector_path(&self.path, &column.name, kind)?;
-            Vector::open(cache.storage(), path, self.meta.segment, kind, len, column.pages.len())
+            Vector::open(
+                cache.storage(),
+                path,
+                self.meta.segment,
+                kind,
+                len,
+                column.pages.len(),
+            )
         })
     }
 
