@@ -43,6 +43,7 @@ mod source;
 mod text;
 mod type_name;
 mod typed;
+mod write;
 
 pub use arrow_schema::TimeUnit;
 pub use error::{ErrorKind, InterchangeError, Result, VALUE_CHARS_MAX};
@@ -51,3 +52,4 @@ pub use infer::{Decision, Plan, plan};
 pub use options::{OnError, ReadOptions};
 pub use source::Source;
 pub use type_name::{TypeName, parse_time_unit, time_unit_name};
+pub use write::{WriteFormat, WriteOptions, Writer, hive_path};

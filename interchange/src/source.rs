@@ -294,9 +294,15 @@ impl Worker {
             let Some(batch) = reader.next_batch()? else {
                 return Ok(());
             };
-            let batch = conform(&batch, &self.columns, &self.schema, first_row)?;
+            // Cut first: a batch of an Arrow file may be of any size.
             for start in (0..batch.num_rows()).step_by(batch_rows) {
-                self.send(batch.slice(start, batch_rows.min(batch.num_rows() - start)))?;
+                let slice = batch.slice(start, batch_rows.min(batch.num_rows() - start));
+                self.send(conform(
+                    &slice,
+                    &self.columns,
+                    &self.schema,
+                    first_row + start as u64,
+                )?)?;
             }
         }
     }

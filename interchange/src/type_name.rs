@@ -142,7 +142,9 @@ impl fmt::Display for TypeName {
             TypeName::Symbol => "symbol",
             TypeName::Utf8 => "utf8",
             TypeName::Binary => "binary",
-            TypeName::Decimal { precision, scale } => return write!(f, "decimal({precision},{scale})"),
+            TypeName::Decimal { precision, scale } => {
+                return write!(f, "decimal({precision},{scale})");
+            }
             TypeName::Time(unit) => return write!(f, "time({})", time_unit_name(*unit)),
             TypeName::Timestamp(unit) => return write!(f, "timestamp({})", time_unit_name(*unit)),
             TypeName::Duration(unit) => return write!(f, "duration({})", time_unit_name(*unit)),

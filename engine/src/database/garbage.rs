@@ -49,7 +49,7 @@ pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
 }
 
 /// Whether a reader of `oldest` or later, or a named snapshot, may read it.
-fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
+pub(crate) fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
     let created = removed.segment.created;
     removed.removed > oldest
         || version
@@ -173,7 +173,7 @@ fn tables() -> RelPath {
 }
 
 /// The process number in a segment's directory name.
-fn instance_of(name: &str) -> Option<u32> {
+pub(crate) fn instance_of(name: &str) -> Option<u32> {
     let (instance, sequence) = name.strip_prefix("s-")?.split_once('-')?;
     u32::from_str_radix(sequence, 16).ok()?;
     (instance.len() == 8)

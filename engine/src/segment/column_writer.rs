@@ -212,7 +212,7 @@ impl ColumnWriter {
     }
 
     fn page(&mut self, page: &ArrayRef) -> Result<()> {
-        let bounds = stats::bounds(page)?;
+        let bounds = stats::bounds(page, &self.spec.column_type)?;
         for index in &mut self.indexes {
             index.push(page, self.rows, &self.spec.name)?;
         }

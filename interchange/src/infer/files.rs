@@ -260,7 +260,9 @@ fn sample_json(input: &Input, options: &ReadOptions, rows: usize) -> Result<Vec<
     let mut found = JsonRows::default();
     let mut sampled = 0;
     while sampled < rows {
-        let Some((line, text)) = lines.next()? else { break };
+        let Some((line, text)) = lines.next()? else {
+            break;
+        };
         match found.scan(text) {
             Ok(()) => {}
             Err(_) if skips(options) => continue,

@@ -375,8 +375,8 @@ fn plan_column(column: &FileColumn, options: &ReadOptions) -> Result<(ColumnPlan
 /// The zone of a timestamp column that is not the time: none if its text has no offsets and `--zone` is not given.
 fn given_zone(column: &FileColumn, options: &ReadOptions) -> Option<String> {
     match &options.zone {
-        Some(zone) if zone.eq_ignore_ascii_case("utc") => Some("UTC".into()),
-        Some(zone) => Some(zone.clone()),
+        // An unknown zone has been refused by now.
+        Some(zone) => LocalTime::of_zone(zone).ok().map(|local| local.name(zone)),
         None if column.sample.local_times > 0 => None,
         None => match &column.data_type {
             Some(DataType::Timestamp(_, zone)) => zone.as_ref().map(|zone| zone.to_string()),

@@ -114,13 +114,8 @@ pub(crate) fn settle(column: &FileColumn, options: &ReadOptions) -> Result<TimeM
         Some(zone) => LocalTime::of_zone(zone)?,
         None => LocalTime::Refused,
     };
-    let named_zone = options.zone.as_deref().map(|zone| {
-        if zone.eq_ignore_ascii_case("utc") {
-            "UTC"
-        } else {
-            zone
-        }
-    });
+    let named_zone = options.zone.as_deref().map(|name| local.name(name));
+    let named_zone = named_zone.as_deref();
     let mut zone = named_zone.unwrap_or("UTC").to_owned();
     let given_unit = match (options.time_unit, options.given_type(&column.name)) {
         (Some(unit), _) => Some((unit, format!("--time-unit {}", time_unit_name(unit)))),
@@ -148,14 +143,21 @@ pub(crate) fn settle(column: &FileColumn, options: &ReadOptions) -> Result<TimeM
             }
             None => return Err(failed(needs_zone("the timestamps have no zone"))),
         },
-        (Some(other), _) if !other.is_numeric() && !crate::typed::is_text(other) => {
+        (Some(other), _) if !(other.is_integer() || other.is_floating() || crate::typed::is_text(other)) => {
             return Err(failed(InterchangeError::unsupported(format!(
                 "the type {other} cannot be the time"
             ))));
         }
+        (Some(other), _) if options.time_format.is_some() && other.is_floating() => {
+            return Err(failed(InterchangeError::unsupported(
+                "floats cannot be read with --time-format",
+            )));
+        }
         _ if options.time_format.is_some() => "text in the format of --time-format".to_owned(),
         _ if column.sample.all_integers() => match given_unit {
-            Some((unit, by)) => format!("integers, taken as epoch {} because of {by}", spelled(unit)),
+            Some((unit, by)) => {
+                format!("integers, taken as epoch {} because of {by}", spelled(unit))
+            }
             None => {
                 let unit = unit_of_name(column).map_err(failed)?;
                 number_unit = Some(unit);
@@ -168,7 +170,9 @@ pub(crate) fn settle(column: &FileColumn, options: &ReadOptions) -> Result<TimeM
             }
         },
         _ if column.sample.all_numbers() => match given_unit {
-            Some((unit, by)) => format!("decimals, taken as epoch {} because of {by}", spelled(unit)),
+            Some((unit, by)) => {
+                format!("decimals, taken as epoch {} because of {by}", spelled(unit))
+            }
             None => {
                 let error = InterchangeError::invalid("the times are decimal numbers of unknown unit");
                 return Err(failed(error.with_hint("pass --time-unit s, ms, us or ns")));

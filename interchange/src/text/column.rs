@@ -404,6 +404,6 @@ fn not_a_number(text: &[u8], name: &str) -> BadValue {
     if text.contains(&b',') {
         bad.hint("use --delimiter ';' or --type {column}=utf8")
     } else {
-        bad.hint("pass --type {column}=utf8")
+        bad.hint("pass --type {column}=symbol, or =utf8 if most values differ")
     }
 }

@@ -247,7 +247,9 @@ fn quoted_field(
         let at = position + distance;
         match (bytes.get(at), bytes.get(at + 1)) {
             (Some(b'\n'), _) => (*lines, position) = (*lines + 1, at + 1),
-            (Some(0), _) => return (field(start, start), FieldEnd::Bad("the line holds a NUL byte")),
+            (Some(0), _) => {
+                return (field(start, start), FieldEnd::Bad("the line holds a NUL byte"));
+            }
             (_, Some(b'"')) => (doubled_quotes, position) = (true, at + 2),
             (_, None) if !ended => return (field(start, start), FieldEnd::Unfinished),
             _ => break at,

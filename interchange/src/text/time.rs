@@ -35,7 +35,7 @@ pub(crate) enum LocalTime {
 impl LocalTime {
     /// The meaning of `--zone name`.
     pub(crate) fn of_zone(name: &str) -> Result<LocalTime> {
-        if name.eq_ignore_ascii_case("utc") || name == "Z" {
+        if name.eq_ignore_ascii_case("utc") {
             return Ok(LocalTime::Offset(0));
         }
         if let Some((seconds, b"")) = offset_seconds(name.as_bytes()) {
@@ -46,6 +46,15 @@ impl LocalTime {
                 .with_value(name.as_bytes())
                 .with_hint("pass UTC, an offset like +05:30, or an IANA name like America/New_York")
         })
+    }
+
+    /// The name under which a column keeps the zone that the user called `given`.
+    pub(crate) fn name(&self, given: &str) -> String {
+        match self {
+            LocalTime::Zone(zone) => zone.iana_name().unwrap_or(given).to_owned(),
+            _ if given.eq_ignore_ascii_case("utc") => "UTC".to_owned(),
+            _ => given.to_owned(),
+        }
     }
 }
 

@@ -96,21 +96,20 @@ fn time(array: &ArrayRef, plan: &ColumnPlan, first_row: u64) -> Result<ArrayRef>
                 local(times, scaled(count, TimeUnit::Millisecond)?)
             })?
         }
+        data_type if crate::typed::is_text(data_type) || times.format.is_some() => {
+            let texts = cast(&DataType::Utf8)?;
+            at.texts(texts.as_string::<i32>(), times)?
+        }
         data_type if data_type.is_floating() => {
             let values = cast(&DataType::Float64)?;
             at.each(values.as_primitive::<Float64Type>(), |value| {
                 of_float(times, value)
             })?
         }
-        data_type if crate::typed::is_text(data_type) => {
-            let texts = cast(&DataType::Utf8)?;
-            at.texts(texts.as_string::<i32>(), times)?
-        }
         _ => {
             let counts = cast(&DataType::Int64)?;
-            let unit = times.number_unit.unwrap_or(TimeUnit::Nanosecond);
             at.each(counts.as_primitive::<Int64Type>(), |count| {
-                times.of_count(count, unit)
+                times.of_count(count, times.number_unit.ok_or_else(no_unit)?)
             })?
         }
     };
@@ -125,9 +124,13 @@ fn local(times: &TimeReader, nanoseconds: i64) -> std::result::Result<i64, BadVa
     times.instant(&Civil::of_local_nanoseconds(nanoseconds).ok_or_else(out_of_range)?)
 }
 
+fn no_unit() -> BadValue {
+    BadValue::new("is a number of unknown unit").hint("pass --time-unit s, ms, us or ns")
+}
+
 /// `value` units after the epoch, to the nearest nanosecond that a double of that size can tell.
 fn of_float(times: &TimeReader, value: f64) -> std::result::Result<i64, BadValue> {
-    let per_unit = nanoseconds_per(times.number_unit.unwrap_or(TimeUnit::Nanosecond));
+    let per_unit = nanoseconds_per(times.number_unit.ok_or_else(no_unit)?);
     let whole = value.floor();
     // Doubles of this size are exact integers; the bounds keep the conversion from saturating.
     if !(-9.2e18..9.2e18).contains(&whole) {

@@ -1,6 +1,7 @@
 //! Files that carry their types: Parquet and Arrow IPC.
 
 mod conform;
+mod guard;
 mod reader;
 mod types;
 
