@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gapless::{Database, ErrorKind};
@@ -75,11 +76,22 @@ fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols()
     let running: Vec<_> = (1..=writers)
         .map(|number| start("writer", &path, number))
         .collect();
-    let acknowledged: BTreeSet<i64> = running
-        .into_iter()
-        .flat_map(|writer| writer.rest())
-        .map(|line| line.parse().expect("an id"))
-        .collect();
+    let done = AtomicBool::new(false);
+    let acknowledged: BTreeSet<i64> = std::thread::scope(|scope| {
+        // Opened anew each time, between the append of a commit and its sync too, and with segments half built.
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                let db = Database::builder(&path)
+                    .open()
+                    .expect("it opens while others commit");
+                db.collect_garbage().expect("garbage is collected beside writers");
+            }
+        });
+        let lines = running.into_iter().flat_map(|writer| writer.rest());
+        let ids = lines.map(|line| line.parse().expect("an id")).collect();
+        done.store(true, Ordering::Release);
+        ids
+    });
     for reader in readers {
         assert_eq!(reader.rest(), [(writers * 25).to_string()]);
     }
