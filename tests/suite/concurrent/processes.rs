@@ -11,6 +11,15 @@ use gapless::{Database, ErrorKind};
 use super::child::{row, start};
 use crate::common::{batch, rows, spec};
 
+/// Ends the loop of a thread, also when a test fails.
+struct EndOf<'a>(&'a AtomicBool);
+
+impl Drop for EndOf<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 fn fresh() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("test.db");
@@ -87,10 +96,9 @@ fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols()
                 db.collect_garbage().expect("garbage is collected beside writers");
             }
         });
+        let _end = EndOf(&done);
         let lines = running.into_iter().flat_map(|writer| writer.rest());
-        let ids = lines.map(|line| line.parse().expect("an id")).collect();
-        done.store(true, Ordering::Release);
-        ids
+        lines.map(|line| line.parse().expect("an id")).collect()
     });
     for reader in readers {
         assert_eq!(reader.rest(), [(writers * 25).to_string()]);
