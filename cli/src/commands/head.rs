@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     };
     let scan = args
         .selection
-        .scan(&database, &snapshot)?
+        .scan(&snapshot)?
         .order(order)
         .limit(args.rows);
     let schema = scan.schema()?;
