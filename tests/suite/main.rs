@@ -3,5 +3,8 @@
 mod common;
 mod concurrent;
 mod crash;
+mod full_disk;
+mod hostile;
+mod opening;
 mod scan_model;
 mod write_read;

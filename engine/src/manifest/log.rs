@@ -98,7 +98,10 @@ pub(crate) fn load(storage: &dyn Storage, database: u128) -> Result<(Version, Po
             // The log was replaced and removed after CURRENT was read: read CURRENT again.
             Err(error)
                 if error.kind() == ErrorKind::NotFound && storage.stamp(&current_path())? != current => {}
-            outcome => return outcome,
+            outcome => {
+                let log = log_path(number)?;
+                return outcome.map_err(|error| error.missing_is_corrupt(log));
+            }
         }
     }
     Err(Error::corrupt(
@@ -451,7 +454,7 @@ pub(crate) fn write_snapshot(storage: &dyn Storage, database: u128, version: &Ve
 pub(crate) fn read_snapshot(storage: &dyn Storage, database: u128, number: u64) -> Result<Arc<Version>> {
     let path = snapshot_path(number)?;
     let name = path.to_string();
-    let bytes = read_from(storage, &path, 0)?;
+    let bytes = read_from(storage, &path, 0).map_err(|error| error.missing_is_corrupt(&path))?;
     let header = LogHeader::decode(&bytes).map_err(|error| Error::from_format(&name, &error))?;
     if header.database != database {
         return Err(Error::corrupt(format!(

@@ -43,8 +43,15 @@ impl Segment {
     /// `Corrupt` with path, found and expected; `Unsupported` for a newer format.
     pub(crate) fn open(storage: &dyn Storage, path: RelPath, reference: &Arc<SegmentRef>) -> Result<Self> {
         let file = path.join("segment.meta")?;
-        let bytes = storage.read(&file, reference.meta_len.max(1))?;
+        let bytes = storage
+            .read(&file, reference.meta_len.max(1))
+            .map_err(|error| error.missing_is_corrupt(&file))?;
         if bytes.len() as u64 != reference.meta_len || checksum(&bytes) != reference.meta_checksum {
+            if let Err(error) = SegmentMeta::decode(&bytes)
+                && error.kind == gapless_format::FormatErrorKind::Unsupported
+            {
+                return Err(Error::from_format(&file.to_string(), &error));
+            }
             return Err(Error::corrupt(format!(
                 "{file} is not the file that was committed: {} bytes with checksum {:016x}, expected {} with {:016x}",
                 bytes.len(),

@@ -38,7 +38,9 @@ impl Vector {
         len: u64,
         pages: usize,
     ) -> Result<Self> {
-        let file = storage.open(&path)?;
+        let file = storage
+            .open(&path)
+            .map_err(|error| error.missing_is_corrupt(&path))?;
         if file.len() != len {
             return Err(Error::corrupt(format!(
                 "{path} has {} bytes, its segment.meta says {len}",
