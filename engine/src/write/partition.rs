@@ -42,7 +42,11 @@ fn runs(times: &[i64], unit: PartitionUnit) -> Vec<(PartitionKey, usize, usize)>
                 let key = PartitionKey::containing(unit, *time);
                 // The end saturates at the end of time, which then still belongs to the partition.
                 first = key.start;
-                last = if key.contains(i64::MAX) { i64::MAX } else { key.end() - 1 };
+                last = if key.contains(i64::MAX) {
+                    i64::MAX
+                } else {
+                    key.end() - 1
+                };
                 runs.push((key, row, row + 1));
             }
         }
