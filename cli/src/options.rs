@@ -54,9 +54,8 @@ impl Selection {
     }
 
     /// The scan of the selected rows.
-    pub(crate) fn scan(&self, database: &Database, snapshot: &Snapshot) -> Result<Scan, CliError> {
-        snapshot.table(&self.table)?;
-        let mut scan = database.table(&self.table)?.scan_at(snapshot)?;
+    pub(crate) fn scan(&self, snapshot: &Snapshot) -> Result<Scan, CliError> {
+        let mut scan = snapshot.scan(&self.table)?;
         let (start, end) = self.range();
         if start > end {
             return Err(CliError::invalid("--start is after --end"));

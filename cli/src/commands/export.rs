@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     let destination = Destination::of(&args)?;
     let database = options::open(&args.selection.database)?;
     let snapshot = args.selection.snapshot(&database)?;
-    let scan = args.selection.scan(&database, &snapshot)?.order(Order::Series);
+    let scan = args.selection.scan(&snapshot)?.order(Order::Series);
     destination.check_free(args.overwrite)?;
     let mut files = Vec::new();
     let exported = write_all(&args, &destination, &snapshot, &scan, &mut files);

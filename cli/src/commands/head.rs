@@ -46,11 +46,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
         By::Time => Order::Time,
         By::Series => Order::Series,
     };
-    let scan = args
-        .selection
-        .scan(&database, &snapshot)?
-        .order(order)
-        .limit(args.rows);
+    let scan = args.selection.scan(&snapshot)?.order(order).limit(args.rows);
     let schema = scan.schema()?;
     let mut batches = scan.stream()?.map(|batch| batch.map_err(CliError::from));
     if output.is_json() {

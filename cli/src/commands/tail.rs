@@ -27,7 +27,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
     let database = options::open(&args.selection.database)?;
     let snapshot = args.selection.snapshot(&database)?;
-    let scan = args.selection.scan(&database, &snapshot)?;
+    let scan = args.selection.scan(&snapshot)?;
     let schema = scan.schema()?;
     let mut batches = scan.last(args.rows)?.into_iter().map(Ok);
     if output.is_json() {

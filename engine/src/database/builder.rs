@@ -40,7 +40,9 @@ pub struct Builder {
 }
 
 /// Databases open in this process, by the identity of their directory.
-static OPEN: LazyLock<Mutex<HashMap<(u64, u64), Weak<Engine>>>> = LazyLock::new(Mutex::default);
+static OPEN: LazyLock<Mutex<OpenEngines>> = LazyLock::new(Mutex::default);
+
+type OpenEngines = HashMap<(u64, u64), Weak<Engine>>;
 
 /// Largest GAPLESS file that is read.
 const IDENTITY_BYTES_MAX: u64 = 4096;

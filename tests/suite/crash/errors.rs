@@ -140,7 +140,9 @@ fn check(call: u64, plan: FaultPlan, is_killed: bool, images: &AtomicUsize) -> R
 fn an_error_of_any_call_loses_nothing_and_leaves_nothing_half() {
     let (runs, images) = (AtomicUsize::new(0), AtomicUsize::new(0));
     // A process that can no longer write anything and goes is one that is killed; the machine runs on.
-    let plans: [(fn(u64) -> FaultPlan, bool); 6] = [
+    // A plan for the n-th call, and whether the process is then killed.
+    type Plan = (fn(u64) -> FaultPlan, bool);
+    let plans: [Plan; 6] = [
         (|call| FaultPlan::once(call, Fault::Io), false),
         (|call| FaultPlan::once(call, Fault::NoSpace), false),
         (|call| FaultPlan::once(call, Fault::LostSync), false),
