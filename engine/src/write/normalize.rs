@@ -3,6 +3,7 @@
 //! What loses nothing is converted: column order, wider offsets, views, dictionary keys of any width, coarser time
 //! units. Anything else is refused with column, row and value.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -115,18 +116,38 @@ fn column(
     Ok(array)
 }
 
+/// No item of a list is null. Items that no row shows (behind a null row, outside of a slice) do not matter.
 fn check_items(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef) -> Result<()> {
-    let items = match array.data_type() {
-        DataType::FixedSizeList(..) => array.as_fixed_size_list().values(),
-        _ => array.as_list::<i32>().values(),
+    let (items, range_of): (&ArrayRef, Box<dyn Fn(usize) -> Range<usize>>) = match array.data_type() {
+        DataType::FixedSizeList(_, len) => {
+            let len = usize::try_from(*len).unwrap_or_default();
+            let lists = array.as_fixed_size_list();
+            (lists.values(), Box::new(move |row| row * len..(row + 1) * len))
+        }
+        _ => {
+            let lists = array.as_list::<i32>();
+            let offsets = lists.value_offsets();
+            let offset = |at: usize| {
+                offsets
+                    .get(at)
+                    .and_then(|offset| usize::try_from(*offset).ok())
+                    .unwrap_or_default()
+            };
+            (lists.values(), Box::new(move |row| offset(row)..offset(row + 1)))
+        }
     };
-    if items.null_count() == 0 {
+    let Some(nulls) = items.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(());
+    };
+    let has_null = |row: &usize| array.is_valid(*row) && range_of(*row).any(|item| nulls.is_null(item));
+    match (0..array.len()).find(has_null) {
+        None => Ok(()),
+        Some(row) => Err(Error::invalid(format!(
+            "table {:?}: column {:?} has a null inside a list, in row {row} of the batch; lists hold numbers only: use \
+             NaN or leave the item out",
+            table.name, spec.name
+        ))),
     }
-    Err(Error::invalid(format!(
-        "table {:?}: column {:?} has a null inside a list; lists hold numbers only: use NaN or leave the item out",
-        table.name, spec.name
-    )))
 }
 
 fn convert(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
