@@ -1,5 +1,10 @@
 //! Integration tests of the facade: one binary, one module for each promise.
 
+mod attributes;
+mod cells;
 mod common;
+mod golden;
+mod real_data;
 mod scan_model;
+mod types;
 mod write_read;
