@@ -124,6 +124,15 @@ impl Error {
         Self::new(kind, format!("{file}: {error}"))
     }
 
+    /// The same error, or `Corrupt` when it is that a file is missing which the database names.
+    #[must_use]
+    pub(crate) fn missing_is_corrupt(self, file: impl fmt::Display) -> Self {
+        if self.kind() != ErrorKind::NotFound {
+            return self;
+        }
+        Self::corrupt(format!("{file} is missing: restore it from a copy"))
+    }
+
     /// The same error with its cause attached. The message should already tell what the cause says.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {

@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`io`] | the disk, as one [`io::Storage`] trait; the only place that names files |
+//! | [`check`] | proves that the files hold what was committed |
 //! | [`clock`] | the time; the only place that reads it |
 //! | [`manifest`] | which tables, segments, symbols and snapshots are live at each version |
 //! | [`symbols`] | symbol domains: strings to codes and back |
@@ -12,6 +13,7 @@
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
+pub mod check;
 pub mod clock;
 pub mod database;
 pub mod error;

@@ -3,7 +3,12 @@
 mod attributes;
 mod cells;
 mod common;
+mod concurrent;
+mod crash;
+mod full_disk;
 mod golden;
+mod hostile;
+mod opening;
 mod real_data;
 mod scan_model;
 mod types;

@@ -60,8 +60,11 @@ fn symbol(number: u8) -> String {
     ["zeta", "", "A/..", "é", "m"][usize::from(number)].to_owned()
 }
 
-fn conditions() -> impl Strategy<Value = Option<(Predicate, fn(&Row) -> bool)>> {
-    let cases: Vec<(Predicate, fn(&Row) -> bool)> = vec![
+/// A condition and its plain twin.
+type Condition = (Predicate, fn(&Row) -> bool);
+
+fn conditions() -> impl Strategy<Value = Option<Condition>> {
+    let cases: Vec<Condition> = vec![
         (col("price").gt(1.0), |r| {
             r.price.is_some_and(|p| p.is_nan() || p > 1.0)
         }),

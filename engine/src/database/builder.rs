@@ -7,12 +7,12 @@ use std::sync::{Arc, LazyLock, Weak};
 use gapless_format::Identity;
 use parking_lot::Mutex;
 
-use super::engine::{Engine, staging};
+use super::engine::{Engine, Limits, staging};
 use super::{Database, pins};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, LockMode, Options, RealStorage, RelPath, Storage, UnsyncedStorage};
-use crate::manifest::{Manifest, log};
+use crate::manifest::{LOG_BYTES_MIN, Manifest, log};
 use crate::segment::VECTORS_MAX;
 use crate::symbols;
 
@@ -34,12 +34,15 @@ pub struct Builder {
     access: Access,
     synced: bool,
     vectors_max: usize,
+    log_bytes_min: u64,
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
 }
 
 /// Databases open in this process, by the identity of their directory.
-static OPEN: LazyLock<Mutex<HashMap<(u64, u64), Weak<Engine>>>> = LazyLock::new(Mutex::default);
+static OPEN: LazyLock<Mutex<OpenEngines>> = LazyLock::new(Mutex::default);
+
+type OpenEngines = HashMap<(u64, u64), Weak<Engine>>;
 
 /// Largest GAPLESS file that is read.
 const IDENTITY_BYTES_MAX: u64 = 4096;
@@ -56,6 +59,7 @@ impl Builder {
             access: Access::Map,
             synced: true,
             vectors_max: VECTORS_MAX,
+            log_bytes_min: LOG_BYTES_MIN,
             clock: Arc::new(SystemClock),
             storage: None,
         }
@@ -88,6 +92,14 @@ impl Builder {
     #[must_use]
     pub fn open_files_max(mut self, files: usize) -> Self {
         self.vectors_max = files.max(1);
+        self
+    }
+
+    /// Bytes of commits that are appended to the manifest at least before it begins anew with a checkpoint: more makes
+    /// opening slower and commits a little cheaper.
+    #[must_use]
+    pub fn log_bytes_min(mut self, bytes: u64) -> Self {
+        self.log_bytes_min = bytes;
         self
     }
 
@@ -138,7 +150,10 @@ impl Builder {
             self.clock,
             identity.database,
             writable,
-            self.vectors_max,
+            Limits {
+                vectors_max: self.vectors_max,
+                log_bytes_min: self.log_bytes_min,
+            },
         )?;
         let engine = Arc::new(engine);
         open.insert(key, Arc::downgrade(&engine));

@@ -30,6 +30,15 @@ pub(crate) struct Engine {
     next_spill: AtomicU32,
 }
 
+/// What bounds an engine's files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Vectors that are kept mapped.
+    pub(crate) vectors_max: usize,
+    /// Bytes of edits before the manifest is written anew.
+    pub(crate) log_bytes_min: u64,
+}
+
 /// The directory of files that only their process uses.
 pub(crate) fn staging() -> RelPath {
     RelPath::from_static("staging")
@@ -43,16 +52,25 @@ impl Engine {
         clock: Arc<dyn Clock>,
         database: u128,
         writable: bool,
-        vectors_max: usize,
+        limits: Limits,
     ) -> Result<Self> {
         // The pin is there before the manifest is read, so nothing that the manifest names can go meanwhile.
         let pins = Arc::new(register(&storage, &*clock, writable)?);
-        let manifest = Manifest::open(Arc::clone(&storage), Arc::clone(&clock), database)?;
+        let manifest = Manifest::open(
+            Arc::clone(&storage),
+            Arc::clone(&clock),
+            database,
+            limits.log_bytes_min,
+        )?;
+        if writable && manifest.current().number() == 0 {
+            // Who made the database may have ended before its name was durable.
+            storage.sync_dir(&RelPath::root())?;
+        }
         pins.publish(|| manifest.current().number())?;
         Ok(Self {
             name,
             domains: Domains::new(Arc::clone(&storage), database),
-            cache: SegmentCache::new(Arc::clone(&storage), vectors_max),
+            cache: SegmentCache::new(Arc::clone(&storage), limits.vectors_max),
             manifest,
             pins,
             storage,

@@ -34,20 +34,22 @@ pub struct GarbageReport {
 }
 
 pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
-    let version = engine.refresh()?;
+    // A durable version: files must not go because of a commit that a power cut may still undo.
+    let version = engine.manifest().with_lock(|version, _| Ok(version.clone()))?;
     let own = engine.pins().publish(|| engine.manifest().current().number())?;
     let others = pins::read_others(&**engine.storage(), engine.pins().instance())?;
     let oldest = others.oldest.map_or(own, |oldest| oldest.min(own));
     let mut report = GarbageReport::default();
     remove_dead_segments(engine, &version, oldest, &mut report)?;
     remove_orphans(engine, &others, &mut report)?;
+    remove_empty_directories(&**engine.storage(), &tables(), 0)?;
     remove_staging(engine, &others, &mut report)?;
     remove_manifest_files(engine, &mut report)?;
     Ok(report)
 }
 
 /// Whether a reader of `oldest` or later, or a named snapshot, may read it.
-fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
+pub(crate) fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
     let created = removed.segment.created;
     removed.removed > oldest
         || version
@@ -83,16 +85,11 @@ fn remove_dead_segments(
 fn remove_orphans(engine: &Engine, others: &Others, report: &mut GarbageReport) -> Result<()> {
     let storage = &**engine.storage();
     let mut found = Vec::new();
-    walk_segments(
-        storage,
-        &RelPath::from_static("tables"),
-        0,
-        &mut |path, instance| {
-            if instance != engine.pins().instance() && !others.alive.contains(&instance) {
-                found.push(path.clone());
-            }
-        },
-    )?;
+    walk_segments(storage, &tables(), 0, &mut |path, instance| {
+        if instance != engine.pins().instance() && !others.alive.contains(&instance) {
+            found.push(path.clone());
+        }
+    })?;
     if found.is_empty() {
         return Ok(());
     }
@@ -137,7 +134,8 @@ pub(crate) fn walk_segments(
         let Ok(path) = directory.join(&entry.name) else {
             continue;
         };
-        match instance_of(&entry.name) {
+        // A table may be called like a segment; the directories right below `tables` are those of tables.
+        match instance_of(&entry.name).filter(|_| depth > 0) {
             Some(instance) => visit(&path, instance),
             None if depth < SEGMENT_DEPTH_MAX => walk_segments(storage, &path, depth + 1, visit)?,
             None => {}
@@ -146,8 +144,36 @@ pub(crate) fn walk_segments(
     Ok(())
 }
 
+/// Directories of tables and partitions in which nothing is left. Who makes a segment there at the same time makes
+/// them again.
+fn remove_empty_directories(storage: &dyn Storage, directory: &RelPath, depth: usize) -> Result<bool> {
+    let entries = match storage.list(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        entries => entries?,
+    };
+    let mut is_empty = true;
+    for entry in &entries {
+        let ours = entry.kind == EntryKind::Directory && depth < SEGMENT_DEPTH_MAX;
+        is_empty &= ours
+            && (depth == 0 || instance_of(&entry.name).is_none())
+            && remove_empty_directories(storage, &directory.join(&entry.name)?, depth + 1)?;
+    }
+    if is_empty && depth > 0 {
+        match storage.remove_dir(directory) {
+            Err(error) if error.kind() == ErrorKind::Conflict => return Ok(false),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(is_empty)
+}
+
+fn tables() -> RelPath {
+    RelPath::from_static("tables")
+}
+
 /// The process number in a segment's directory name.
-fn instance_of(name: &str) -> Option<u32> {
+pub(crate) fn instance_of(name: &str) -> Option<u32> {
     let (instance, sequence) = name.strip_prefix("s-")?.split_once('-')?;
     u32::from_str_radix(sequence, 16).ok()?;
     (instance.len() == 8)
@@ -164,22 +190,23 @@ fn remove_staging(engine: &Engine, others: &Others, report: &mut GarbageReport) 
         let dead =
             owner.is_some_and(|owner| owner != engine.pins().instance() && !others.alive.contains(&owner));
         if dead && entry.name.ends_with(".spill") {
-            engine.storage().remove_file(&staging().join(&entry.name)?)?;
+            log::remove_if_there(&**engine.storage(), &staging().join(&entry.name)?)?;
             report.files += 1;
         }
     }
     Ok(())
 }
 
-/// Logs before the current one, and checkpoints of snapshots that were dropped.
+/// Logs other than the current one, and checkpoints of snapshots that were dropped.
 fn remove_manifest_files(engine: &Engine, report: &mut GarbageReport) -> Result<()> {
     let removed = engine.manifest().with_lock(|version, current_log| {
         let mut removed = 0;
         for entry in engine.storage().list(&log::directory())? {
-            let unused_log = log::log_number(&entry.name).is_some_and(|number| number < current_log);
+            // A later one was left by a process that ended before CURRENT named it.
+            let unused_log = log::log_number(&entry.name).is_some_and(|number| number != current_log);
             let unused_snapshot = log::snapshot_number(&entry.name)
                 .is_some_and(|number| version.snapshots().all(|(_, kept)| kept != number));
-            if unused_log || unused_snapshot {
+            if unused_log || unused_snapshot || log::is_temporary(&entry.name) {
                 log::remove_if_there(&**engine.storage(), &log::directory().join(&entry.name)?)?;
                 removed += 1;
             }

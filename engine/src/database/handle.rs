@@ -153,7 +153,10 @@ impl Database {
                 name: name.to_owned(),
             }])
         })?;
-        self.engine.collect_garbage().map(|_| ())
+        if let Err(error) = self.engine.collect_garbage() {
+            tracing::warn!(%error, "files of the dropped snapshot stay until the next garbage collection");
+        }
+        Ok(())
     }
 
     /// Named snapshots and the version each one keeps.

@@ -2,9 +2,9 @@
 
 mod builder;
 mod engine;
-mod garbage;
+pub(crate) mod garbage;
 mod handle;
-mod pins;
+pub(crate) mod pins;
 mod snapshot;
 mod transaction;
 

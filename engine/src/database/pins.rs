@@ -172,6 +172,16 @@ pub(crate) struct Others {
     pub(crate) oldest: Option<u64>,
 }
 
+/// Whether the process of a number lives. Its pin is neither made nor removed.
+pub(crate) fn is_alive(storage: &dyn Storage, instance: u32) -> Result<bool> {
+    let path = pin_path(instance)?;
+    // Locking would make a file that is not there.
+    if storage.stamp(&path)?.is_none() {
+        return Ok(false);
+    }
+    Ok(storage.lock(&path, LockMode::Exclusive, false)?.is_none())
+}
+
 /// Reads the pins of all processes but `own` and removes those of dead ones.
 pub(crate) fn read_others(storage: &dyn Storage, own: u32) -> Result<Others> {
     let mut others = Others::default();

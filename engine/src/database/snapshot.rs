@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::pins::PinGuard;
 use crate::error::{Error, Result};
 use crate::manifest::{TableState, Version, log};
+use crate::scan::Scan;
 
 /// A pinned version. Its files stay until it is dropped.
 #[derive(Debug, Clone)]
@@ -51,6 +52,14 @@ impl Snapshot {
     /// The pinned version.
     pub fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// Reads rows of a table at this version, also of one that was dropped since.
+    ///
+    /// # Errors
+    /// `NotFound`, listing the tables there are.
+    pub fn scan(&self, table: &str) -> Result<Scan> {
+        Scan::new(self.clone(), table)
     }
 
     /// A table at this version.

@@ -16,14 +16,15 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileLock, LockMode, Storage, WritableFile};
 
-/// A log below this size is not replaced by a checkpoint.
-const LOG_BYTES_MIN: u64 = 1 << 20;
+/// Edits below this many bytes are not replaced by a checkpoint, unless told otherwise.
+pub(crate) const LOG_BYTES_MIN: u64 = 1 << 20;
 
 /// The manifest of an open database.
 pub(crate) struct Manifest {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     database: u128,
+    log_bytes_min: u64,
     current: ArcSwap<Version>,
     committer: Mutex<Committer>,
     poison: OnceLock<String>,
@@ -53,12 +54,18 @@ impl Manifest {
     }
 
     /// Reads the manifest of an existing database.
-    pub(crate) fn open(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, database: u128) -> Result<Self> {
+    pub(crate) fn open(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        database: u128,
+        log_bytes_min: u64,
+    ) -> Result<Self> {
         let (version, position) = log::load(&*storage, database)?;
         Ok(Self {
             storage,
             clock,
             database,
+            log_bytes_min,
             current: ArcSwap::from_pointee(version),
             committer: Mutex::new(Committer {
                 position,
@@ -75,8 +82,11 @@ impl Manifest {
 
     /// The newest version, with all that other processes have committed.
     pub(crate) fn refresh(&self) -> Result<Arc<Version>> {
-        // A commit of this process refreshes by itself; its record must not be read before it is durable.
-        if let Some(mut committer) = self.committer.try_lock() {
+        // A commit of this process refreshes by itself; its record must not be read before it is durable. After a
+        // failed sync nobody knows what is: this process goes on reading what it knew.
+        if let Some(mut committer) = self.committer.try_lock()
+            && self.poison.get().is_none()
+        {
             self.follow(&mut committer)?;
         }
         Ok(self.current())
@@ -85,7 +95,8 @@ impl Manifest {
     fn follow(&self, committer: &mut Committer) -> Result<()> {
         let before = self.current.load();
         if let Some((version, position)) = log::follow(&*self.storage, &committer.position, &before)? {
-            if version.number() < before.number() {
+            // A record whose sync failed after it was read here is no older copy: it never happened.
+            if version.number() < before.number() && !position.torn {
                 return Err(Error::corrupt(format!(
                     "the manifest went back from version {} to {}: an older copy was put in its place",
                     before.number(),
@@ -117,7 +128,8 @@ impl Manifest {
         let items = plan(&before)?;
         let now = self.clock.now_ns().max(before.committed_at().saturating_add(1));
         let next = before.apply(before.number() + 1, now, &items)?;
-        if committer.position.torn || checkpoint_due(&committer.position) {
+        let position = &committer.position;
+        if position.torn || self.checkpoint_due(position) || !log::is_confirmed(&*lock, position) {
             self.switch(&mut committer, &*lock, &next)?;
         } else {
             self.append(&mut committer, &*lock, &next, items)?;
@@ -204,28 +216,43 @@ impl Manifest {
         }
     }
 
-    /// Keeps others from committing while `work` runs on the newest version and the number of its log.
+    /// A checkpoint is written when the edits since the last one outweigh it, so that its cost is spread over them.
+    fn checkpoint_due(&self, position: &Position) -> bool {
+        let edits = position.len.saturating_sub(position.checkpoint_len);
+        edits > self.log_bytes_min.max(2 * position.checkpoint_len)
+    }
+
+    /// Makes the version that was read durable, in a log of its own.
+    ///
+    /// A process may have ended between its append and its sync, or between the switch of CURRENT and the sync of
+    /// that. What is built on such a commit, or removed because of it, must not outlive it.
+    fn confirm(&self, committer: &mut Committer, lock: &dyn FileLock) -> Result<()> {
+        if log::is_confirmed(lock, &committer.position) {
+            return Ok(());
+        }
+        let current = self.current();
+        self.switch(committer, lock, &current)
+    }
+
+    /// Keeps others from committing while `work` runs on the newest version, which is durable, and the number of
+    /// its log.
     pub(crate) fn with_lock<T>(&self, work: impl FnOnce(&Version, u64) -> Result<T>) -> Result<T> {
         let mut committer = self.committer.lock();
-        let _lock = exclusive(&*self.storage)?;
+        self.check_poison()?;
+        let lock = exclusive(&*self.storage)?;
         self.follow(&mut committer)?;
+        self.confirm(&mut committer, &*lock)?;
         work(&self.current(), committer.position.log)
     }
 }
 
 fn exclusive(storage: &dyn Storage) -> Result<Box<dyn FileLock>> {
-    storage
-        .lock(&log::lock_path(), LockMode::Exclusive, true)?
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::Internal,
-                "waiting for the commit lock gave none".to_owned(),
-            )
-        })
-}
-
-/// A checkpoint is written when the edits since the last one outweigh it, so that its cost is spread over them.
-fn checkpoint_due(position: &Position) -> bool {
-    let edits = position.len.saturating_sub(position.checkpoint_len);
-    edits > LOG_BYTES_MIN.max(2 * position.checkpoint_len)
+    loop {
+        let lock = storage.lock(&log::lock_path(), LockMode::Exclusive, true)?;
+        let lock = lock.ok_or_else(|| Error::internal("waiting for the commit lock gave none"))?;
+        // A lock on a file that was removed meanwhile keeps nobody out.
+        if storage.lock_path_is(&*lock)? {
+            return Ok(lock);
+        }
+    }
 }

@@ -21,6 +21,9 @@ const SMALL_FILE_MAX: u64 = 4096;
 /// Retries when the log that CURRENT names was replaced between two reads.
 const SWITCH_RETRIES: usize = 100;
 
+/// How far a record behind a damaged one may be from the last one that was read.
+const VERSIONS_AHEAD_MAX: u64 = 1 << 20;
+
 /// Paths of the manifest.
 pub(crate) fn directory() -> RelPath {
     RelPath::from_static("manifest")
@@ -38,6 +41,14 @@ fn current_path() -> RelPath {
 /// The log of a number.
 pub(crate) fn log_path(number: u64) -> Result<RelPath> {
     directory().join(&format!("{number:010}.log"))
+}
+
+/// The next CURRENT before it gets its name.
+const CURRENT_NEW: &str = "CURRENT.new";
+
+/// Whether a file is one that a crash left on its way to its name.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name == CURRENT_NEW
 }
 
 /// The number of a log's file name.
@@ -87,7 +98,10 @@ pub(crate) fn load(storage: &dyn Storage, database: u128) -> Result<(Version, Po
             // The log was replaced and removed after CURRENT was read: read CURRENT again.
             Err(error)
                 if error.kind() == ErrorKind::NotFound && storage.stamp(&current_path())? != current => {}
-            outcome => return outcome,
+            outcome => {
+                let log = log_path(number)?;
+                return outcome.map_err(|error| error.missing_is_corrupt(log));
+            }
         }
     }
     Err(Error::corrupt(
@@ -115,6 +129,8 @@ fn load_log(
     current: Option<FileStamp>,
 ) -> Result<(Version, Position)> {
     let path = log_path(number)?;
+    // Read before the log: a commit that ends between the two reads must not look like a log that was cut.
+    let tail = read_tail(storage)?;
     let mut bytes = read_from(storage, &path, 0)?;
     let name = path.to_string();
     let header = LogHeader::decode(&bytes).map_err(|error| Error::from_format(&name, &error))?;
@@ -133,33 +149,62 @@ fn load_log(
         current,
         database,
     };
-    if let Some(tail) = read_tail(storage)?
-        && tail.suspect
-        && tail.log == number
-    {
-        // The sync of what follows has failed: it may be in memory only, and nobody was told that it happened.
-        bytes.truncate(usize::try_from(tail.committed_len).unwrap_or(usize::MAX));
+    if let Some(len) = suspect_after(tail, number) {
+        bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
         position.torn = true;
     }
     let mut version = None;
-    replay(
-        bytes.get(HEADER_LEN..).unwrap_or_default(),
-        &mut position,
-        &mut version,
+    let records = bytes.get(HEADER_LEN..).unwrap_or_default();
+    replay(&name, records, &mut position, &mut version)?;
+    check_tail(storage, &position, tail)?;
+    let unread = usize::try_from(position.len).unwrap_or(usize::MAX);
+    check_end(
+        &name,
+        bytes.get(unread..).unwrap_or_default(),
+        &position,
+        version.as_ref(),
     )?;
     let version = version.ok_or_else(|| Error::corrupt(format!("{name} holds no checkpoint")))?;
-    check_tail(storage, &position)?;
     Ok((version, position))
 }
 
+/// Where a log ends whose last sync has failed: what follows may be in memory only, and nobody was told that it
+/// happened.
+fn suspect_after(tail: Option<Tail>, log: u64) -> Option<u64> {
+    tail.filter(|tail| tail.suspect && tail.log == log)
+        .map(|tail| tail.committed_len)
+}
+
+/// Refuses a log in which a whole record follows what is not one: that is damage, and no commit that was cut off.
+///
+/// A record is written only after the one before it is durable, so only the last one can be incomplete.
+fn check_end(name: &str, rest: &[u8], position: &Position, version: Option<&Version>) -> Result<()> {
+    let read = version.map_or(0, Version::number);
+    let follows = (1..rest.len()).find(|at| {
+        let candidate = rest.get(*at..).unwrap_or_default();
+        let version = candidate.get(8..16).and_then(|bytes| bytes.try_into().ok());
+        // The cheap look at the version spares the checksum of what cannot be a record.
+        version.is_some_and(|version| u64::from_le_bytes(version).wrapping_sub(read) <= VERSIONS_AHEAD_MAX)
+            && matches!(decode_record(candidate, 0), Ok(RecordOutcome::Record { version, .. }) if version > read)
+    });
+    match follows {
+        Some(at) => Err(Error::corrupt(format!(
+            "{name}: the commit at byte {} is damaged; a whole one follows at byte {}. Restore the file from a copy; \
+             `gapless dump` shows what is still readable",
+            position.len,
+            position.len + at as u64
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Applies the records of `bytes`, which follow `position.len` in the log.
-fn replay(bytes: &[u8], position: &mut Position, version: &mut Option<Version>) -> Result<()> {
-    let name = log_path(position.log)?.to_string();
+fn replay(name: &str, bytes: &[u8], position: &mut Position, version: &mut Option<Version>) -> Result<()> {
     let start = position.len;
     loop {
         let done = usize::try_from(position.len - start).unwrap_or(usize::MAX);
         let rest = bytes.get(done..).unwrap_or_default();
-        match decode_record(rest, position.len).map_err(|error| Error::from_format(&name, &error))? {
+        match decode_record(rest, position.len).map_err(|error| Error::from_format(name, &error))? {
             RecordOutcome::End => return Ok(()),
             RecordOutcome::Torn { .. } => {
                 position.torn = true;
@@ -198,8 +243,8 @@ fn replay(bytes: &[u8], position: &mut Position, version: &mut Option<Version>) 
 }
 
 /// Refuses a log that is shorter, or damaged earlier, than the last commit made it.
-fn check_tail(storage: &dyn Storage, position: &Position) -> Result<()> {
-    let Some(tail) = read_tail(storage)? else {
+fn check_tail(storage: &dyn Storage, position: &Position, tail: Option<Tail>) -> Result<()> {
+    let Some(tail) = tail else {
         return Ok(());
     };
     let name = log_path(position.log)?;
@@ -271,13 +316,22 @@ pub(crate) fn follow(
         }
         bytes => bytes?,
     };
+    // Read after the log: whose sync failed before the bytes were read has marked them by now.
+    let suspect = suspect_after(read_tail(storage)?, position.log);
+    if suspect.is_some_and(|len| len < position.len) {
+        return load(storage, position.database).map(Some); // What was read has turned out not to be durable.
+    }
+    let mut bytes = bytes;
+    if let Some(len) = suspect {
+        bytes.truncate(usize::try_from(len - position.len).unwrap_or(usize::MAX));
+    }
     let mut position = Position {
-        torn: false,
+        torn: suspect.is_some(),
         ..position.clone()
     };
     let before = position.len;
     let mut next = Some(version.clone());
-    replay(&bytes, &mut position, &mut next)?;
+    replay(&path.to_string(), &bytes, &mut position, &mut next)?;
     match next {
         Some(next) if position.len > before || position.torn => Ok(Some((next, position))),
         _ => Ok(None),
@@ -287,6 +341,18 @@ pub(crate) fn follow(
 /// Opens the log at `position` for appending.
 pub(crate) fn writer(storage: &dyn Storage, position: &Position) -> Result<Box<dyn WritableFile>> {
     storage.append_to(&log_path(position.log)?)
+}
+
+/// Whether the last committer has written that the log is durable up to `position`. The commit lock is held.
+pub(crate) fn is_confirmed(lock: &dyn FileLock, position: &Position) -> bool {
+    let mut bytes = vec![
+        0;
+        lock.len()
+            .map_or(0, |len| usize::try_from(len.min(SMALL_FILE_MAX)).unwrap_or(0))
+    ];
+    let read = lock.read_at(0, &mut bytes).is_ok();
+    let tail = Tail::decode(&bytes).ok().filter(|_| read);
+    tail.is_some_and(|tail| tail.log == position.log && tail.committed_len >= position.len)
 }
 
 /// Records that the log was made durable up to `position`. The commit lock is held.
@@ -355,7 +421,7 @@ pub(crate) fn switch_to(
 }
 
 fn replace_current(storage: &dyn Storage, number: u64) -> Result<()> {
-    let temporary = directory().join("CURRENT.new")?;
+    let temporary = directory().join(CURRENT_NEW)?;
     remove_if_there(storage, &temporary)?;
     let mut file = storage.create(&temporary)?;
     file.append(&Current { log: number }.encode())?;
@@ -388,7 +454,7 @@ pub(crate) fn write_snapshot(storage: &dyn Storage, database: u128, version: &Ve
 pub(crate) fn read_snapshot(storage: &dyn Storage, database: u128, number: u64) -> Result<Arc<Version>> {
     let path = snapshot_path(number)?;
     let name = path.to_string();
-    let bytes = read_from(storage, &path, 0)?;
+    let bytes = read_from(storage, &path, 0).map_err(|error| error.missing_is_corrupt(&path))?;
     let header = LogHeader::decode(&bytes).map_err(|error| Error::from_format(&name, &error))?;
     if header.database != database {
         return Err(Error::corrupt(format!(
@@ -405,11 +471,8 @@ pub(crate) fn read_snapshot(storage: &dyn Storage, database: u128, number: u64) 
         database,
     };
     let mut version = None;
-    replay(
-        bytes.get(HEADER_LEN..).unwrap_or_default(),
-        &mut position,
-        &mut version,
-    )?;
+    let records = bytes.get(HEADER_LEN..).unwrap_or_default();
+    replay(&name, records, &mut position, &mut version)?;
     match version {
         Some(version) if version.number() == number && !position.torn => Ok(Arc::new(version)),
         _ => Err(Error::corrupt(format!(

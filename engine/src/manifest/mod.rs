@@ -10,5 +10,5 @@ mod commit;
 pub(crate) mod log;
 mod version;
 
-pub(crate) use commit::Manifest;
+pub(crate) use commit::{LOG_BYTES_MIN, Manifest};
 pub use version::{TableState, Version};

@@ -49,8 +49,15 @@ fn for_each_batch(
 ) -> Result<()> {
     for piece in pieces(plan, task)? {
         let rows = piece.rows.len();
-        for from in (0..rows).step_by(plan.scan.batch_rows) {
-            let slice = piece.slice(from..rows.min(from + plan.scan.batch_rows));
+        let mut from = 0;
+        while from < rows {
+            let count = plan
+                .scan
+                .batch_rows
+                .min(piece.rows_to_page_end(from))
+                .min(rows - from);
+            let slice = piece.slice(from..from + count);
+            from += count;
             let batch = plan.output.batch(plan.cache(), &[Chunk::Slice(slice)])?;
             if batch.num_rows() > 0 {
                 take(batch)?;

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::piece::{Piece, PieceTimes};
+use super::piece::{Piece, PieceTimes, Rows};
 use crate::error::Result;
 use crate::segment::SegmentCache;
 
@@ -23,6 +23,17 @@ pub(crate) enum Chunk {
 }
 
 impl Chunk {
+    /// Whether making arrays of it costs no work for each row.
+    pub(crate) fn is_free(&self) -> bool {
+        matches!(
+            self,
+            Self::Slice(Piece {
+                rows: Rows::Range(_),
+                ..
+            })
+        )
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Slice(piece) => piece.rows.len(),
@@ -98,7 +109,9 @@ impl Merge {
 
     fn take_slice(&mut self, piece: usize, end: usize) -> Chunk {
         let from = self.at[piece];
-        let end = end.min(from + self.batch_rows);
+        let end = end
+            .min(from + self.batch_rows)
+            .min(from + self.pieces[piece].rows_to_page_end(from));
         self.at[piece] = end;
         Chunk::Slice(self.pieces[piece].slice(from..end))
     }

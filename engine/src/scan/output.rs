@@ -9,7 +9,6 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
-use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::concat::concat;
 use arrow_select::filter::filter;
@@ -29,8 +28,11 @@ use crate::table::types::arrow_type;
 /// A domain up to this size is handed out whole, so that codes need no mapping.
 const WHOLE_DOMAIN_MAX: usize = 256;
 
-/// Keys of batches with one symbol: they all point into these zeros.
-static ZEROS: LazyLock<Buffer> = LazyLock::new(|| Buffer::from_vec(vec![0u32; PAGE_ROWS]));
+/// Keys of batches with one symbol: they are all slices of these zeros, which were checked once.
+static ONE_SYMBOL: LazyLock<DictionaryArray<UInt32Type>> = LazyLock::new(|| {
+    let values: ArrayRef = Arc::new(StringArray::from(vec![""]));
+    DictionaryArray::new(vec![0u32; PAGE_ROWS].into(), values)
+});
 
 /// The schema of some columns.
 pub(crate) fn schema(columns: &[ColumnSpec]) -> Result<SchemaRef> {
@@ -149,6 +151,12 @@ impl Output {
                 columns.push(arrow_array::new_empty_array(&arrow_type(&spec.column_type)));
                 continue;
             }
+            if passing.is_none()
+                && let Some(symbols) = self.whole_page(cache, spec, chunks)?
+            {
+                columns.push(symbols);
+                continue;
+            }
             let mut array = read_column(cache, spec, chunks)?;
             if let Some(passing) = &passing {
                 array = filter(&array, passing).map_err(|error| internal("rows do not filter", &error))?;
@@ -158,6 +166,32 @@ impl Output {
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|error| internal("columns make no batch", &error))
+    }
+
+    /// A symbol column whose dictionary is the whole domain, of rows that lie in one page.
+    fn whole_page(
+        &self,
+        cache: &SegmentCache,
+        spec: &ColumnSpec,
+        chunks: &[Chunk],
+    ) -> Result<Option<ArrayRef>> {
+        match (
+            self.symbols
+                .get(&spec.column_id)
+                .and_then(|symbols| symbols.fixed.as_ref()),
+            chunks,
+        ) {
+            (
+                Some(Fixed::Whole(symbols)),
+                [
+                    Chunk::Slice(Piece {
+                        segment,
+                        rows: Rows::Range(rows),
+                    }),
+                ],
+            ) => segment.read_symbols(cache, spec, rows.start as usize..rows.end as usize, symbols),
+            _ => Ok(None),
+        }
     }
 
     fn column_by_id(&self, cache: &SegmentCache, id: u32, chunks: &[Chunk]) -> Result<ArrayRef> {
@@ -196,7 +230,7 @@ impl Symbols {
             Some(Fixed::Whole(values)) if codes.null_count() == 0 => (codes.clone(), Arc::clone(values)),
             Some(Fixed::Whole(values)) => (mapped(codes, |code| code), Arc::clone(values)),
             Some(Fixed::Listed(values, listed)) if listed.len() == 1 && codes.null_count() == 0 => {
-                (zeros(codes.len()), Arc::clone(values))
+                return Ok(one_symbol(codes.len(), values));
             }
             Some(Fixed::Listed(values, listed)) => {
                 let place = |code: u32| listed.iter().position(|other| *other == code).unwrap_or_default();
@@ -234,11 +268,16 @@ fn internal(what: &str, error: &arrow_schema::ArrowError) -> Error {
     Error::internal(format!("{what}: {error}"))
 }
 
-fn zeros(rows: usize) -> UInt32Array {
+/// Rows that all have the one symbol of `values`.
+fn one_symbol(rows: usize, values: &Arc<StringArray>) -> ArrayRef {
+    let values: ArrayRef = Arc::clone(values) as ArrayRef;
     if rows <= PAGE_ROWS {
-        return UInt32Array::new(ScalarBuffer::new(ZEROS.clone(), 0, rows), None);
+        return Arc::new(ONE_SYMBOL.slice(0, rows).with_values(values));
     }
-    UInt32Array::new(vec![0u32; rows].into(), None)
+    Arc::new(DictionaryArray::<UInt32Type>::new(
+        vec![0u32; rows].into(),
+        values,
+    ))
 }
 
 /// Keys for codes; null rows get key 0.

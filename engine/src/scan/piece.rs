@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use gapless_format::PAGE_ROWS;
+
 use crate::error::Result;
 use crate::segment::{Segment, SegmentCache};
 
@@ -72,6 +74,14 @@ impl Piece {
         Self {
             segment: Arc::clone(&self.segment),
             rows: self.rows.slice(at),
+        }
+    }
+
+    /// Rows from a position to the end of their page. A batch that keeps to one page needs no copy of its symbols.
+    pub(crate) fn rows_to_page_end(&self, at: usize) -> usize {
+        match &self.rows {
+            Rows::Range(range) => PAGE_ROWS - (range.start as usize + at) % PAGE_ROWS,
+            Rows::List(_) => usize::MAX - at,
         }
     }
 

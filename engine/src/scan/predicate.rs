@@ -97,10 +97,6 @@ pub fn col(name: impl Into<String>) -> Column {
     Column(name.into())
 }
 
-#[expect(
-    clippy::should_implement_trait,
-    reason = "`eq` and the others make conditions, they do not compare"
-)]
 impl Column {
     fn compare(self, comparison: Comparison, value: impl Into<Literal>) -> Predicate {
         Predicate::Compare {

@@ -223,8 +223,10 @@ impl Batches {
         }
         self.window = (self.window * 2).min(WINDOW_PER_THREAD * rayon::current_num_threads());
         let (plan, output) = (&self.plan, &self.plan.output);
-        if let [only] = window.as_slice() {
-            self.ready.push_back(output.batch(plan.cache(), only));
+        let is_free = !output.has_condition() && window.iter().flatten().all(Chunk::is_free);
+        if is_free || window.len() == 1 {
+            self.ready
+                .extend(window.iter().map(|chunks| output.batch(plan.cache(), chunks)));
         } else {
             let made: Vec<_> = window
                 .par_iter()

@@ -212,7 +212,7 @@ impl ColumnWriter {
     }
 
     fn page(&mut self, page: &ArrayRef) -> Result<()> {
-        let bounds = stats::bounds(page)?;
+        let bounds = stats::bounds(page, &self.spec.column_type)?;
         for index in &mut self.indexes {
             index.push(page, self.rows, &self.spec.name)?;
         }
@@ -400,7 +400,7 @@ impl ColumnWriter {
 fn clear_padding(bytes: &[u8], rows: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if let Some(last) = bytes.last_mut()
-        && rows % 8 != 0
+        && !rows.is_multiple_of(8)
     {
         *last &= (1u8 << (rows % 8)) - 1;
     }

@@ -48,7 +48,10 @@ pub(crate) fn remove_segment(storage: &dyn Storage, path: &RelPath) -> Result<()
             _ => {}
         }
     }
-    storage.remove_dir(path)?;
+    match storage.remove_dir(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error), // Others collect garbage too.
+        _ => {}
+    }
     remove_empty_parents(storage, path);
     Ok(())
 }

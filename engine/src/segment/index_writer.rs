@@ -212,6 +212,19 @@ fn check_ascending(last: Option<&ArrayRef>, page: &ArrayRef, first_row: usize, c
             .unwrap_or_default();
         return Err(refused(column, "sorted", first_row + row, "is null"));
     }
+    match first_descent(last, page)? {
+        Some(row) => Err(refused(
+            column,
+            "sorted",
+            first_row + row,
+            "is less than the row before",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The first row of a page that is less than the one before it; `last` is the one before the page.
+pub(crate) fn first_descent(last: Option<&ArrayRef>, page: &ArrayRef) -> Result<Option<usize>> {
     let descends = |a: &ArrayRef, b: &ArrayRef| -> Result<Option<usize>> {
         let greater =
             cmp::gt(a, b).map_err(|error| Error::internal(format!("values do not compare: {error}")))?;
@@ -220,23 +233,10 @@ fn check_ascending(last: Option<&ArrayRef>, page: &ArrayRef, first_row: usize, c
     if let Some(last) = last
         && descends(last, &page.slice(0, 1))?.is_some()
     {
-        return Err(refused(
-            column,
-            "sorted",
-            first_row,
-            "is less than the row before",
-        ));
+        return Ok(Some(0));
     }
-    let count = page.len() - 1;
-    match descends(&page.slice(0, count), &page.slice(1, count))? {
-        Some(row) => Err(refused(
-            column,
-            "sorted",
-            first_row + row + 1,
-            "is less than the row before",
-        )),
-        None => Ok(()),
-    }
+    let count = page.len().saturating_sub(1);
+    Ok(descends(&page.slice(0, count), &page.slice(page.len() - count, count))?.map(|row| row + 1))
 }
 
 fn check_unique(rows: &[(u64, u32)], pages: &[ArrayRef], column: &str) -> Result<()> {

@@ -11,8 +11,8 @@ use arrow_array::types::{
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StringArray,
-    new_null_array,
+    Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, FixedSizeListArray, ListArray,
+    PrimitiveArray, StringArray, UInt32Array, new_null_array,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
@@ -43,8 +43,15 @@ impl Segment {
     /// `Corrupt` with path, found and expected; `Unsupported` for a newer format.
     pub(crate) fn open(storage: &dyn Storage, path: RelPath, reference: &Arc<SegmentRef>) -> Result<Self> {
         let file = path.join("segment.meta")?;
-        let bytes = storage.read(&file, reference.meta_len.max(1))?;
+        let bytes = storage
+            .read(&file, reference.meta_len.max(1))
+            .map_err(|error| error.missing_is_corrupt(&file))?;
         if bytes.len() as u64 != reference.meta_len || checksum(&bytes) != reference.meta_checksum {
+            if let Err(error) = SegmentMeta::decode(&bytes)
+                && error.kind == gapless_format::FormatErrorKind::Unsupported
+            {
+                return Err(Error::from_format(&file.to_string(), &error));
+            }
             return Err(Error::corrupt(format!(
                 "{file} is not the file that was committed: {} bytes with checksum {:016x}, expected {} with {:016x}",
                 bytes.len(),
@@ -107,7 +114,14 @@ impl Segment {
                 VectorKind::Unique => index_bytes(column, AttributeKind::Unique),
             };
             let path = vector_path(&self.path, &column.name, kind)?;
-            Vector::open(cache.storage(), path, self.meta.segment, kind, len)
+            Vector::open(
+                cache.storage(),
+                path,
+                self.meta.segment,
+                kind,
+                len,
+                column.pages.len(),
+            )
         })
     }
 
@@ -139,6 +153,46 @@ impl Segment {
         let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
         fixed_array(&column.column_type, vector.body(), rows, nulls)
             .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))
+    }
+
+    /// Rows of a symbol column without nulls that lie in one page, as a dictionary array over all symbols of the
+    /// domain; `None` where that is not so.
+    ///
+    /// # Errors
+    /// As [`Segment::read`].
+    pub(crate) fn read_symbols(
+        &self,
+        cache: &SegmentCache,
+        spec: &ColumnSpec,
+        rows: Range<usize>,
+        symbols: &Arc<StringArray>,
+    ) -> Result<Option<ArrayRef>> {
+        let page = rows.start / PAGE_ROWS;
+        let Some(column) = self.column(spec.column_id) else {
+            return Ok(None);
+        };
+        let has_nulls = column.pages.get(page).is_none_or(|page| page.null_count > 0);
+        if rows.is_empty() || has_nulls || (rows.end - 1) / PAGE_ROWS != page {
+            return Ok(None);
+        }
+        let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
+        let first = page * PAGE_ROWS;
+        let made = vector.dictionary(page, || {
+            let codes = native_slice::<u32>(vector.body(), &(first..(first + PAGE_ROWS).min(self.rows())))
+                .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
+            let symbols: ArrayRef = Arc::clone(symbols) as ArrayRef;
+            DictionaryArray::try_new(UInt32Array::new(codes, None), symbols).map_err(|error| {
+                Error::corrupt(format!("{}: a code is not in its domain: {error}", vector.path()))
+            })
+        })?;
+        let slice = made.slice(rows.start - first, rows.len());
+        // The page may have been made when the domain was shorter. It never shrinks.
+        let longer = symbols.len() > slice.values().len();
+        Ok(Some(Arc::new(if longer {
+            slice.with_values(Arc::clone(symbols) as ArrayRef)
+        } else {
+            slice
+        })))
     }
 
     /// Maps one part of a chunk and verifies the pages of `rows`.
@@ -386,7 +440,7 @@ fn bit_slice(buffer: Buffer, rows: &Range<usize>) -> Option<BooleanBuffer> {
     (rows.end.div_ceil(8) <= buffer.len()).then(|| BooleanBuffer::new(buffer, rows.start, rows.len()))
 }
 
-fn fixed_array(
+pub(crate) fn fixed_array(
     column_type: &ColumnType,
     buffer: Buffer,
     rows: Range<usize>,
@@ -487,7 +541,7 @@ fn timestamp_array(
     })
 }
 
-fn variable_array(
+pub(crate) fn variable_array(
     column_type: &ColumnType,
     offsets: OffsetBuffer<i32>,
     items: Buffer,

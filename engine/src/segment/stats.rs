@@ -9,7 +9,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use gapless_format::Bound;
+use gapless_format::{Bound, ColumnType};
 
 use super::key::reinterpret;
 use crate::error::Result;
@@ -30,11 +30,24 @@ impl Bounds {
     };
 }
 
-/// The bounds of a page.
-pub(crate) fn bounds(page: &ArrayRef) -> Result<Bounds> {
+/// The bounds of a page of a column, of the kind that the format stores for its type.
+pub(crate) fn bounds(page: &ArrayRef, column_type: &ColumnType) -> Result<Bounds> {
+    let bounds = of_array(page)?;
+    // Symbols travel as u32 codes, so the array alone does not say which kind of bound its integers have.
+    let stored = |bound: Bound| match (bound, Bound::tag_for(column_type)) {
+        (Bound::U64(value), 1) => i64::try_from(value).map_or(Bound::None, Bound::I64),
+        (bound, _) => bound,
+    };
+    Ok(Bounds {
+        min: stored(bounds.min),
+        max: stored(bounds.max),
+        has_nan: bounds.has_nan,
+    })
+}
+
+fn of_array(page: &ArrayRef) -> Result<Bounds> {
     use DataType as T;
     Ok(match page.data_type() {
-        T::Boolean => ordered(page.as_boolean().iter().flatten(), |v| Bound::U64(u64::from(v))),
         T::Int8 => primitive::<Int8Type>(page, |v| Bound::I64(v.into())),
         T::Int16 => primitive::<Int16Type>(page, |v| Bound::I64(v.into())),
         T::Int32 => primitive::<Int32Type>(page, |v| Bound::I64(v.into())),
@@ -46,8 +59,8 @@ pub(crate) fn bounds(page: &ArrayRef) -> Result<Bounds> {
         T::Decimal128(..) => primitive::<Decimal128Type>(page, Bound::I128),
         T::Float32 => float32(page),
         T::Float64 => float64(page),
-        T::Date32 | T::Time32(_) => bounds(&reinterpret::<Int32Type>(page)?)?,
-        T::Time64(_) | T::Timestamp(..) | T::Duration(_) => bounds(&reinterpret::<Int64Type>(page)?)?,
+        T::Date32 | T::Time32(_) => of_array(&reinterpret::<Int32Type>(page)?)?,
+        T::Time64(_) | T::Timestamp(..) | T::Duration(_) => of_array(&reinterpret::<Int64Type>(page)?)?,
         _ => Bounds::NONE,
     })
 }
@@ -162,7 +175,7 @@ mod tests {
     fn nan_takes_no_part_in_the_bounds() {
         let page: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN, 2.0, -1.0, f64::NAN]));
         assert_eq!(
-            bounds(&page).expect("floats have bounds"),
+            of_array(&page).expect("floats have bounds"),
             Bounds {
                 min: Bound::F64(-1.0),
                 max: Bound::F64(2.0),
@@ -171,7 +184,7 @@ mod tests {
         );
         let only_nan: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN; 9]));
         assert_eq!(
-            bounds(&only_nan).expect("floats have bounds"),
+            of_array(&only_nan).expect("floats have bounds"),
             Bounds {
                 has_nan: true,
                 ..Bounds::NONE
@@ -183,12 +196,30 @@ mod tests {
     fn nulls_take_no_part_in_the_bounds() {
         let page: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(5), Some(-7)]));
         assert_eq!(
-            bounds(&page).expect("integers have bounds"),
+            of_array(&page).expect("integers have bounds"),
             Bounds {
                 min: Bound::I64(-7),
                 max: Bound::I64(5),
                 has_nan: false
             }
         );
+    }
+
+    #[test]
+    fn bounds_are_of_the_kind_that_the_format_takes_for_the_type() {
+        use arrow_array::{BooleanArray, UInt8Array, UInt32Array};
+        use gapless_format::Number;
+        let kinds = |page: ArrayRef, column_type: ColumnType| {
+            let bounds = bounds(&page, &column_type).expect("the type is stored");
+            (bounds.min, Bound::tag_for(&column_type))
+        };
+        let codes: ArrayRef = Arc::new(UInt32Array::from(vec![7, 9]));
+        let symbol = ColumnType::Symbol { domain: "d".into() };
+        assert_eq!(kinds(Arc::clone(&codes), symbol), (Bound::U64(7), 2));
+        assert_eq!(kinds(codes, ColumnType::Number(Number::U32)), (Bound::I64(7), 1));
+        let bytes: ArrayRef = Arc::new(UInt8Array::from(vec![200]));
+        assert_eq!(kinds(bytes, ColumnType::Number(Number::U8)), (Bound::I64(200), 1));
+        let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
+        assert_eq!(kinds(flags, ColumnType::Bool), (Bound::None, 0));
     }
 }

@@ -3,8 +3,11 @@
 //! Pages are verified against their checksum when they are first handed out, once for each mapping.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow_array::DictionaryArray;
+use arrow_array::types::UInt32Type;
 use arrow_buffer::Buffer;
 use gapless_format::{HEADER_LEN, PAGE_ROWS, VectorHeader, VectorKind, checksum};
 
@@ -17,6 +20,9 @@ pub(crate) struct Vector {
     path: RelPath,
     buffer: Buffer,
     verified: Box<[AtomicU64]>,
+    /// Pages of codes as dictionary arrays. Arrow checks every key when one is made; a slice of it is free.
+    dictionaries: OnceLock<Box<[OnceLock<DictionaryArray<UInt32Type>>]>>,
+    pages: usize,
 }
 
 impl Vector {
@@ -30,8 +36,11 @@ impl Vector {
         segment: u64,
         kind: VectorKind,
         len: u64,
+        pages: usize,
     ) -> Result<Self> {
-        let file = storage.open(&path)?;
+        let file = storage
+            .open(&path)
+            .map_err(|error| error.missing_is_corrupt(&path))?;
         if file.len() != len {
             return Err(Error::corrupt(format!(
                 "{path} has {} bytes, its segment.meta says {len}",
@@ -51,16 +60,39 @@ impl Vector {
                 header.kind, header.segment
             )));
         }
-        let pages = usize::try_from(header.rows)
-            .unwrap_or(usize::MAX)
-            .div_ceil(PAGE_ROWS)
-            .max(1);
+        header
+            .require_plain()
+            .map_err(|error| Error::from_format(&path.to_string(), &error))?;
+        // Pages are counted by the segment's rows. The header counts values, which for text are bytes, and in an
+        // index it may lie.
+        let pages = pages.max(1);
         let verified = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         Ok(Self {
             path,
             buffer,
             verified,
+            dictionaries: OnceLock::new(),
+            pages,
         })
+    }
+
+    /// A page of codes as a dictionary array, made once.
+    pub(crate) fn dictionary(
+        &self,
+        page: usize,
+        make: impl FnOnce() -> Result<DictionaryArray<UInt32Type>>,
+    ) -> Result<&DictionaryArray<UInt32Type>> {
+        let pages = self
+            .dictionaries
+            .get_or_init(|| (0..self.pages).map(|_| OnceLock::new()).collect());
+        let slot = pages
+            .get(page)
+            .ok_or_else(|| Error::internal("a page outside of its column"))?;
+        if let Some(made) = slot.get() {
+            return Ok(made);
+        }
+        let made = make()?;
+        Ok(slot.get_or_init(|| made))
     }
 
     /// The file's path.

@@ -18,6 +18,9 @@ const FRAME_SYMBOLS_MAX: usize = 1 << 20;
 /// Longest symbol.
 const SYMBOL_BYTES_MAX: usize = 16 << 20;
 
+/// Content of a domain's lock file after a sync of the domain has failed.
+const SYNC_FAILED: [u8; 1] = [1];
+
 /// Tells what the newest version of the database names of a domain.
 pub(crate) type Committed<'a> = &'a dyn Fn() -> Result<Option<DomainMeta>>;
 
@@ -250,7 +253,7 @@ impl Domain {
         let path = domain_path(&self.name)?;
         match self.storage.stamp(&path)? {
             None => return self.create(known, &path),
-            Some(stamp) if stamp.len == known.len => return Ok(()),
+            Some(stamp) if known.len > 0 && stamp.len == known.len => return Ok(()),
             Some(_) => {}
         }
         if known.len == 0 && self.is_unfinished_header(&path)? {
@@ -277,15 +280,35 @@ impl Domain {
         }
     }
 
-    /// A crash while the file was made leaves less than its header. No commit can have named it.
+    /// A crash while the file was made leaves less than its header, or zeros in its place. No commit can have named
+    /// such a file; the caller makes sure.
     fn is_unfinished_header(&self, path: &RelPath) -> Result<bool> {
-        let header = SymbolFileHeader {
+        let file = self.storage.open(path)?;
+        let header_len = self.header().len();
+        if file.len() < header_len as u64 {
+            return Ok(true);
+        }
+        let mut bytes = vec![0; header_len];
+        file.read_at(0, &mut bytes)?;
+        Ok(bytes.iter().all(|byte| *byte == 0) || self.is_torn_header(&bytes))
+    }
+
+    /// Whether it is this file's header with some bytes that did not reach the disk.
+    fn is_torn_header(&self, bytes: &[u8]) -> bool {
+        let whole = self.header();
+        bytes != whole
+            && bytes
+                .iter()
+                .zip(&whole)
+                .all(|(found, whole)| *found == 0 || found == whole)
+    }
+
+    fn header(&self) -> Vec<u8> {
+        SymbolFileHeader {
             domain: self.name.clone(),
             database: self.database,
         }
-        .encode();
-        let file = self.storage.open(path)?;
-        Ok(file.len() < header.len() as u64)
+        .encode()
     }
 
     fn create(&self, known: &mut Known, path: &RelPath) -> Result<()> {
@@ -294,15 +317,9 @@ impl Domain {
                 "{path} was removed while the database was open"
             )));
         }
-        let header = SymbolFileHeader {
-            domain: self.name.clone(),
-            database: self.database,
-        }
-        .encode();
+        let header = self.header();
         let mut file = self.storage.create(path)?;
-        file.append(&header)?;
-        file.sync()?;
-        self.storage.sync_dir(&directory())?;
+        file.append(&header)?; // Made durable, and the name too, before the first commit that names it.
         known.len = header.len() as u64;
         Ok(())
     }
@@ -335,19 +352,69 @@ impl Domain {
 
     /// Makes all symbols known here durable and gives what a commit must name, or `None` if it did already.
     pub(crate) fn sync(&self, committed: Option<&DomainMeta>) -> Result<Option<DomainMeta>> {
-        let known = self.known.read();
-        if known.len <= committed.map_or(0, |meta| meta.committed_len) {
+        if self.known.read().len <= committed.map_or(0, |meta| meta.committed_len) {
             return Ok(None);
         }
-        // Another process may have written part of it: a sync of the file covers every writer.
-        self.storage.append_to(&domain_path(&self.name)?)?.sync()?;
-        Ok(Some(DomainMeta {
+        // Nobody may trust a sync of this file between one that fails and the mark that says so.
+        let lock = self
+            .storage
+            .lock(&symbol_file(&self.name, "lock")?, LockMode::Exclusive, true)?;
+        let lock = lock.ok_or_else(|| Error::internal("waiting for a symbol lock gave none"))?;
+        let known = self.known.read();
+        let grown = DomainMeta {
             domain: self.name.clone(),
             file: file_name(&self.name).unwrap_or_default(),
             committed_len: known.len,
             symbols: u32::try_from(known.text.len()).unwrap_or(u32::MAX),
             chain: known.chain,
-        }))
+        };
+        drop(known);
+        let path = domain_path(&self.name)?;
+        if committed.is_none() {
+            // Who made the file may have ended before its name was durable.
+            self.storage.sync_dir(&directory())?;
+        }
+        let mut mark = [0];
+        if lock.len()? > 0 {
+            lock.read_at(0, &mut mark)?;
+        }
+        if mark == SYNC_FAILED {
+            self.rewrite(&path, &grown)?;
+            lock.write_at(0, &[0])?;
+        } else if let Err(error) = self.storage.append_to(&path)?.sync() {
+            // Another process may have written part of the file: a sync covers every writer, and so does its failure.
+            let marked = lock.write_at(0, &SYNC_FAILED);
+            let also = marked
+                .err()
+                .map(|error| format!("; and {error}"))
+                .unwrap_or_default();
+            return Err(error.context(format!("new symbols could not be made durable{also}")));
+        }
+        Ok(Some(grown))
+    }
+
+    /// Puts a new file with the same content in the place of one whose sync has failed: the old one may read right
+    /// and not be on the disk, and another sync of it would prove nothing. The lock is held.
+    fn rewrite(&self, path: &RelPath, grown: &DomainMeta) -> Result<()> {
+        let fresh = Self {
+            name: self.name.clone(),
+            storage: Arc::clone(&self.storage),
+            database: self.database,
+            known: RwLock::default(),
+        };
+        fresh.load(Some(grown))?; // Proves that the file still reads right.
+        let mut bytes = vec![0; usize::try_from(grown.committed_len).unwrap_or(usize::MAX)];
+        self.storage.open(path)?.read_at(0, &mut bytes)?;
+        let temporary = symbol_file(&self.name, "new")?;
+        match self.storage.remove_file(&temporary) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = self.storage.create(&temporary)?;
+        file.append(&bytes)?;
+        file.sync()?;
+        self.storage.rename(&temporary, path)?;
+        self.storage.sync_dir(&directory())
     }
 
     /// The symbols of some codes, in their order.

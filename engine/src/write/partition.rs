@@ -33,20 +33,23 @@ pub(crate) fn split(
 /// Runs of consecutive rows in the same partition: key, first row, row after the last.
 fn runs(times: &[i64], unit: PartitionUnit) -> Vec<(PartitionKey, usize, usize)> {
     let mut runs: Vec<(PartitionKey, usize, usize)> = Vec::new();
-    let mut inside = i64::MAX..i64::MIN;
-    let mut last_inside = false;
+    // The first and the last time of the partition that the rows are in now.
+    let (mut first, mut last) = (0, 0);
     for (row, time) in times.iter().enumerate() {
-        // `end` saturates at the end of time, which then still belongs to the partition.
-        if inside.contains(time) || (last_inside && *time == i64::MAX) {
-            if let Some(run) = runs.last_mut() {
-                run.2 = row + 1;
+        match runs.last_mut() {
+            Some((_, _, end)) if first <= *time && *time <= last => *end = row + 1,
+            _ => {
+                let key = PartitionKey::containing(unit, *time);
+                // The end saturates at the end of time, which then still belongs to the partition.
+                first = key.start;
+                last = if key.contains(i64::MAX) {
+                    i64::MAX
+                } else {
+                    key.end() - 1
+                };
+                runs.push((key, row, row + 1));
             }
-            continue;
         }
-        let key = PartitionKey::containing(unit, *time);
-        inside = key.start..key.end();
-        last_inside = inside.end == i64::MAX;
-        runs.push((key, row, row + 1));
     }
     runs
 }

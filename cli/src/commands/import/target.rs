@@ -1,0 +1,225 @@
+//! Where an import goes: a table that exists, whose description rules, or one that is made.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gapless::{Database, Mode, TableSpec};
+use gapless_format::{ColumnType, Number, TableMeta, TimeUnit};
+use gapless_interchange::{Plan, ReadOptions, TypeName};
+
+use super::arguments::Args;
+use super::made::Made;
+use crate::error::CliError;
+
+/// The database and table of an import.
+pub(super) struct Target {
+    database: Option<Database>,
+    table: Option<Arc<TableMeta>>,
+}
+
+impl Target {
+    /// Looks at what is there. Nothing is made yet.
+    pub(super) fn find(args: &Args) -> Result<Self, CliError> {
+        if !is_database(&args.database) {
+            return Ok(Self {
+                database: None,
+                table: None,
+            });
+        }
+        let mode = if args.dry_run { Mode::Read } else { Mode::ReadWrite };
+        let database = Database::builder(&args.database).mode(mode).open()?;
+        let table = match database.version()?.table(&args.table) {
+            Ok(state) => Some(Arc::clone(state.meta())),
+            Err(_) => None,
+        };
+        if let Some(meta) = &table {
+            check_agreement(args, meta)?;
+        }
+        Ok(Self {
+            database: Some(database),
+            table,
+        })
+    }
+
+    /// Whether the import makes the table.
+    pub(super) fn is_new_table(&self) -> bool {
+        self.table.is_none()
+    }
+
+    /// The description of the table that exists.
+    pub(super) fn table(&self) -> Option<&TableMeta> {
+        self.table.as_deref()
+    }
+
+    /// Time and series of the table that exists are those of the import.
+    pub(super) fn complete(&self, options: &mut ReadOptions) {
+        let Some(meta) = &self.table else { return };
+        let name_of = |id: u32| meta.column(id).map(|column| column.name.clone());
+        let (time, series) = (name_of(meta.time_column), meta.series_column.and_then(name_of));
+        options.time = time;
+        options.series = series;
+    }
+
+    /// Columns of files get the types that the table has; `--type` goes before. Tells whether that changed anything.
+    pub(super) fn adopt_types(&self, plan: &Plan, options: &mut ReadOptions) -> bool {
+        let Some(meta) = &self.table else { return false };
+        let before = options.types.len();
+        for column in &meta.columns {
+            let special =
+                column.column_id == meta.time_column || Some(column.column_id) == meta.series_column;
+            let given = options.types.iter().any(|(name, _)| *name == column.name);
+            let in_files = plan.schema.column_with_name(&column.name).is_some();
+            if special || given || !in_files {
+                continue;
+            }
+            if let Some(name) = type_name(&column.column_type) {
+                options.types.push((column.name.clone(), name));
+            }
+        }
+        options.types.len() > before
+    }
+
+    /// Every column of the files must be one of the table.
+    pub(super) fn check_fit(&self, plan: &Plan) -> Result<(), CliError> {
+        let Some(meta) = &self.table else { return Ok(()) };
+        let has = |name: &str| meta.columns.iter().any(|column| column.name == name);
+        match plan.schema.fields().iter().find(|field| !has(field.name())) {
+            None => Ok(()),
+            Some(field) => {
+                let names: Vec<_> = meta.columns.iter().map(|column| column.name.as_str()).collect();
+                Err(CliError::invalid(format!(
+                    "table {:?} has no column {:?}, which the files have; its columns are {}",
+                    meta.name,
+                    field.name(),
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The description of the table that is to be made.
+    pub(super) fn spec(&self, args: &Args, plan: &Plan) -> Option<TableSpec> {
+        if self.table.is_some() {
+            return None;
+        }
+        let mut spec = TableSpec::new(&args.table, plan.schema.as_ref().clone()).time(&plan.time);
+        if let Some(series) = &plan.series {
+            spec = spec.series(series);
+        }
+        if let Some(unit) = args.partition() {
+            spec = spec.partition(unit);
+        }
+        for (column, kind) in &args.attributes {
+            spec = spec.attribute(column, *kind);
+        }
+        for (column, domain) in &args.symbols {
+            if let Some(domain) = domain {
+                spec = spec.symbol(column, domain);
+            }
+        }
+        Some(spec)
+    }
+
+    /// The database to write to, made if it is missing; then with what undoes that.
+    pub(super) fn open_for_writing(&self, args: &Args) -> Result<(Database, Option<Made>), CliError> {
+        if let Some(database) = &self.database {
+            return Ok((database.clone(), None));
+        }
+        let made = Made::about_to(&args.database);
+        Ok((Database::builder(&args.database).open()?, Some(made)))
+    }
+}
+
+fn is_database(path: &Path) -> bool {
+    path.join("GAPLESS").symlink_metadata().is_ok()
+}
+
+/// What the command line says about a table that exists must be what the table is.
+fn check_agreement(args: &Args, meta: &TableMeta) -> Result<(), CliError> {
+    let name = |id: u32| meta.column(id).map(|column| column.name.as_str());
+    let exists = |what: String| {
+        Err(
+            CliError::invalid(format!("table {:?} exists, and {what}", meta.name))
+                .hint("leave the option out, or import into another table"),
+        )
+    };
+    let time = name(meta.time_column).unwrap_or_default();
+    if let Some(given) = args.time.as_deref().filter(|given| *given != time) {
+        return exists(format!("its time column is {time:?}, not {given:?} (--time)"));
+    }
+    let series = meta.series_column.and_then(name);
+    if let Some(given) = args.series.as_deref().filter(|given| Some(*given) != series) {
+        let has = series.map_or("it has no series".to_owned(), |series| {
+            format!("its series column is {series:?}")
+        });
+        return exists(format!("{has}, not {given:?} (--series)"));
+    }
+    for (column, kind) in &args.attributes {
+        let spec = meta.columns.iter().find(|spec| spec.name == *column);
+        if !spec.is_some_and(|spec| spec.attributes.contains(kind)) {
+            return exists(format!(
+                "its column {column:?} is not {} (--attribute)",
+                kind.name()
+            ));
+        }
+    }
+    for (column, domain) in &args.symbols {
+        let spec = meta.columns.iter().find(|spec| spec.name == *column);
+        let agrees = match spec.map(|spec| &spec.column_type) {
+            Some(ColumnType::Symbol { domain: stored }) => {
+                domain.as_ref().is_none_or(|domain| domain == stored)
+            }
+            _ => false,
+        };
+        if !agrees {
+            let domain = domain
+                .as_ref()
+                .map(|domain| format!(" of domain {domain:?}"))
+                .unwrap_or_default();
+            return exists(format!(
+                "its column {column:?} is not a symbol{domain} (--symbol)"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The name under which the reader of files knows a stored type. Lists come in typed files only, as they are.
+fn type_name(column_type: &ColumnType) -> Option<TypeName> {
+    Some(match column_type {
+        ColumnType::Bool => TypeName::Bool,
+        ColumnType::Number(number) => match number {
+            Number::I8 => TypeName::I8,
+            Number::I16 => TypeName::I16,
+            Number::I32 => TypeName::I32,
+            Number::I64 => TypeName::I64,
+            Number::U8 => TypeName::U8,
+            Number::U16 => TypeName::U16,
+            Number::U32 => TypeName::U32,
+            Number::U64 => TypeName::U64,
+            Number::F32 => TypeName::F32,
+            Number::F64 => TypeName::F64,
+        },
+        ColumnType::Decimal128 { precision, scale } => TypeName::Decimal {
+            precision: *precision,
+            scale: *scale,
+        },
+        ColumnType::Date => TypeName::Date,
+        ColumnType::Time(unit) => TypeName::Time(arrow_unit(*unit)),
+        ColumnType::Timestamp { unit, .. } => TypeName::Timestamp(arrow_unit(*unit)),
+        ColumnType::Duration(unit) => TypeName::Duration(arrow_unit(*unit)),
+        ColumnType::Symbol { .. } => TypeName::Symbol,
+        ColumnType::Utf8 => TypeName::Utf8,
+        ColumnType::Binary => TypeName::Binary,
+        ColumnType::FixedList { .. } | ColumnType::List(_) => return None,
+    })
+}
+
+fn arrow_unit(unit: TimeUnit) -> gapless_interchange::TimeUnit {
+    match unit {
+        TimeUnit::Second => gapless_interchange::TimeUnit::Second,
+        TimeUnit::Millisecond => gapless_interchange::TimeUnit::Millisecond,
+        TimeUnit::Microsecond => gapless_interchange::TimeUnit::Microsecond,
+        TimeUnit::Nanosecond => gapless_interchange::TimeUnit::Nanosecond,
+    }
+}

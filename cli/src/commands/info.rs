@@ -1,0 +1,251 @@
+//! `gapless info`: what a database holds, on one page.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use gapless::{Database, PartitionUnit};
+use gapless_format::Identity;
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::options;
+use crate::output::Output;
+use crate::render::{Align, Grid, bytes, count, instant, instant_iso, plural};
+
+/// Which database.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapless info market.db\n  gapless info market.db --json | jq .version")]
+pub(crate) struct Args {
+    /// The database's directory.
+    #[arg(value_name = "DB")]
+    database: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Info {
+    database: String,
+    database_id: String,
+    format_version: String,
+    version: u64,
+    committed_at: Option<String>,
+    tables: Vec<TableInfo>,
+    symbol_domains: Vec<DomainInfo>,
+    snapshots: Vec<SnapshotInfo>,
+    rows: u64,
+    segments: usize,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct TableInfo {
+    table: String,
+    rows: u64,
+    columns: usize,
+    time: String,
+    series: Option<String>,
+    partition: &'static str,
+    partitions: PartitionCounts,
+    segments: usize,
+    bytes: u64,
+    first_time: Option<String>,
+    last_time: Option<String>,
+    #[serde(skip)]
+    bounds: Option<(i64, i64)>,
+}
+
+/// Partitions that hold rows, by unit.
+#[derive(Serialize, Default)]
+struct PartitionCounts {
+    hour: usize,
+    day: usize,
+    month: usize,
+    year: usize,
+}
+
+#[derive(Serialize)]
+struct DomainInfo {
+    domain: String,
+    symbols: u32,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct SnapshotInfo {
+    name: String,
+    version: u64,
+}
+
+/// Tells.
+pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
+    let database = options::open(&args.database)?;
+    let info = gather(&args, &database)?;
+    if output.is_json() {
+        output.json(&info)?;
+    } else {
+        print(&info, output)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
+    let identity = read_identity(args)?;
+    let version = database.version()?;
+    let mut tables = Vec::new();
+    for name in version.table_names() {
+        let state = version.table(name)?;
+        let meta = state.meta();
+        let column_name = |id: u32| meta.column(id).map(|column| column.name.clone());
+        let mut partitions = PartitionCounts::default();
+        for (key, _) in state.partitions() {
+            match key.unit {
+                PartitionUnit::Hour => partitions.hour += 1,
+                PartitionUnit::Day => partitions.day += 1,
+                PartitionUnit::Month => partitions.month += 1,
+                PartitionUnit::Year => partitions.year += 1,
+            }
+        }
+        let bounds = state.time_bounds();
+        tables.push(TableInfo {
+            table: name.to_owned(),
+            rows: state.rows(),
+            columns: meta.columns.len(),
+            time: column_name(meta.time_column).unwrap_or_default(),
+            series: meta.series_column.and_then(column_name),
+            partition: meta.partition_unit.name(),
+            partitions,
+            segments: state.segment_count(),
+            bytes: state.bytes(),
+            first_time: bounds.map(|(first, _)| instant_iso(first)),
+            last_time: bounds.map(|(_, last)| instant_iso(last)),
+            bounds,
+        });
+    }
+    Ok(Info {
+        database: args.database.display().to_string(),
+        database_id: format!("{:032x}", identity.database),
+        format_version: format!("{}.{}", identity.major, identity.minor),
+        version: version.number(),
+        committed_at: (version.number() > 0).then(|| instant_iso(version.committed_at())),
+        rows: tables.iter().map(|table| table.rows).sum(),
+        segments: tables.iter().map(|table| table.segments).sum(),
+        bytes: tables.iter().map(|table| table.bytes).sum(),
+        tables,
+        symbol_domains: version
+            .domains()
+            .map(|domain| DomainInfo {
+                domain: domain.domain.clone(),
+                symbols: domain.symbols,
+                bytes: domain.committed_len,
+            })
+            .collect(),
+        snapshots: version
+            .snapshots()
+            .map(|(name, version)| SnapshotInfo {
+                name: name.to_owned(),
+                version,
+            })
+            .collect(),
+    })
+}
+
+/// The engine keeps the identity to itself; it is one small file.
+fn read_identity(args: &Args) -> Result<Identity, CliError> {
+    let path = args.database.join("GAPLESS");
+    let content = std::fs::read(&path).map_err(|error| CliError::io(path.display(), &error))?;
+    Identity::decode(&content)
+        .map_err(|error| gapless::Error::from_format(&path.display().to_string(), &error).into())
+}
+
+fn print(info: &Info, output: &mut Output) -> Result<(), CliError> {
+    output.line(format!("database   {}", info.database))?;
+    output.line(format!("id         {}", info.database_id))?;
+    output.line(format!("format     {}", info.format_version))?;
+    let committed = match &info.committed_at {
+        Some(time) => format!(", committed {time}"),
+        None => ", nothing committed yet".to_owned(),
+    };
+    output.line(format!("version    {}{committed}", info.version))?;
+    output.line(format!(
+        "holds      {}, {}, {}, {}",
+        plural(info.tables.len() as u64, "table"),
+        plural(info.rows, "row"),
+        plural(info.segments as u64, "segment"),
+        bytes(info.bytes)
+    ))?;
+    if !info.tables.is_empty() {
+        output.line("")?;
+        tables(info).print(output)?;
+    }
+    if !info.symbol_domains.is_empty() {
+        output.line("")?;
+        let mut grid = Grid::new([
+            ("symbol domain", Align::Left),
+            ("symbols", Align::Right),
+            ("bytes", Align::Right),
+        ]);
+        for domain in &info.symbol_domains {
+            grid.row([domain.domain.clone(), count(domain.symbols), bytes(domain.bytes)]);
+        }
+        grid.print(output)?;
+    }
+    if !info.snapshots.is_empty() {
+        output.line("")?;
+        let mut grid = Grid::new([("snapshot", Align::Left), ("version", Align::Right)]);
+        for snapshot in &info.snapshots {
+            grid.row([snapshot.name.clone(), snapshot.version.to_string()]);
+        }
+        grid.print(output)?;
+    }
+    Ok(())
+}
+
+fn tables(info: &Info) -> Grid {
+    let mut grid = Grid::new([
+        ("table", Align::Left),
+        ("rows", Align::Right),
+        ("columns", Align::Right),
+        ("partitions", Align::Left),
+        ("segments", Align::Right),
+        ("bytes", Align::Right),
+        ("first time", Align::Left),
+        ("last time", Align::Left),
+    ]);
+    for table in &info.tables {
+        let (first, last) = match table.bounds {
+            Some((first, last)) => (instant(first), instant(last)),
+            None => Default::default(),
+        };
+        grid.row([
+            table.table.clone(),
+            count(table.rows),
+            count(table.columns as u64),
+            table.partitions.text(),
+            count(table.segments as u64),
+            bytes(table.bytes),
+            first,
+            last,
+        ]);
+    }
+    grid
+}
+
+impl PartitionCounts {
+    /// `366 days, 2 hours`.
+    fn text(&self) -> String {
+        let counts = [
+            (self.year, "year"),
+            (self.month, "month"),
+            (self.day, "day"),
+            (self.hour, "hour"),
+        ];
+        let there: Vec<String> = counts
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, unit)| plural(number as u64, unit))
+            .collect();
+        if there.is_empty() {
+            return "none".to_owned();
+        }
+        there.join(", ")
+    }
+}

@@ -1,0 +1,72 @@
+//! The verbs, one file each: `struct Args`, and `run(args, &mut Output) -> Result<ExitCode, CliError>`.
+//!
+//! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
+
+mod check;
+mod demo;
+mod dump;
+mod export;
+mod head;
+mod import;
+mod info;
+mod ls;
+mod schema;
+mod snapshot;
+mod symbols;
+mod tail;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::error::CliError;
+use crate::output::Output;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the main job on real data, in a temporary directory, step by step.
+    Demo(demo::Args),
+    /// Import CSV, JSON lines, Parquet or Arrow files into a table, as one atomic commit.
+    Import(Box<import::Args>),
+    /// Export rows to Parquet, CSV, JSON lines or Arrow files.
+    Export(export::Args),
+    /// Show what a database holds: tables, time ranges, sizes, symbol domains, snapshots.
+    Info(info::Args),
+    /// List the tables of a database, or the partitions of a table.
+    Ls(ls::Args),
+    /// Show the columns of a table: types, attributes, symbol domains.
+    Schema(schema::Args),
+    /// Print the first rows of a table.
+    Head(head::Args),
+    /// Print the last rows of a table.
+    Tail(tail::Args),
+    /// Show what is stored, down to single pages; works on a database too damaged to open.
+    Dump(dump::Args),
+    /// Prove every byte of a database; exit 1 when something is wrong.
+    Check(check::Args),
+    /// List symbol domains, or the symbols of one with their codes.
+    Symbols(symbols::Args),
+    /// Name the present version of a database, to read it later with --as-of.
+    Snapshot(snapshot::Args),
+}
+
+impl Command {
+    /// Does it. The exit code is 0 unless the verb says otherwise.
+    pub(crate) fn run(self, output: &mut Output) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Demo(args) => demo::run(args, output),
+            Self::Import(args) => import::run(*args, output),
+            Self::Export(args) => export::run(args, output),
+            Self::Info(args) => info::run(args, output),
+            Self::Ls(args) => ls::run(args, output),
+            Self::Schema(args) => schema::run(args, output),
+            Self::Head(args) => head::run(args, output),
+            Self::Tail(args) => tail::run(args, output),
+            Self::Dump(args) => dump::run(args, output),
+            Self::Check(args) => check::run(args, output),
+            Self::Symbols(args) => symbols::run(args, output),
+            Self::Snapshot(args) => snapshot::run(args, output),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Dumps of broken databases: whatever byte is changed, the dump says what it can and does not panic.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, ListArray, RecordBatch, StringArray, TimestampNanosecondArray,
+};
+use gapless::{AttributeKind, Database, TableSpec};
+
+use super::*;
+
+fn database(path: &Path) {
+    let db = Database::builder(path)
+        .without_sync()
+        .open()
+        .expect("a new database");
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "ts",
+            Arc::new(TimestampNanosecondArray::from_iter_values(
+                (0..9).map(|i| i * 20_000_000_000_000),
+            )),
+        ),
+        (
+            "sym",
+            Arc::new(StringArray::from_iter(
+                (0..9).map(|i| (i != 4).then_some(["A", "B"][i % 2])),
+            )),
+        ),
+        (
+            "price",
+            Arc::new(Float64Array::from_iter(
+                (0..9).map(|i| (i != 3).then_some(f64::from(i))),
+            )),
+        ),
+        (
+            "flag",
+            Arc::new(BooleanArray::from_iter((0..9).map(|i| Some(i % 2 == 0)))),
+        ),
+        (
+            "note",
+            Arc::new(StringArray::from_iter_values((0..9).map(|i| format!("n{i}é")))),
+        ),
+        (
+            "list",
+            Arc::new(ListArray::from_iter_primitive::<
+                arrow_array::types::Int32Type,
+                _,
+                _,
+            >(
+                (0..9).map(|i| Some((0..i % 3).map(Some).collect::<Vec<_>>()))
+            )),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(
+        columns
+            .into_iter()
+            .map(|(name, array)| (name, array, name != "ts")),
+    )
+    .expect("columns of one length");
+    let spec = TableSpec::new("trade", batch.schema().as_ref().clone())
+        .time("ts")
+        .series("sym")
+        .attribute("note", AttributeKind::Unique)
+        .attribute("flag", AttributeKind::Grouped);
+    let table = db.create_table(&spec).expect("a new table");
+    table.write([batch]).expect("rows are written");
+    db.create_snapshot("kept").expect("a snapshot");
+}
+
+fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// Every kind of dump; whether any of them met an error.
+fn dump_all(root: &Path, changed: &Path) -> bool {
+    let disk = Disk::new(root);
+    let choice = |name: &str| ColumnChoice {
+        name: name.into(),
+        rows: 5,
+        page: 0,
+    };
+    let mut sections = vec![
+        database_section(&disk),
+        manifest(&disk),
+        domains(&disk, None, 10),
+        domains(&disk, Some("sym"), 10),
+        segments(&disk, "trade", None, None, None),
+        file(changed, 10),
+    ];
+    for name in ["ts", "sym", "price", "flag", "note", "list"] {
+        sections.push(segments(&disk, "trade", None, None, Some(&choice(name))));
+    }
+    let mut has_errors = false;
+    for section in sections {
+        has_errors |= section.has_errors();
+        assert!(section.json().is_object());
+        section
+            .print(&mut crate::output::Output::nowhere())
+            .expect("nowhere takes it");
+    }
+    has_errors
+}
+
+fn database_section(disk: &Disk) -> Section {
+    super::database(disk, None, None)
+}
+
+#[test]
+fn a_dump_of_a_broken_database_says_so_and_never_panics() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    let mut all = Vec::new();
+    files(&root, &mut all);
+    assert!(
+        all.iter()
+            .all(|path| !dump_all(&root, path) || fs::metadata(path).is_ok_and(|m| m.len() == 0))
+    );
+    let (mut tried, mut told) = (0, 0);
+    for (at, path) in all.iter().enumerate() {
+        let bytes = fs::read(path).expect("a file");
+        for offset in (at % 11..bytes.len()).step_by(11) {
+            for new in [bytes[offset] ^ 1 << (offset % 8), 0x00, 0xff] {
+                let mut changed = bytes.clone();
+                changed[offset] = new;
+                fs::write(path, &changed).expect("the disk takes it");
+                tried += usize::from(new != bytes[offset]);
+                told += usize::from(dump_all(&root, path));
+            }
+        }
+        for len in (0..bytes.len()).step_by(37) {
+            fs::write(path, &bytes[..len]).expect("the disk takes it");
+            dump_all(&root, path);
+        }
+        fs::remove_file(path).expect("it is there");
+        dump_all(&root, path);
+        fs::write(path, &bytes).expect("the disk takes it");
+    }
+    println!("dumps: {tried} changed bytes, {told} told as errors");
+    assert!(tried > 300 && told * 10 > tried * 9, "{told} of {tried}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_symbolic_link_is_told_and_not_followed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    let secret = directory.path().join("secret");
+    fs::write(&secret, b"not yours").expect("the disk takes it");
+    fs::remove_file(root.join("manifest/CURRENT")).expect("it is there");
+    std::os::unix::fs::symlink(&secret, root.join("manifest/CURRENT")).expect("a link");
+    let section = database_section(&Disk::new(&root));
+    assert!(
+        section
+            .json()
+            .to_string()
+            .contains("symbolic link, which is not followed")
+    );
+}
+
+#[test]
+fn values_are_shown_with_nulls_and_symbols_as_text() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    let choice = |name: &str| ColumnChoice {
+        name: name.into(),
+        rows: 2,
+        page: 0,
+    };
+    let shown = |name: &str| {
+        let section = segments(
+            &Disk::new(&root),
+            "trade",
+            Some("1970-01-01"),
+            None,
+            Some(&choice(name)),
+        );
+        assert!(!section.has_errors(), "{}", section.json());
+        section.json()["sections"][0]["sections"][1]["rows"].clone()
+    };
+    assert_eq!(shown("sym")[0]["value"], "A");
+    assert_eq!(shown("note")[0]["value"], "n0é");
+    assert_eq!(shown("ts")[0]["value"], "1970-01-01T00:00:00.000000000Z");
+}

@@ -1,0 +1,321 @@
+//! One Arrow column, value by value: text for tables and CSV, JSON values for scripts.
+//!
+//! - Instants are UTC in ISO 8601, with `Z` when the column has a zone. CSV and JSON have all nine decimals; a table
+//!   has as many as its column needs.
+//! - Durations are human in a table, and counts of their unit in CSV and JSON. Binary is hexadecimal.
+//! - Floats are the shortest text that reads back as the same number; JSON has NaN and infinities as strings.
+//!   Decimals are strings in JSON, because readers of JSON would round them.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, TimeUnit};
+use jiff::Timestamp;
+use serde_json::{Number, Value};
+
+use super::unit::{decimals, duration, with_decimals};
+use crate::error::CliError;
+
+/// Who reads the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A person, in a table.
+    Person,
+    /// A program, in CSV or JSON.
+    Program,
+}
+
+/// A column, ready to be shown.
+pub(crate) struct Values {
+    array: ArrayRef,
+    decimals: usize,
+    reader: Reader,
+}
+
+macro_rules! value {
+    ($array:expr, $type:ty, $row:expr) => {
+        $array.as_primitive::<$type>().value($row)
+    };
+}
+
+impl Values {
+    /// Prepares a column; symbols become their text.
+    pub(crate) fn new(array: &ArrayRef, reader: Reader) -> Result<Self, CliError> {
+        let array = match array.data_type() {
+            DataType::Dictionary(_, values) => arrow_cast::cast(array, values)
+                .map_err(|error| CliError::internal(format!("cannot read symbols: {error}")))?,
+            _ => ArrayRef::clone(array),
+        };
+        let decimals = match (reader, array.data_type()) {
+            (Reader::Person, DataType::Timestamp(TimeUnit::Nanosecond, _)) => array
+                .as_primitive::<TimestampNanosecondType>()
+                .iter()
+                .flatten()
+                .map(decimals)
+                .max()
+                .unwrap_or(0),
+            (Reader::Person, DataType::Timestamp(unit, _)) => unit_decimals(*unit),
+            _ => 9,
+        };
+        Ok(Self {
+            array,
+            decimals,
+            reader,
+        })
+    }
+
+    /// Whether the value of a row is null.
+    pub(crate) fn is_null(&self, row: usize) -> bool {
+        self.array.is_null(row)
+    }
+
+    /// The value of a row as text; empty when it is null.
+    pub(crate) fn text(&self, row: usize) -> String {
+        if self.is_null(row) {
+            return String::new();
+        }
+        match self.json(row) {
+            Value::String(text) => text,
+            Value::Array(items) => {
+                let items: Vec<String> = items.iter().map(Value::to_string).collect();
+                format!("[{}]", items.join(", "))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// The value of a row as JSON.
+    pub(crate) fn json(&self, row: usize) -> Value {
+        let array = &self.array;
+        if array.is_null(row) {
+            return Value::Null;
+        }
+        match array.data_type() {
+            DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
+            DataType::Int8 => value!(array, Int8Type, row).into(),
+            DataType::Int16 => value!(array, Int16Type, row).into(),
+            DataType::Int32 => value!(array, Int32Type, row).into(),
+            DataType::Int64 => value!(array, Int64Type, row).into(),
+            DataType::UInt8 => value!(array, UInt8Type, row).into(),
+            DataType::UInt16 => value!(array, UInt16Type, row).into(),
+            DataType::UInt32 => value!(array, UInt32Type, row).into(),
+            DataType::UInt64 => value!(array, UInt64Type, row).into(),
+            DataType::Float32 => {
+                // Through its text, so that 0.1 stays 0.1.
+                let text = format!("{:?}", value!(array, Float32Type, row));
+                float(text.parse().unwrap_or(f64::NAN), text)
+            }
+            DataType::Float64 => {
+                let value = value!(array, Float64Type, row);
+                float(value, format!("{value:?}"))
+            }
+            DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value_as_string(row).into(),
+            DataType::Utf8 => array.as_string::<i32>().value(row).into(),
+            DataType::Binary => hex(array.as_binary::<i32>().value(row)).into(),
+            DataType::List(_) => self.list(&array.as_list::<i32>().value(row)),
+            DataType::FixedSizeList(..) => self.list(&array.as_fixed_size_list().value(row)),
+            _ => self.temporal(row),
+        }
+    }
+
+    fn list(&self, items: &ArrayRef) -> Value {
+        match Values::new(items, self.reader) {
+            Ok(values) => (0..items.len()).map(|item| values.json(item)).collect(),
+            Err(_) => Value::Null,
+        }
+    }
+
+    fn temporal(&self, row: usize) -> Value {
+        let array = &self.array;
+        match array.data_type() {
+            DataType::Date32 => {
+                let day = i64::from(value!(array, Date32Type, row));
+                let text = Timestamp::from_second(day.saturating_mul(86_400)).map(|time| time.to_string());
+                match text.ok().and_then(|text| text.get(..10).map(str::to_owned)) {
+                    Some(date) => date.into(),
+                    None => day.into(),
+                }
+            }
+            DataType::Time32(TimeUnit::Second) => {
+                time_of_day(i64::from(value!(array, Time32SecondType, row)), TimeUnit::Second)
+            }
+            DataType::Time32(_) => time_of_day(
+                i64::from(value!(array, Time32MillisecondType, row)),
+                TimeUnit::Millisecond,
+            ),
+            DataType::Time64(TimeUnit::Microsecond) => {
+                time_of_day(value!(array, Time64MicrosecondType, row), TimeUnit::Microsecond)
+            }
+            DataType::Time64(_) => {
+                time_of_day(value!(array, Time64NanosecondType, row), TimeUnit::Nanosecond)
+            }
+            DataType::Timestamp(unit, zone) => {
+                let count = match unit {
+                    TimeUnit::Second => value!(array, TimestampSecondType, row),
+                    TimeUnit::Millisecond => value!(array, TimestampMillisecondType, row),
+                    TimeUnit::Microsecond => value!(array, TimestampMicrosecondType, row),
+                    TimeUnit::Nanosecond => value!(array, TimestampNanosecondType, row),
+                };
+                self.timestamp(count, *unit, zone.is_some())
+            }
+            DataType::Duration(unit) => {
+                let count = match unit {
+                    TimeUnit::Second => value!(array, DurationSecondType, row),
+                    TimeUnit::Millisecond => value!(array, DurationMillisecondType, row),
+                    TimeUnit::Microsecond => value!(array, DurationMicrosecondType, row),
+                    TimeUnit::Nanosecond => value!(array, DurationNanosecondType, row),
+                };
+                match self.reader {
+                    Reader::Person => duration(i128::from(count) * i128::from(unit_ns(*unit))).into(),
+                    Reader::Program => count.into(),
+                }
+            }
+            // The engine reads no other type.
+            other => format!("<{other}>").into(),
+        }
+    }
+
+    fn timestamp(&self, count: i64, unit: TimeUnit, zoned: bool) -> Value {
+        let time = Timestamp::from_nanosecond(i128::from(count) * i128::from(unit_ns(unit)));
+        match with_decimals(time.ok(), self.decimals) {
+            Some(text) if zoned => text.into(),
+            Some(text) => text.trim_end_matches('Z').into(),
+            // Outside of the years that a calendar has.
+            None => count.into(),
+        }
+    }
+}
+
+fn float(value: f64, text: String) -> Value {
+    Number::from_f64(value).map_or(Value::String(text), Value::Number)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unit_ns(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
+
+fn unit_decimals(unit: TimeUnit) -> usize {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    }
+}
+
+fn time_of_day(count: i64, unit: TimeUnit) -> Value {
+    let ns = i128::from(count) * i128::from(unit_ns(unit));
+    if !(0..86_400_000_000_000).contains(&ns) {
+        return count.into();
+    }
+    let (seconds, rest) = (ns / 1_000_000_000, ns % 1_000_000_000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let fraction = format!("{rest:09}");
+    match fraction.get(..unit_decimals(unit)) {
+        Some(digits) if !digits.is_empty() => format!("{hour:02}:{minute:02}:{second:02}.{digits}").into(),
+        _ => format!("{hour:02}:{minute:02}:{second:02}").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::*;
+
+    use super::*;
+
+    fn shown(array: impl Array + 'static) -> (Vec<String>, Vec<String>) {
+        let array: ArrayRef = Arc::new(array);
+        let person = Values::new(&array, Reader::Person).unwrap();
+        let program = Values::new(&array, Reader::Program).unwrap();
+        (
+            (0..array.len()).map(|row| person.text(row)).collect(),
+            (0..array.len())
+                .map(|row| program.json(row).to_string())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn floats_keep_every_bit_and_json_has_no_bare_nan() {
+        let (text, json) = shown(Float64Array::from(vec![
+            0.1,
+            1.0,
+            f64::NAN,
+            f64::NEG_INFINITY,
+            -0.0,
+            1e300,
+        ]));
+        assert_eq!(text, ["0.1", "1.0", "NaN", "-inf", "-0.0", "1e+300"]);
+        assert_eq!(json, ["0.1", "1.0", "\"NaN\"", "\"-inf\"", "-0.0", "1e+300"]);
+        let (_, json) = shown(Float32Array::from(vec![0.1f32, f32::INFINITY]));
+        assert_eq!(json, ["0.1", "\"inf\""]);
+    }
+
+    #[test]
+    fn instants_show_the_decimals_of_their_column_and_json_all_nine() {
+        let array = TimestampNanosecondArray::from(vec![Some(0), Some(1_500_000), None]).with_timezone("UTC");
+        let (text, json) = shown(array);
+        assert_eq!(
+            text,
+            ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00.001500Z", ""]
+        );
+        assert_eq!(json[0], "\"1970-01-01T00:00:00.000000000Z\"");
+        assert_eq!(json[2], "null");
+        let (_, json) = shown(TimestampSecondArray::from(vec![i64::MAX, 1]));
+        assert_eq!(
+            json,
+            [
+                i64::MAX.to_string(),
+                "\"1970-01-01T00:00:01.000000000\"".to_owned()
+            ]
+        );
+    }
+
+    #[test]
+    fn dates_times_durations_and_bytes_have_their_usual_form() {
+        assert_eq!(
+            shown(Date32Array::from(vec![15_706, -1])).0,
+            ["2013-01-01", "1969-12-31"]
+        );
+        assert_eq!(
+            shown(Time64MicrosecondArray::from(vec![1])).0,
+            ["00:00:00.000001"]
+        );
+        assert_eq!(shown(Time32SecondArray::from(vec![86_399])).0, ["23:59:59"]);
+        assert_eq!(
+            shown(DurationMillisecondArray::from(vec![90_500])),
+            (vec!["1m 30.5s".into()], vec!["90500".into()])
+        );
+        assert_eq!(shown(BinaryArray::from(vec![&b"\x00\xff"[..]])).0, ["00ff"]);
+        let decimal = Decimal128Array::from(vec![12_345])
+            .with_precision_and_scale(10, 2)
+            .unwrap();
+        assert_eq!(shown(decimal).1, ["\"123.45\""]);
+    }
+
+    #[test]
+    fn lists_are_arrays() {
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
+            Some(vec![Some(1), Some(2)]),
+            Some(vec![]),
+        ]);
+        assert_eq!(
+            shown(list),
+            (
+                vec!["[1, 2]".into(), "[]".into()],
+                vec!["[1,2]".into(), "[]".into()]
+            )
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! The built `gapless` binary, run as a user runs it: every verb, its JSON, its exit codes, and bad input.
+
+mod demo;
+mod errors;
+mod export;
+mod import;
+mod import_errors;
+mod inspect;
+mod rows;
+mod snapshot;
+mod support;

@@ -1,0 +1,278 @@
+//! What lies in the directory and no version names: strange files, orphans, leftovers. Nothing is removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use gapless_format::{PartitionKey, Pin, decode_file_name};
+
+use super::finding::{Finding, FindingKind, Sink};
+use super::manifest::ManifestView;
+use super::source::Source;
+use crate::database::{garbage, pins};
+use crate::error::ErrorKind;
+use crate::io::{DirEntry, EntryKind, RelPath};
+use crate::manifest::{Version, log};
+use crate::symbols;
+
+/// What a database has at its root. `wal` and `leases` are made by later parts.
+const DIRECTORIES: [&str; 8] = [
+    "manifest",
+    "symbols",
+    "tables",
+    "readers",
+    "staging",
+    "quarantine",
+    "wal",
+    "leases",
+];
+const MUST_BE_THERE: [&str; 4] = ["symbols", "tables", "readers", "staging"];
+
+/// Looks at every name in the directory. `own` is the number of the check's own pin.
+pub(super) fn check(source: &Source<'_>, view: &ManifestView, own: u32, sink: &Sink) {
+    check_root(source, sink);
+    check_manifest(source, view, sink);
+    check_symbols(source, view, sink);
+    check_pins(source, own, sink);
+    check_staging(source, own, sink);
+    check_tables(source, view, own, sink);
+}
+
+fn list(source: &Source<'_>, path: &RelPath, sink: &Sink) -> Vec<(RelPath, DirEntry)> {
+    let entries = match source.storage.list(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            sink.add(Finding::of_error(path, &error));
+            return Vec::new();
+        }
+    };
+    let with_path = |entry: DirEntry| match path.join(&entry.name) {
+        Ok(path) => Some((path, entry)),
+        Err(_) => {
+            sink.add(stray(path, &entry));
+            None
+        }
+    };
+    entries.into_iter().filter_map(with_path).collect()
+}
+
+fn stray(path: &RelPath, entry: &DirEntry) -> Finding {
+    let what = match entry.kind {
+        EntryKind::File => "a file",
+        EntryKind::Directory => "a directory",
+        EntryKind::Other => "a symbolic link, device or the like, which is never followed",
+    };
+    let message = format!("{what} that gapless does not know: look at it and remove it");
+    Finding::warning(FindingKind::Stray, message).file(path)
+}
+
+fn leftover(path: &RelPath, what: &str) -> Finding {
+    let message = format!("{what}; the next garbage collection or commit removes it");
+    Finding::note(FindingKind::Leftover, message).file(path)
+}
+
+fn check_root(source: &Source<'_>, sink: &Sink) {
+    let entries = list(source, &RelPath::root(), sink);
+    for (path, entry) in &entries {
+        match (entry.name.as_str(), entry.kind) {
+            ("GAPLESS", EntryKind::File) => {}
+            ("GAPLESS.new", EntryKind::File) => {
+                sink.add(leftover(path, "left by a crash while the database was made"));
+            }
+            (name, EntryKind::Directory) if DIRECTORIES.contains(&name) => {}
+            _ => sink.add(stray(path, entry)),
+        }
+    }
+    for name in MUST_BE_THERE {
+        if !entries.iter().any(|(_, entry)| entry.name == name) {
+            let path = RelPath::from_static(name);
+            let message = "the directory is missing: make it again, empty";
+            sink.add(Finding::warning(FindingKind::Missing, message).file(&path));
+        }
+    }
+}
+
+fn check_manifest(source: &Source<'_>, view: &ManifestView, sink: &Sink) {
+    let kept: BTreeSet<u64> = view
+        .version
+        .iter()
+        .flat_map(|version| version.snapshots().map(|(_, number)| number))
+        .collect();
+    for (path, entry) in list(source, &log::directory(), sink) {
+        let name = entry.name.as_str();
+        let is_file = entry.kind == EntryKind::File;
+        let number = log::log_number(name);
+        let snapshot = log::snapshot_number(name);
+        match () {
+            () if is_file && ["CURRENT", "LOCK", "CREATE"].contains(&name) => {}
+            () if is_file && name == "CURRENT.new" => {
+                sink.add(leftover(&path, "left by a crash while the log was switched"));
+            }
+            () if is_file && number.is_some() => {
+                if view.log.is_some() && number != view.log {
+                    sink.add(leftover(&path, "a log that is not in use"));
+                }
+            }
+            () if is_file && snapshot.is_some() => {
+                if view.version.is_some() && !snapshot.is_some_and(|number| kept.contains(&number)) {
+                    sink.add(leftover(&path, "the checkpoint of a snapshot that has no name"));
+                }
+            }
+            () => sink.add(stray(&path, &entry)),
+        }
+    }
+}
+
+fn check_symbols(source: &Source<'_>, view: &ManifestView, sink: &Sink) {
+    for (path, entry) in list(source, &symbols::directory(), sink) {
+        let domain = |extension: &str| decode_file_name(entry.name.strip_suffix(extension)?);
+        let known = |name: &str| {
+            let version = view.version.as_ref();
+            version.is_none_or(|version| version.domain(name).is_some())
+        };
+        match (domain(".sym"), domain(".lock")) {
+            _ if entry.kind != EntryKind::File => sink.add(stray(&path, &entry)),
+            (Some(name), _) if known(&name) => {}
+            (Some(_), _) => {
+                let message =
+                    "symbols that no commit names yet; the next write to this domain takes them over";
+                sink.add(Finding::note(FindingKind::SymbolsUncommitted, message).file(&path));
+            }
+            (None, Some(_)) => {}
+            (None, None) => sink.add(stray(&path, &entry)),
+        }
+    }
+}
+
+fn check_pins(source: &Source<'_>, own: u32, sink: &Sink) {
+    for (path, entry) in list(source, &pins::directory(), sink) {
+        let hex = entry.name.strip_suffix(".pin").filter(|hex| hex.len() == 8);
+        let instance = hex.and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        match instance {
+            Some(instance) if entry.kind == EntryKind::File => {
+                if instance != own {
+                    check_pin(source, &path, instance, sink);
+                }
+            }
+            _ => sink.add(stray(&path, &entry)),
+        }
+    }
+}
+
+fn check_pin(source: &Source<'_>, path: &RelPath, instance: u32, sink: &Sink) {
+    match pins::is_alive(source.storage, instance) {
+        Ok(true) => {
+            let bytes = source.storage.read(path, 4096).unwrap_or_default();
+            // With no content it protects everything, which is what a process begins with.
+            if !bytes.is_empty() && Pin::decode(&bytes).is_err() {
+                let message =
+                    "the pin of a living process is not readable: nothing is removed while it lives";
+                sink.add(Finding::note(FindingKind::Leftover, message).file(path));
+            }
+        }
+        Ok(false) => sink.add(leftover(path, "the pin of a process that is gone")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => sink.add(Finding::of_error(path, &error)),
+    }
+}
+
+fn check_staging(source: &Source<'_>, own: u32, sink: &Sink) {
+    for (path, entry) in list(source, &RelPath::from_static("staging"), sink) {
+        let owner = entry
+            .name
+            .strip_suffix(".spill")
+            .and_then(|name| name.split_once('-'))
+            .and_then(|(hex, _)| u32::from_str_radix(hex, 16).ok());
+        match owner {
+            Some(owner) if entry.kind == EntryKind::File => {
+                let alive = owner == own || pins::is_alive(source.storage, owner).unwrap_or(true);
+                if !alive {
+                    sink.add(leftover(&path, "rows that a process sorted before it died"));
+                }
+            }
+            _ => sink.add(stray(&path, &entry)),
+        }
+    }
+}
+
+/// Directories of segments found, with the process that made each.
+type Found = Vec<(RelPath, u32)>;
+
+fn check_tables(source: &Source<'_>, view: &ManifestView, own: u32, sink: &Sink) {
+    let mut found = Found::new();
+    let tables = RelPath::from_static("tables");
+    for (path, entry) in list(source, &tables, sink) {
+        if entry.kind == EntryKind::Directory && decode_file_name(&entry.name).is_some() {
+            walk(source, &path, "", &mut found, sink);
+        } else {
+            sink.add(stray(&path, &entry));
+        }
+    }
+    let Some(version) = &view.version else { return };
+    // Asked before the version is read again, so what a process committed before it died is in that version.
+    let mut alive: BTreeMap<u32, bool> = BTreeMap::new();
+    for (_, owner) in &found {
+        alive
+            .entry(*owner)
+            .or_insert_with(|| *owner == own || pins::is_alive(source.storage, *owner).unwrap_or(true));
+    }
+    let newest = view
+        .database
+        .and_then(|id| log::load(source.storage, id).ok())
+        .map(|(version, _)| Arc::new(version));
+    let newest = newest.as_ref().unwrap_or(version);
+    let Ok(named) = garbage::named_segments(newest) else {
+        return;
+    };
+    let waiting = waiting_segments(newest);
+    for (path, owner) in found {
+        let finding = if waiting.contains(&path) {
+            leftover(&path, "a removed segment that no snapshot needs")
+        } else if named.contains(&path) {
+            continue;
+        } else if alive.get(&owner).copied().unwrap_or(true) {
+            let message = "files of a segment that its process has not committed yet";
+            Finding::note(FindingKind::Orphan, message).file(&path)
+        } else {
+            let message = "files of a segment that no version names, left by a process that died; the next garbage \
+                           collection removes them";
+            Finding::warning(FindingKind::Orphan, message).file(&path)
+        };
+        sink.add(finding);
+    }
+}
+
+/// Removed segments whose files no named snapshot needs; a reader may.
+fn waiting_segments(version: &Version) -> BTreeSet<RelPath> {
+    version
+        .removed()
+        .filter(|removed| !garbage::is_needed(removed, u64::MAX, version))
+        .filter_map(|removed| {
+            let segment = &removed.segment;
+            crate::segment::segment_path(&removed.table_name, segment.partition, &segment.directory).ok()
+        })
+        .collect()
+}
+
+/// Goes through the partitions of a table; `partition` is the path of the one that `directory` is, or empty.
+fn walk(source: &Source<'_>, directory: &RelPath, partition: &str, found: &mut Found, sink: &Sink) {
+    let entries = list(source, directory, sink);
+    if entries.is_empty() && !partition.is_empty() {
+        let message = "an empty partition, left by a crash; it holds no rows";
+        sink.add(Finding::note(FindingKind::Leftover, message).file(directory));
+    }
+    for (path, entry) in entries {
+        let inner = match partition {
+            "" => entry.name.clone(),
+            outer => format!("{outer}/{}", entry.name),
+        };
+        let is_directory = entry.kind == EntryKind::Directory;
+        match garbage::instance_of(&entry.name) {
+            Some(owner) if is_directory && !partition.is_empty() => found.push((path, owner)),
+            None if is_directory && PartitionKey::parse(&inner).is_some() => {
+                walk(source, &path, &inner, found, sink);
+            }
+            _ => sink.add(stray(&path, &entry)),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The check, on databases that were damaged on purpose.
+//!
+//! What shows here when it breaks: a byte that changes without a finding, a finding on a sound database, a panic.
+
+mod findings;
+mod fixture;
+mod flips;
+mod pages;

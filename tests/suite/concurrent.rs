@@ -1,0 +1,8 @@
+//! Many threads, and many processes, on one database at once.
+//!
+//! Failed once: a process that opened while another committed called the log cut; two garbage collections at once
+//! stumbled over each other. Each would show here as an error of a child or thread.
+
+mod child;
+mod processes;
+mod threads;

@@ -1,0 +1,219 @@
+//! Writers, readers and killed processes on one directory.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use gapless::{Database, ErrorKind};
+
+use super::child::{row, start};
+use crate::common::{batch, rows, spec};
+
+fn fresh() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("test.db");
+    let db = Database::builder(&path).open().expect("a new database");
+    for table in ["a", "b"] {
+        db.create_table(&spec(table)).expect("a table");
+    }
+    (directory, path)
+}
+
+fn ids(db: &Database, table: &str) -> BTreeSet<i64> {
+    let read = rows(
+        &db.table(table)
+            .expect("the table")
+            .scan()
+            .expect("a scan")
+            .collect()
+            .expect("rows"),
+    );
+    for found in &read {
+        assert_eq!(*found, row(found.id), "a symbol is not what was written");
+    }
+    let ids: BTreeSet<i64> = read.iter().map(|row| row.id).collect();
+    assert_eq!(ids.len(), read.len(), "a row is there twice");
+    ids
+}
+
+/// Paths below the database that are neither of the manifest nor of symbols, by what is named.
+fn orphans(path: &Path, db: &Database) -> Vec<PathBuf> {
+    let version = db.version().expect("a version");
+    let named: BTreeSet<String> = version
+        .tables()
+        .flat_map(|table| table.segments())
+        .map(|segment| segment.directory.clone())
+        .chain(version.removed().map(|removed| removed.segment.directory.clone()))
+        .collect();
+    let mut left = Vec::new();
+    let mut waiting = vec![path.join("tables"), path.join("staging")];
+    while let Some(directory) = waiting.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if named.contains(&name) {
+                continue;
+            }
+            if entry.path().is_dir() && !name.starts_with("s-") {
+                waiting.push(entry.path());
+            } else {
+                left.push(entry.path());
+            }
+        }
+    }
+    left
+}
+
+#[test]
+fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols() {
+    let (_directory, path) = fresh();
+    let writers = 3;
+    let mut readers: Vec<_> = (0..2).map(|_| start("reader", &path, writers * 25)).collect();
+    for reader in &mut readers {
+        assert_eq!(reader.line().as_deref(), Some("ready"));
+    }
+    let running: Vec<_> = (1..=writers)
+        .map(|number| start("writer", &path, number))
+        .collect();
+    let acknowledged: BTreeSet<i64> = running
+        .into_iter()
+        .flat_map(|writer| writer.rest())
+        .map(|line| line.parse().expect("an id"))
+        .collect();
+    for reader in readers {
+        assert_eq!(reader.rest(), [(writers * 25).to_string()]);
+    }
+    let db = Database::builder(&path).open().expect("the database opens");
+    assert_eq!(ids(&db, "a"), acknowledged);
+    assert_eq!(ids(&db, "b"), acknowledged);
+}
+
+#[test]
+fn writers_that_are_killed_lose_nothing_they_acknowledged_and_leave_nothing_behind() {
+    let (_directory, path) = fresh();
+    let rounds = std::env::var("GAPLESS_KILLS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(12u64);
+    let mut acknowledged = BTreeSet::new();
+    for round in 0..rounds {
+        let mut victims: Vec<_> = (0..2)
+            .map(|at| start("endless writer", &path, 1 + round * 2 + at))
+            .collect();
+        // Some rounds end in the middle of a commit, some right after one.
+        for victim in &mut victims {
+            acknowledged.insert(
+                victim
+                    .line()
+                    .expect("a first commit")
+                    .parse::<i64>()
+                    .expect("an id"),
+            );
+        }
+        std::thread::sleep(Duration::from_micros(round * 29_173 % 130_000));
+        for victim in &mut victims {
+            victim.child.kill().expect("killed");
+        }
+        for mut victim in victims {
+            while let Some(line) = victim.line() {
+                acknowledged.insert(line.parse().expect("an id"));
+            }
+            victim.child.wait().expect("a status");
+        }
+        let db = Database::builder(&path)
+            .open()
+            .expect("the database opens after a kill");
+        let found = ids(&db, "a");
+        assert_eq!(found, ids(&db, "b"), "a transaction is whole or not there");
+        let lost: Vec<_> = acknowledged.difference(&found).collect();
+        assert!(lost.is_empty(), "round {round} lost {lost:?}");
+        // At most the one commit of each victim that nobody was told of.
+        assert!(found.difference(&acknowledged).count() <= 2 * (round as usize + 1));
+        db.collect_garbage().expect("garbage is collected");
+        assert_eq!(orphans(&path, &db), Vec::<PathBuf>::new());
+        let pins = std::fs::read_dir(path.join("readers"))
+            .expect("a directory")
+            .count();
+        assert_eq!(pins, 1, "only this process has a pin");
+    }
+    println!("{rounds} rounds, {} acknowledged commits", acknowledged.len());
+}
+
+#[test]
+fn of_processes_that_create_the_same_table_one_wins_and_the_others_meet_a_conflict() {
+    let (_directory, path) = fresh();
+    let mut children: Vec<_> = (0..3)
+        .map(|number| start("create table", &path, number))
+        .collect();
+    for child in &mut children {
+        assert_eq!(child.line().as_deref(), Some("ready"));
+    }
+    for child in &mut children {
+        child.tell("go");
+    }
+    let mut said: Vec<String> = children.into_iter().flat_map(|child| child.rest()).collect();
+    said.sort();
+    assert_eq!(said, ["conflict", "conflict", "made"]);
+}
+
+#[test]
+fn processes_that_create_the_same_database_share_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for round in 0..4 {
+        let path = directory.path().join(format!("{round}.db"));
+        let mut children: Vec<_> = (0..3)
+            .map(|number| start("create database", &path, number))
+            .collect();
+        for child in &mut children {
+            assert_eq!(child.line().as_deref(), Some("ready"));
+        }
+        for child in &mut children {
+            child.tell("go");
+        }
+        for child in children {
+            child.rest();
+        }
+        let db = Database::builder(&path).open().expect("the database opens");
+        assert_eq!(db.tables().expect("tables"), ["t0", "t1", "t2"]);
+    }
+}
+
+#[test]
+fn a_stopped_reader_in_another_process_keeps_its_files_and_a_dead_one_does_not() {
+    let (_directory, path) = fresh();
+    let db = Database::builder(&path).open().expect("the database opens");
+    let table = db.table("a").expect("the table");
+    for id in 0..4 {
+        table.write([batch(&[row(id)])]).expect("a row");
+    }
+    let mut holder = start("holder", &path, 0);
+    assert_eq!(holder.line().as_deref(), Some("holds"));
+    let signal = |name: &str, holder: &super::child::Process| {
+        let sent = Command::new("kill")
+            .args([name, &holder.child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    };
+    signal("-STOP", &holder);
+    db.drop_table("a").expect("dropped");
+    let report = db.collect_garbage().expect("collected");
+    assert!(report.segments == 0 && report.kept > 0, "{report:?}");
+    signal("-CONT", &holder);
+    holder.tell("read");
+    assert_eq!(holder.rest(), ["4"]);
+    let report = db.collect_garbage().expect("collected");
+    assert!(report.segments > 0 && report.kept == 0, "{report:?}");
+
+    let table = db.create_table(&spec("a")).expect("a table");
+    table.write([batch(&[row(9)])]).expect("a row");
+    let mut holder = start("holder", &path, 0);
+    assert_eq!(holder.line().as_deref(), Some("holds"));
+    db.drop_table("a").expect("dropped");
+    holder.child.kill().expect("killed");
+    holder.child.wait().expect("a status");
+    let report = db.collect_garbage().expect("collected");
+    assert!(report.kept == 0, "{report:?}");
+    assert_eq!(orphans(&path, &db), Vec::<PathBuf>::new());
+    let error = db.table("a").expect_err("dropped");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
