@@ -118,28 +118,15 @@ fn column(
 
 /// No item of a list is null. Items that no row shows (behind a null row, outside of a slice) do not matter.
 fn check_items(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef) -> Result<()> {
-    let (items, range_of): (&ArrayRef, Box<dyn Fn(usize) -> Range<usize>>) = match array.data_type() {
-        DataType::FixedSizeList(_, len) => {
-            let len = usize::try_from(*len).unwrap_or_default();
-            let lists = array.as_fixed_size_list();
-            (lists.values(), Box::new(move |row| row * len..(row + 1) * len))
-        }
-        _ => {
-            let lists = array.as_list::<i32>();
-            let offsets = lists.value_offsets();
-            let offset = |at: usize| {
-                offsets
-                    .get(at)
-                    .and_then(|offset| usize::try_from(*offset).ok())
-                    .unwrap_or_default()
-            };
-            (lists.values(), Box::new(move |row| offset(row)..offset(row + 1)))
-        }
+    let items = match array.data_type() {
+        DataType::FixedSizeList(..) => array.as_fixed_size_list().values(),
+        _ => array.as_list::<i32>().values(),
     };
     let Some(nulls) = items.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(());
     };
-    let has_null = |row: &usize| array.is_valid(*row) && range_of(*row).any(|item| nulls.is_null(item));
+    let has_null =
+        |row: &usize| array.is_valid(*row) && items_of(array, *row).any(|item| nulls.is_null(item));
     match (0..array.len()).find(has_null) {
         None => Ok(()),
         Some(row) => Err(Error::invalid(format!(
@@ -148,6 +135,17 @@ fn check_items(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef) -> Result
             table.name, spec.name
         ))),
     }
+}
+
+/// Where the items of a row lie in the list's values.
+fn items_of(array: &ArrayRef, row: usize) -> Range<usize> {
+    if let DataType::FixedSizeList(_, len) = array.data_type() {
+        let len = usize::try_from(*len).unwrap_or_default();
+        return row * len..(row + 1) * len;
+    }
+    let offsets = array.as_list::<i32>().value_offsets();
+    let offset = |at: usize| offsets.get(at).and_then(|offset| usize::try_from(*offset).ok());
+    offset(row).unwrap_or_default()..offset(row + 1).unwrap_or_default()
 }
 
 fn convert(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
