@@ -26,7 +26,10 @@ fn columns() -> Vec<(&'static str, DataType)> {
         ("f32", DataType::Float32),
         ("decimal", DataType::Decimal128(20, 2)),
         ("date", DataType::Date32),
-        ("seen", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))),
+        (
+            "seen",
+            DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        ),
         ("text", DataType::Utf8),
         ("binary", DataType::Binary),
         ("venue", symbol),
@@ -52,20 +55,41 @@ fn value(name: &str, dice: &mut Dice) -> Cell {
 fn literals(name: &str) -> Vec<Literal> {
     match name {
         "bool" => vec![true.into(), false.into()],
-        "f64" | "f32" => vec![f64::NAN.into(), 0.0.into(), (-0.0).into(), 0.5.into(), 1.5.into(), 7i64.into()],
+        "f64" | "f32" => vec![
+            f64::NAN.into(),
+            0.0.into(),
+            (-0.0).into(),
+            0.5.into(),
+            1.5.into(),
+            7i64.into(),
+        ],
         "u64" => vec![u64::MAX.into(), (u64::MAX - 3).into(), (-1i64).into()],
         "decimal" => vec![Literal::I128(1), 1i64.into(), Literal::I128(-2)],
-        "text" | "venue" => TEXTS.iter().map(|text| (*text).into()).chain(["nobody".into()]).collect(),
+        "text" | "venue" => TEXTS
+            .iter()
+            .map(|text| (*text).into())
+            .chain(["nobody".into()])
+            .collect(),
         "binary" => vec![vec![].into(), b"a".to_vec().into(), vec![0u8].into()],
         "id" => vec![3i64.into(), 40i64.into(), 1_000_000i64.into()],
-        _ => vec![0i64.into(), (-2i64).into(), 99i64.into(), i64::MAX.into(), 1.0.into()],
+        _ => vec![
+            0i64.into(),
+            (-2i64).into(),
+            99i64.into(),
+            i64::MAX.into(),
+            1.0.into(),
+        ],
     }
 }
 
 fn conditions(name: &str) -> Vec<Predicate> {
     let column = || col(name);
     let values = literals(name);
-    let mut conditions = vec![column().is_null(), column().is_not_null(), column().is_in(Vec::<Literal>::new())];
+    let mut conditions = vec![
+        column().is_null(),
+        column().is_not_null(),
+        column().is_in(Vec::<Literal>::new()),
+    ];
     for value in &values {
         conditions.extend([
             column().eq(value.clone()),
@@ -86,11 +110,19 @@ fn conditions(name: &str) -> Vec<Predicate> {
 
 fn schema() -> Schema {
     let mut fields = vec![
-        Field::new("ts", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), false),
+        Field::new(
+            "ts",
+            DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            false,
+        ),
         Field::new("sym", DataType::Utf8, true),
         Field::new("id", DataType::Int64, true),
     ];
-    fields.extend(columns().into_iter().map(|(name, data_type)| Field::new(name, data_type, true)));
+    fields.extend(
+        columns()
+            .into_iter()
+            .map(|(name, data_type)| Field::new(name, data_type, true)),
+    );
     Schema::new(fields)
 }
 
@@ -104,17 +136,29 @@ fn rows(dice: &mut Dice, first: i64, rows: i64) -> RecordBatch {
             _ => Cell::Text((*dice.pick(&["b", "a", ""])).to_owned()),
         };
         let others = columns().into_iter().map(|(name, _)| value(name, dice));
-        let row = [Cell::Int(ts), sym, Cell::Int(id.into())].into_iter().chain(others.collect::<Vec<_>>());
-        cells.iter_mut().zip(row).for_each(|(column, cell)| column.push(cell));
+        let row = [Cell::Int(ts), sym, Cell::Int(id.into())]
+            .into_iter()
+            .chain(others.collect::<Vec<_>>());
+        cells
+            .iter_mut()
+            .zip(row)
+            .for_each(|(column, cell)| column.push(cell));
     }
     let schema = schema();
-    let arrays = cells.iter().zip(schema.fields()).map(|(cells, field)| build(cells, field.data_type())).collect();
+    let arrays = cells
+        .iter()
+        .zip(schema.fields())
+        .map(|(cells, field)| build(cells, field.data_type()))
+        .collect();
     RecordBatch::try_new(Arc::new(schema), arrays).expect("a batch")
 }
 
 fn ids(batches: &[RecordBatch]) -> Vec<i64> {
     let of = |batch: &RecordBatch| {
-        let ids = batch.column_by_name("id").expect("id").as_primitive::<Int64Type>();
+        let ids = batch
+            .column_by_name("id")
+            .expect("id")
+            .as_primitive::<Int64Type>();
         ids.values().to_vec()
     };
     batches.iter().flat_map(of).collect()
@@ -140,7 +184,11 @@ fn compare(indexed: &Table, plain: &Table, condition: &Predicate) {
         let found = ids(&scan(indexed).order(order).collect().expect("rows"));
         let expected = ids(&scan(plain).order(order).collect().expect("rows"));
         assert_eq!(found, expected, "{condition:?} {order:?}");
-        assert_eq!(scan(indexed).count().expect("a count"), expected.len() as u64, "{condition:?}");
+        assert_eq!(
+            scan(indexed).count().expect("a count"),
+            expected.len() as u64,
+            "{condition:?}"
+        );
     }
 }
 
@@ -179,12 +227,27 @@ proptest! {
 /// A condition on `venue` as one on `sym`.
 fn renamed(condition: Predicate) -> Predicate {
     let all = |parts: Vec<Predicate>| parts.into_iter().map(renamed).collect();
-    let name = |column: String| if column == "venue" { "sym".to_owned() } else { column };
-    match condition {
-        Predicate::Compare { column, comparison, value } => {
-            Predicate::Compare { column: name(column), comparison, value }
+    let name = |column: String| {
+        if column == "venue" {
+            "sym".to_owned()
+        } else {
+            column
         }
-        Predicate::In { column, values } => Predicate::In { column: name(column), values },
+    };
+    match condition {
+        Predicate::Compare {
+            column,
+            comparison,
+            value,
+        } => Predicate::Compare {
+            column: name(column),
+            comparison,
+            value,
+        },
+        Predicate::In { column, values } => Predicate::In {
+            column: name(column),
+            values,
+        },
         Predicate::IsNull(column) => Predicate::IsNull(name(column)),
         Predicate::And(parts) => Predicate::And(all(parts)),
         Predicate::Or(parts) => Predicate::Or(all(parts)),
@@ -195,7 +258,11 @@ fn renamed(condition: Predicate) -> Predicate {
 /// A table without series: time, and one column `x` of some type.
 fn one_column(db: &Database, name: &str, data_type: &DataType, kinds: &[AttributeKind]) -> Table {
     let fields = vec![
-        Field::new("ts", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), false),
+        Field::new(
+            "ts",
+            DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            false,
+        ),
         Field::new("id", DataType::Int64, true),
         Field::new("x", data_type.clone(), true),
     ];
@@ -210,12 +277,19 @@ fn one_batch(start: i64, data_type: &DataType, x: &[Cell]) -> RecordBatch {
     let time = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
     let int = |value: i64| Cell::Int(value.into());
     let columns: Vec<ArrayRef> = vec![
-        build(&(0..count).map(|row| int(start + row * SECOND)).collect::<Vec<_>>(), &time),
+        build(
+            &(0..count)
+                .map(|row| int(start + row * SECOND))
+                .collect::<Vec<_>>(),
+            &time,
+        ),
         build(&(0..count).map(int).collect::<Vec<_>>(), &DataType::Int64),
         build(x, data_type),
     ];
     let fields = ["ts", "id", "x"].iter().zip(&columns);
-    let fields: Vec<Field> = fields.map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let fields: Vec<Field> = fields
+        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
+        .collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("a batch")
 }
 
@@ -226,8 +300,13 @@ fn int(value: i64) -> Cell {
 #[test]
 fn sorted_and_parted_columns_answer_every_condition_as_a_full_scan_does() {
     use AttributeKind::{Parted, Sorted};
-    let floats = [f64::NEG_INFINITY, -0.0, 0.0, 0.0, 0.5, 1.5, f64::NAN, f64::NAN].map(Cell::F64).to_vec();
-    let texts = TEXTS.iter().map(|text| Cell::Text((*text).to_owned())).collect::<Vec<_>>();
+    let floats = [f64::NEG_INFINITY, -0.0, 0.0, 0.0, 0.5, 1.5, f64::NAN, f64::NAN]
+        .map(Cell::F64)
+        .to_vec();
+    let texts = TEXTS
+        .iter()
+        .map(|text| Cell::Text((*text).to_owned()))
+        .collect::<Vec<_>>();
     let dates: Vec<Cell> = [-2, -2, 0, 1, 1, 1, 5].map(int).to_vec();
     let runs: Vec<Cell> = [1, 1, -2, 0, 0, 0, 99].map(int).to_vec();
     let cases = [
@@ -246,7 +325,9 @@ fn sorted_and_parted_columns_answer_every_condition_as_a_full_scan_does() {
         for day in 0..3 {
             let some = &values[..values.len() - usize::try_from(day).expect("small")];
             for table in [&indexed, &plain] {
-                table.write([one_batch(day * DAY, &data_type, some)]).expect("rows are written");
+                table
+                    .write([one_batch(day * DAY, &data_type, some)])
+                    .expect("rows are written");
             }
         }
         for condition in conditions(like) {
@@ -261,8 +342,19 @@ fn on_x(condition: Predicate, name: &str) -> Predicate {
     let all = |parts: Vec<Predicate>| parts.into_iter().map(|part| on_x(part, name)).collect();
     let x = |column: String| if column == name { "x".to_owned() } else { column };
     match condition {
-        Predicate::Compare { column, comparison, value } => Predicate::Compare { column: x(column), comparison, value },
-        Predicate::In { column, values } => Predicate::In { column: x(column), values },
+        Predicate::Compare {
+            column,
+            comparison,
+            value,
+        } => Predicate::Compare {
+            column: x(column),
+            comparison,
+            value,
+        },
+        Predicate::In { column, values } => Predicate::In {
+            column: x(column),
+            values,
+        },
         Predicate::IsNull(column) => Predicate::IsNull(x(column)),
         Predicate::And(parts) => Predicate::And(all(parts)),
         Predicate::Or(parts) => Predicate::Or(all(parts)),
@@ -275,15 +367,78 @@ fn a_value_that_breaks_an_attribute_is_named_with_its_row_and_nothing_is_written
     use AttributeKind::{Parted, Sorted, Unique};
     let text = |text: &str| Cell::Text(text.to_owned());
     let cases = [
-        (Sorted, DataType::Int64, vec![int(1), int(3), int(2)], "sorted", "row 2", "less than the row before"),
-        (Sorted, DataType::Int64, vec![int(1), Cell::Null], "sorted", "row 1", "is null"),
-        (Sorted, DataType::Float64, vec![Cell::F64(f64::NAN), Cell::F64(1.0)], "sorted", "row 1", "less than"),
-        (Sorted, DataType::Utf8, vec![text("b"), text("a")], "sorted", "row 1", "less than"),
-        (Parted, DataType::Int64, vec![int(1), int(2), int(1)], "parted", "row 2", "run began at row 0"),
-        (Parted, DataType::Int64, vec![int(1), Cell::Null], "parted", "row 1", "is null"),
-        (Unique, DataType::Int64, vec![int(1), Cell::Null, Cell::Null, int(1)], "unique", "row 3", "as row 0"),
-        (Unique, DataType::Utf8, vec![text("a"), text("b"), text("b")], "unique", "row 2", "as row 1"),
-        (Unique, DataType::Float64, vec![Cell::F64(0.0), Cell::F64(-0.0)], "unique", "row 1", "as row 0"),
+        (
+            Sorted,
+            DataType::Int64,
+            vec![int(1), int(3), int(2)],
+            "sorted",
+            "row 2",
+            "less than the row before",
+        ),
+        (
+            Sorted,
+            DataType::Int64,
+            vec![int(1), Cell::Null],
+            "sorted",
+            "row 1",
+            "is null",
+        ),
+        (
+            Sorted,
+            DataType::Float64,
+            vec![Cell::F64(f64::NAN), Cell::F64(1.0)],
+            "sorted",
+            "row 1",
+            "less than",
+        ),
+        (
+            Sorted,
+            DataType::Utf8,
+            vec![text("b"), text("a")],
+            "sorted",
+            "row 1",
+            "less than",
+        ),
+        (
+            Parted,
+            DataType::Int64,
+            vec![int(1), int(2), int(1)],
+            "parted",
+            "row 2",
+            "run began at row 0",
+        ),
+        (
+            Parted,
+            DataType::Int64,
+            vec![int(1), Cell::Null],
+            "parted",
+            "row 1",
+            "is null",
+        ),
+        (
+            Unique,
+            DataType::Int64,
+            vec![int(1), Cell::Null, Cell::Null, int(1)],
+            "unique",
+            "row 3",
+            "as row 0",
+        ),
+        (
+            Unique,
+            DataType::Utf8,
+            vec![text("a"), text("b"), text("b")],
+            "unique",
+            "row 2",
+            "as row 1",
+        ),
+        (
+            Unique,
+            DataType::Float64,
+            vec![Cell::F64(0.0), Cell::F64(-0.0)],
+            "unique",
+            "row 1",
+            "as row 0",
+        ),
     ];
     for (kind, data_type, values, attribute, row, why) in cases {
         let (directory, db) = scratch();
@@ -291,10 +446,19 @@ fn a_value_that_breaks_an_attribute_is_named_with_its_row_and_nothing_is_written
         let good = one_batch(DAY, &data_type, &values[..1]);
         table.write([good.clone()]).expect("a good commit");
         // A good day before the bad one: a commit is written as a whole or not at all.
-        let error = table.write([one_batch(0, &data_type, &values), good]).expect_err("a broken attribute");
+        let error = table
+            .write([one_batch(0, &data_type, &values), good])
+            .expect_err("a broken attribute");
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         let message = error.to_string();
-        for part in ["table \"t\"", "column \"x\"", attribute, row, why, "nothing was written"] {
+        for part in [
+            "table \"t\"",
+            "column \"x\"",
+            attribute,
+            row,
+            why,
+            "nothing was written",
+        ] {
             assert!(message.contains(part), "{part:?} is not in {message:?}");
         }
         assert_eq!(table.rows().expect("a count"), 1);
@@ -320,17 +484,31 @@ fn segment_directories(path: &std::path::Path, found: &mut Vec<String>) {
 fn attributes_stay_on_every_later_commit_and_stand_in_each_segments_description() {
     use AttributeKind::{Grouped, Parted, Sorted, Unique};
     let (directory, db) = scratch();
-    let spec = TableSpec::new("t", schema()).time("ts").series("sym").attribute("id", Unique);
+    let spec = TableSpec::new("t", schema())
+        .time("ts")
+        .series("sym")
+        .attribute("id", Unique);
     let spec = spec.attribute("id", Grouped).attribute("venue", Grouped);
     let table = db.create_table(&spec).expect("a new table");
     let plain = one_column(&db, "by time", &DataType::Int64, &[Sorted]);
     let mut dice = Dice(3);
     for commit in 0..3 {
-        let unit = if commit == 1 { PartitionUnit::Hour } else { PartitionUnit::Day };
-        let options = WriteOptions { partition: Some(unit), ..WriteOptions::default() };
+        let unit = if commit == 1 {
+            PartitionUnit::Hour
+        } else {
+            PartitionUnit::Day
+        };
+        let options = WriteOptions {
+            partition: Some(unit),
+            ..WriteOptions::default()
+        };
         let batch = rows(&mut dice, commit * 100, 50);
-        table.write_with([Ok::<_, gapless::Error>(batch)], &options).expect("rows are written");
-        plain.write([one_batch(commit * DAY, &DataType::Int64, &[int(commit), int(9)])]).expect("rows are written");
+        table
+            .write_with([Ok::<_, gapless::Error>(batch)], &options)
+            .expect("rows are written");
+        plain
+            .write([one_batch(commit * DAY, &DataType::Int64, &[int(commit), int(9)])])
+            .expect("rows are written");
     }
     let mut seen = 0;
     for (name, column, expected) in [
@@ -346,10 +524,19 @@ fn attributes_stay_on_every_later_commit_and_stand_in_each_segments_description(
         for (key, segments) in state.partitions() {
             for segment in segments.iter() {
                 let table = name.replace(' ', "%20");
-                let path = directory.path().join("test.db/tables").join(&table).join(key.path());
-                let bytes = std::fs::read(path.join(&segment.directory).join("segment.meta")).expect("segment.meta");
+                let path = directory
+                    .path()
+                    .join("test.db/tables")
+                    .join(&table)
+                    .join(key.path());
+                let bytes =
+                    std::fs::read(path.join(&segment.directory).join("segment.meta")).expect("segment.meta");
                 let meta = gapless_format::SegmentMeta::decode(&bytes).expect("a sound description");
-                let column = meta.columns.iter().find(|other| other.name == column).expect("the column");
+                let column = meta
+                    .columns
+                    .iter()
+                    .find(|other| other.name == column)
+                    .expect("the column");
                 let kinds: Vec<_> = column.attributes.iter().map(|attribute| attribute.kind).collect();
                 assert_eq!(kinds, expected, "{name} {}", column.name);
                 for attribute in &column.attributes {
@@ -375,8 +562,16 @@ fn explain_shows_that_an_index_leaves_few_rows_to_read() {
             [Grouped] => (0..count).map(|row| int(row % 4_000)).collect(),
             _ => values.clone(),
         };
-        let options = WriteOptions { partition: Some(PartitionUnit::Year), ..WriteOptions::default() };
-        table.write_with([Ok::<_, gapless::Error>(one_batch(0, &DataType::Int64, &x))], &options).expect("rows");
+        let options = WriteOptions {
+            partition: Some(PartitionUnit::Year),
+            ..WriteOptions::default()
+        };
+        table
+            .write_with(
+                [Ok::<_, gapless::Error>(one_batch(0, &DataType::Int64, &x))],
+                &options,
+            )
+            .expect("rows");
         let scan = table.scan().expect("a scan").filter(condition);
         let explain = scan.clone().explain().expect("a plan");
         assert_eq!((explain.rows, explain.segments), (count as u64, 1));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryViewBuilder, StringViewBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowDictionaryKeyType, ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowDictionaryKeyType, ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, FixedSizeListArray, LargeBinaryArray,
@@ -171,11 +171,21 @@ pub fn build(cells: &[Cell], data_type: &DataType) -> ArrayRef {
         },
         T::List(item) => {
             let (lens, items, nulls) = lists(cells, item);
-            Arc::new(ListArray::new(Arc::clone(item), OffsetBuffer::from_lengths(lens), items, nulls))
+            Arc::new(ListArray::new(
+                Arc::clone(item),
+                OffsetBuffer::from_lengths(lens),
+                items,
+                nulls,
+            ))
         }
         T::LargeList(item) => {
             let (lens, items, nulls) = lists(cells, item);
-            Arc::new(LargeListArray::new(Arc::clone(item), OffsetBuffer::from_lengths(lens), items, nulls))
+            Arc::new(LargeListArray::new(
+                Arc::clone(item),
+                OffsetBuffer::from_lengths(lens),
+                items,
+                nulls,
+            ))
         }
         T::FixedSizeList(item, len) => {
             // The items of a null row are null, as the builders of Arrow and PyArrow leave them.
@@ -222,7 +232,8 @@ fn integers<T: ArrowPrimitiveType>(cells: &[Cell], data_type: &DataType) -> Arra
 where
     T::Native: TryFrom<i128>,
 {
-    let native = |value: i128| T::Native::try_from(value).unwrap_or_else(|_| panic!("{value} is no {data_type}"));
+    let native =
+        |value: i128| T::Native::try_from(value).unwrap_or_else(|_| panic!("{value} is no {data_type}"));
     let array = PrimitiveArray::<T>::from_iter(cells.iter().map(|cell| cell.int().map(native)));
     let data = array.into_data().into_builder().data_type(data_type.clone());
     make_array(data.build().expect("an integer layout"))
@@ -272,7 +283,9 @@ pub fn cell(array: &ArrayRef, row: usize) -> Cell {
         T::FixedSizeList(..) => Cell::List(cells(&array.as_fixed_size_list().value(row))),
         T::Decimal128(..) => Cell::Int(array.as_primitive::<Decimal128Type>().value(row)),
         T::Date32 | T::Time32(_) => Cell::Int(i128::from(raw::<Int32Type>(array, row))),
-        T::Time64(_) | T::Timestamp(..) | T::Duration(_) => Cell::Int(i128::from(raw::<Int64Type>(array, row))),
+        T::Time64(_) | T::Timestamp(..) | T::Duration(_) => {
+            Cell::Int(i128::from(raw::<Int64Type>(array, row)))
+        }
         T::Int8 => Cell::Int(i128::from(array.as_primitive::<Int8Type>().value(row))),
         T::Int16 => Cell::Int(i128::from(array.as_primitive::<Int16Type>().value(row))),
         T::Int32 => Cell::Int(i128::from(array.as_primitive::<Int32Type>().value(row))),
@@ -286,8 +299,14 @@ pub fn cell(array: &ArrayRef, row: usize) -> Cell {
 }
 
 fn raw<T: ArrowPrimitiveType>(array: &ArrayRef, row: usize) -> T::Native {
-    let data = array.slice(row, 1).to_data().into_builder().data_type(T::DATA_TYPE);
-    make_array(data.build().expect("an integer layout")).as_primitive::<T>().value(0)
+    let data = array
+        .slice(row, 1)
+        .to_data()
+        .into_builder()
+        .data_type(T::DATA_TYPE);
+    make_array(data.build().expect("an integer layout"))
+        .as_primitive::<T>()
+        .value(0)
 }
 
 /// Nanoseconds in a unit.

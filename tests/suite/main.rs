@@ -8,6 +8,7 @@ mod crash;
 mod full_disk;
 mod golden;
 mod hostile;
+mod layout;
 mod opening;
 mod real_data;
 mod scan_model;
