@@ -424,10 +424,7 @@ impl ColumnMeta {
         if self.encoding == Encoding::Plain && self.offsets_bytes != offsets {
             return wrong("offsets", self.offsets_bytes);
         }
-        // The nulls of a symbol column may be told by their code alone.
-        let told_by_code = matches!(self.column_type, ColumnType::Symbol { .. });
-        let may_lack = self.null_count == 0 || told_by_code;
-        if self.validity_bytes != bits && !(self.validity_bytes == 0 && may_lack) {
+        if self.validity_bytes != bits && !(self.validity_bytes == 0 && self.null_count == 0) {
             return wrong("validity", self.validity_bytes);
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 
 /// Rows in one segment at most. Row numbers in indexes are u32.
-pub(crate) const SEGMENT_ROWS_MAX: usize = 1 << 31;
+pub(crate) const SEGMENT_ROWS_MAX: usize = (1 << 31) - 1;
 /// Another process may remove a partition directory that has just become empty.
 const CREATE_RETRIES: usize = 100;
 /// Batches below this are pushed by one thread.
@@ -113,7 +113,7 @@ impl SegmentWriter {
             return Ok(());
         }
         if self.rows + rows as u64 > SEGMENT_ROWS_MAX as u64 {
-            return Err(Error::internal("a segment holds at most 2^31 rows"));
+            return Err(Error::internal("a segment holds fewer than 2^31 rows"));
         }
         self.note_order(arrays)?;
         if rows < PARALLEL_ROWS_MIN {
