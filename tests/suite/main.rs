@@ -1,10 +1,16 @@
 //! Integration tests of the facade: one binary, one module for each promise.
 
+mod attributes;
+mod cells;
 mod common;
 mod concurrent;
 mod crash;
 mod full_disk;
+mod golden;
 mod hostile;
+mod layout;
 mod opening;
+mod real_data;
 mod scan_model;
+mod types;
 mod write_read;

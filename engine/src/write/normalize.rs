@@ -3,6 +3,7 @@
 //! What loses nothing is converted: column order, wider offsets, views, dictionary keys of any width, coarser time
 //! units. Anything else is refused with column, row and value.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -115,18 +116,36 @@ fn column(
     Ok(array)
 }
 
+/// No item of a list is null. Items that no row shows (behind a null row, outside of a slice) do not matter.
 fn check_items(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef) -> Result<()> {
     let items = match array.data_type() {
         DataType::FixedSizeList(..) => array.as_fixed_size_list().values(),
         _ => array.as_list::<i32>().values(),
     };
-    if items.null_count() == 0 {
+    let Some(nulls) = items.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return Ok(());
+    };
+    let has_null =
+        |row: &usize| array.is_valid(*row) && items_of(array, *row).any(|item| nulls.is_null(item));
+    match (0..array.len()).find(has_null) {
+        None => Ok(()),
+        Some(row) => Err(Error::invalid(format!(
+            "table {:?}: column {:?} has a null inside a list, in row {row} of the batch; lists hold numbers only: use \
+             NaN or leave the item out",
+            table.name, spec.name
+        ))),
     }
-    Err(Error::invalid(format!(
-        "table {:?}: column {:?} has a null inside a list; lists hold numbers only: use NaN or leave the item out",
-        table.name, spec.name
-    )))
+}
+
+/// Where the items of a row lie in the list's values.
+fn items_of(array: &ArrayRef, row: usize) -> Range<usize> {
+    if let DataType::FixedSizeList(_, len) = array.data_type() {
+        let len = usize::try_from(*len).unwrap_or_default();
+        return row * len..(row + 1) * len;
+    }
+    let offsets = array.as_list::<i32>().value_offsets();
+    let offset = |at: usize| offsets.get(at).and_then(|offset| usize::try_from(*offset).ok());
+    offset(row).unwrap_or_default()..offset(row + 1).unwrap_or_default()
 }
 
 fn convert(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
