@@ -18,23 +18,38 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut tables: Vec<(String, Vec<RecordBatch>)> = Vec::new();
     for argument in std::env::args().skip(1) {
         let (name, file) = argument.split_once('=').ok_or("arguments are TABLE=FILE")?;
-        let options = ReadOptions { time: Some("ts".into()), series: Some("sym".into()), ..ReadOptions::default() };
+        let options = ReadOptions {
+            time: Some("ts".into()),
+            series: Some("sym".into()),
+            ..ReadOptions::default()
+        };
         let plan = plan(&[PathBuf::from(file)], &options)?;
         let batches = Source::open(&plan, &options)?.collect::<Result<Vec<_>, _>>()?;
         tables.push((name.to_owned(), batches));
     }
-    let rows: usize = tables.iter().flat_map(|(_, batches)| batches).map(RecordBatch::num_rows).sum();
+    let rows: usize = tables
+        .iter()
+        .flat_map(|(_, batches)| batches)
+        .map(RecordBatch::num_rows)
+        .sum();
     for _ in 0..5 {
         let directory = tempfile::tempdir_in(".")?;
         let db = Database::builder(directory.path().join("bulk.db")).open()?;
         let start = Instant::now();
         for (name, batches) in &tables {
             let schema = batches.first().ok_or("an empty file")?.schema();
-            let table = db.create_table(&TableSpec::new(name, schema.as_ref().clone()).time("ts").series("sym"))?;
+            let table = db.create_table(
+                &TableSpec::new(name, schema.as_ref().clone())
+                    .time("ts")
+                    .series("sym"),
+            )?;
             table.write(batches.iter().cloned())?;
         }
         let seconds = start.elapsed().as_secs_f64();
-        println!("{rows} rows in {seconds:.4} s, {:.2} M rows/s", rows as f64 / seconds / 1e6);
+        println!(
+            "{rows} rows in {seconds:.4} s, {:.2} M rows/s",
+            rows as f64 / seconds / 1e6
+        );
     }
     Ok(())
 }

@@ -37,13 +37,15 @@ pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
     // A durable version: files must not go because of a commit that a power cut may still undo.
     let version = engine.manifest().with_lock(|version, _| Ok(version.clone()))?;
     let own = engine.pins().publish(|| engine.manifest().current().number())?;
+    // Listed before the living are: who made one of them and lives has registered by then.
+    let unfinished = Unfinished::list(engine)?;
     let others = pins::read_others(&**engine.storage(), engine.pins().instance())?;
     let oldest = others.oldest.map_or(own, |oldest| oldest.min(own));
     let mut report = GarbageReport::default();
     remove_dead_segments(engine, &version, oldest, &mut report)?;
-    remove_orphans(engine, &others, &mut report)?;
+    remove_orphans(engine, unfinished.segments, &others, &mut report)?;
     remove_empty_directories(&**engine.storage(), &tables(), 0)?;
-    remove_staging(engine, &others, &mut report)?;
+    remove_staging(engine, unfinished.spills, &others, &mut report)?;
     remove_manifest_files(engine, &mut report)?;
     Ok(report)
 }
@@ -81,15 +83,55 @@ fn remove_dead_segments(
     Ok(())
 }
 
-/// Segment directories whose process is dead and that no version names.
-fn remove_orphans(engine: &Engine, others: &Others, report: &mut GarbageReport) -> Result<()> {
-    let storage = &**engine.storage();
-    let mut found = Vec::new();
-    walk_segments(storage, &tables(), 0, &mut |path, instance| {
-        if instance != engine.pins().instance() && !others.alive.contains(&instance) {
-            found.push(path.clone());
+/// Files that are of use only to the process that makes them, until a commit names them.
+struct Unfinished {
+    segments: Vec<(RelPath, u32)>,
+    spills: Vec<(RelPath, u32)>,
+}
+
+impl Unfinished {
+    fn list(engine: &Engine) -> Result<Self> {
+        let storage = &**engine.storage();
+        let mut segments = Vec::new();
+        walk_segments(storage, &tables(), 0, &mut |path, instance| {
+            segments.push((path.clone(), instance));
+        })?;
+        let mut spills = Vec::new();
+        for entry in storage.list(&staging())? {
+            let owner = entry
+                .name
+                .split_once('-')
+                .map(|(hex, _)| u32::from_str_radix(hex, 16));
+            if let (Some(Ok(owner)), true) = (owner, entry.name.ends_with(".spill")) {
+                spills.push((staging().join(&entry.name)?, owner));
+            }
         }
-    })?;
+        Ok(Self { segments, spills })
+    }
+}
+
+/// Those whose process is dead.
+fn of_the_dead<'a>(
+    engine: &'a Engine,
+    others: &'a Others,
+    files: Vec<(RelPath, u32)>,
+) -> impl Iterator<Item = RelPath> + 'a {
+    let is_dead = |owner: u32| owner != engine.pins().instance() && !others.alive.contains(&owner);
+    files
+        .into_iter()
+        .filter(move |(_, owner)| is_dead(*owner))
+        .map(|(path, _)| path)
+}
+
+/// Segment directories whose process is dead and that no version names.
+fn remove_orphans(
+    engine: &Engine,
+    segments: Vec<(RelPath, u32)>,
+    others: &Others,
+    report: &mut GarbageReport,
+) -> Result<()> {
+    let storage = &**engine.storage();
+    let found: Vec<RelPath> = of_the_dead(engine, others, segments).collect();
     if found.is_empty() {
         return Ok(());
     }
@@ -181,18 +223,15 @@ pub(crate) fn instance_of(name: &str) -> Option<u32> {
         .flatten()
 }
 
-fn remove_staging(engine: &Engine, others: &Others, report: &mut GarbageReport) -> Result<()> {
-    for entry in engine.storage().list(&staging())? {
-        let owner = entry
-            .name
-            .split_once('-')
-            .and_then(|(hex, _)| u32::from_str_radix(hex, 16).ok());
-        let dead =
-            owner.is_some_and(|owner| owner != engine.pins().instance() && !others.alive.contains(&owner));
-        if dead && entry.name.ends_with(".spill") {
-            log::remove_if_there(&**engine.storage(), &staging().join(&entry.name)?)?;
-            report.files += 1;
-        }
+fn remove_staging(
+    engine: &Engine,
+    spills: Vec<(RelPath, u32)>,
+    others: &Others,
+    report: &mut GarbageReport,
+) -> Result<()> {
+    for path in of_the_dead(engine, others, spills) {
+        log::remove_if_there(&**engine.storage(), &path)?;
+        report.files += 1;
     }
     Ok(())
 }

@@ -3,12 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gapless::{Database, ErrorKind};
 
 use super::child::{row, start};
 use crate::common::{batch, rows, spec};
+
+/// Ends the loop of a thread, also when a test fails.
+struct EndOf<'a>(&'a AtomicBool);
+
+impl Drop for EndOf<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
 
 fn fresh() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -75,11 +85,21 @@ fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols()
     let running: Vec<_> = (1..=writers)
         .map(|number| start("writer", &path, number))
         .collect();
-    let acknowledged: BTreeSet<i64> = running
-        .into_iter()
-        .flat_map(|writer| writer.rest())
-        .map(|line| line.parse().expect("an id"))
-        .collect();
+    let done = AtomicBool::new(false);
+    let acknowledged: BTreeSet<i64> = std::thread::scope(|scope| {
+        // Opened anew each time, between the append of a commit and its sync too, and with segments half built.
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                let db = Database::builder(&path)
+                    .open()
+                    .expect("it opens while others commit");
+                db.collect_garbage().expect("garbage is collected beside writers");
+            }
+        });
+        let _end = EndOf(&done);
+        let lines = running.into_iter().flat_map(|writer| writer.rest());
+        lines.map(|line| line.parse().expect("an id")).collect()
+    });
     for reader in readers {
         assert_eq!(reader.rest(), [(writers * 25).to_string()]);
     }

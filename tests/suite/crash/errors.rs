@@ -194,3 +194,21 @@ fn a_table_that_is_called_like_a_segment_survives_garbage_collection() {
     files(&*shared, &RelPath::root(), &mut found).expect("a list");
     assert!(found.iter().any(|path| path.contains(name)));
 }
+
+#[test]
+fn a_symbol_file_that_a_crash_left_empty_or_zeroed_is_made_anew() {
+    for len in [0, 3, 47, 200] {
+        let storage = FaultyStorage::new();
+        let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+        let db = open(&shared).expect("a new database");
+        let path = RelPath::new("symbols/sym.sym").expect("a path");
+        let mut file = shared.create(&path).expect("a file");
+        if len > 0 {
+            file.append(&vec![0; len]).expect("zeros");
+        }
+        let after = write_more(&db, &State::default()).expect("a row");
+        drop(db);
+        let db = open(&shared).expect("the database");
+        assert_eq!(read(&db).expect("rows"), after, "{len} bytes");
+    }
+}
