@@ -512,7 +512,11 @@ fn the_golden_database_of_version_1_reads_as_it_was_written_read_only_and_read_w
             .expect("the golden database opens");
         compare_all(&db);
         let report = check_database(&path, &CheckOptions::default()).expect("a check");
-        assert!(report.is_clean(), "{:?}", report.findings);
+        // Who only reads does not make the empty directories again that a clone is without.
+        let missing = report.findings.iter().filter(|finding| {
+            mode == Mode::Read && matches!(finding.file.as_deref(), Some("readers" | "staging"))
+        });
+        assert_eq!(report.findings.len(), missing.count(), "{:?}", report.findings);
     }
 }
 

@@ -140,7 +140,12 @@ impl Builder {
         }
         let writable = self.mode == Mode::ReadWrite;
         let identity = match read_identity(&*storage, &name)? {
-            Some(identity) => identity,
+            Some(identity) => {
+                if writable {
+                    restore_directories(&*storage)?;
+                }
+                identity
+            }
             None if writable => create(&*storage, &name, &*self.clock)?,
             None => return Err(not_a_database(&name)),
         };
@@ -238,12 +243,7 @@ fn create(storage: &dyn Storage, name: &str, clock: &dyn Clock) -> Result<Identi
     if let Some(identity) = read_identity(storage, name)? {
         return Ok(identity);
     }
-    for directory in [
-        symbols::directory(),
-        RelPath::from_static("tables"),
-        pins::directory(),
-        staging(),
-    ] {
+    for directory in directories() {
         ensure_directory(storage, &directory)?;
     }
     let identity = Identity::new(database_id(clock, storage.identity()));
@@ -259,6 +259,26 @@ fn create(storage: &dyn Storage, name: &str, clock: &dyn Clock) -> Result<Identi
     storage.sync_dir(&RelPath::root())?;
     drop(lock);
     Ok(identity)
+}
+
+fn directories() -> [RelPath; 4] {
+    [
+        symbols::directory(),
+        RelPath::from_static("tables"),
+        pins::directory(),
+        staging(),
+    ]
+}
+
+/// Makes the directories again that a copy has lost: git and many archivers leave empty ones out.
+fn restore_directories(storage: &dyn Storage) -> Result<()> {
+    let entries = storage.list(&RelPath::root())?;
+    for directory in directories() {
+        if !entries.iter().any(|entry| entry.name == directory.to_string()) {
+            ensure_directory(storage, &directory)?;
+        }
+    }
+    Ok(())
 }
 
 fn ensure_directory(storage: &dyn Storage, path: &RelPath) -> Result<()> {
