@@ -2,6 +2,8 @@
 //!
 //! Each layout of the page is written a second time here, field by field, from a sample with distinctive values.
 //! The bytes must be the encoder's, and cut where the page says.
+//!
+//! Long because every layout of FORMAT.md is written here a second time, field by field.
 
 mod common;
 

@@ -100,9 +100,7 @@ impl Transaction {
         let meta = self.table(table)?;
         let mut writer = BulkWriter::new(&self.engine, &meta, options.clone())?;
         for batch in batches {
-            writer
-                .push(&batch?)
-                .map_err(|error| error.context(format!("table {table:?}")))?;
+            writer.push(&batch?)?;
         }
         let built = writer
             .finish(progress)

@@ -12,7 +12,7 @@ use super::normalize::{self, Encode, codes, times};
 use super::spill::{Merge, SpillRun, storage_schema, write_run};
 use super::{partition, sort};
 use crate::database::Engine;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::segment::discard::SegmentGuard;
 use crate::segment::sync::SyncBatch;
 use crate::segment::{SEGMENT_ROWS_MAX, SegmentWriter};
@@ -329,10 +329,7 @@ impl Output<'_> {
             self.close()?;
         }
         if self.current.is_none() {
-            let (segment, directory) = self.writer.engine.next_segment();
-            let storage = self.writer.engine.storage();
-            let writer = SegmentWriter::create(storage, &self.writer.table, self.key, segment, directory)?;
-            self.current = Some((writer, vec![0; sizes.len()], 0));
+            self.current = Some((self.open()?, vec![0; sizes.len()], 0));
         }
         if let Some((writer, bytes, count)) = &mut self.current {
             writer.push(columns)?;
@@ -343,6 +340,18 @@ impl Output<'_> {
                 .for_each(|(so_far, more)| *so_far += more);
         }
         Ok(())
+    }
+
+    /// A new segment. A dead process that had this one's number may have left a directory of the name.
+    fn open(&self) -> Result<SegmentWriter> {
+        let engine = &self.writer.engine;
+        loop {
+            let (segment, directory) = engine.next_segment();
+            match SegmentWriter::create(engine.storage(), &self.writer.table, self.key, segment, directory) {
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     fn close(&mut self) -> Result<()> {
