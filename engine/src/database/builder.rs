@@ -161,6 +161,9 @@ impl Builder {
             },
         )?;
         let engine = Arc::new(engine);
+        if writable {
+            engine.clean_up_after_the_dead();
+        }
         open.insert(key, Arc::downgrade(&engine));
         Ok(Database::new(engine, writable))
     }

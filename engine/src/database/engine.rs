@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
 
 use super::garbage;
-use super::pins::Pins;
+use super::pins::{self, Pins};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
@@ -202,6 +202,20 @@ impl Engine {
     fn publish_pins(&self) {
         if let Err(error) = self.pins.publish(|| self.manifest.current().number()) {
             tracing::warn!(%error, "the pin of this process could not be moved on");
+        }
+    }
+
+    /// Removes what processes left that died with the database open. What cannot be removed now stays for later.
+    pub(crate) fn clean_up_after_the_dead(&self) {
+        let cleaned = pins::has_dead(&*self.storage, self.pins.instance()).and_then(|dead| {
+            if dead {
+                self.collect_garbage().map(|_| ())
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = cleaned {
+            tracing::warn!(%error, "files of a dead process stay until the next garbage collection");
         }
     }
 

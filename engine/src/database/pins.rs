@@ -182,6 +182,23 @@ pub(crate) fn is_alive(storage: &dyn Storage, instance: u32) -> Result<bool> {
     Ok(storage.lock(&path, LockMode::Exclusive, false)?.is_none())
 }
 
+/// Whether a process died with the database open: its pin is there and nobody holds it.
+pub(crate) fn has_dead(storage: &dyn Storage, own: u32) -> Result<bool> {
+    for entry in storage.list(&directory())? {
+        let number = entry
+            .name
+            .strip_suffix(".pin")
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        if let Some(instance) = number
+            && instance != own
+            && !is_alive(storage, instance)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Reads the pins of all processes but `own` and removes those of dead ones.
 pub(crate) fn read_others(storage: &dyn Storage, own: u32) -> Result<Others> {
     let mut others = Others::default();

@@ -137,16 +137,16 @@ impl Vector {
 
     /// Verifies one page, whether or not it was verified before.
     pub(crate) fn verify_page(&self, page: usize, expected: Option<u64>, range: Range<usize>) -> Result<()> {
-        let at = HEADER_LEN + range.start;
+        let (at, end) = (HEADER_LEN + range.start, range.end);
         let found = self.bytes().get(range).map(checksum);
         if found.is_some() && found == expected {
             return Ok(());
         }
         Err(Error::corrupt(format!(
-            "{}: page {page} (rows {} to {}, from byte {at}) is damaged: its checksum is {}, segment.meta says {}",
+            "{}: page {page}, bytes {at} to {}, is damaged: its checksum is {}, segment.meta says {}. `gapless check` \
+             says which rows it holds; restore the file from a copy",
             self.path,
-            page * PAGE_ROWS,
-            (page + 1) * PAGE_ROWS,
+            HEADER_LEN + end,
             show(found),
             show(expected)
         )))
