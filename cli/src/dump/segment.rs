@@ -36,9 +36,8 @@ pub(crate) fn segments(
     column: Option<&ColumnChoice>,
 ) -> Section {
     let mut section = Section::new(format!("table {table}"));
-    let (state, errors) = state::load(disk);
-    errors.into_iter().for_each(|error| section.error(error));
-    let places = tree::places(disk, state.as_ref(), &mut section);
+    let manifest = state::load(disk);
+    let places = tree::places(disk, &manifest, &mut section);
     let wanted = places.iter().filter(|place| {
         place.table == table
             && partition.is_none_or(|wanted| tree::is_in(&place.partition, wanted))
@@ -47,7 +46,11 @@ pub(crate) fn segments(
     let mut found = false;
     for place in wanted {
         found = true;
-        section.push(one(disk, place, column));
+        let mut inner = one(disk, place, column);
+        if manifest.damage.is_some() {
+            inner.field("from", place.from());
+        }
+        section.push(inner);
     }
     if !found {
         section.error("there is no such segment: `gapless dump DB` lists them");
