@@ -85,7 +85,7 @@ pub(crate) fn domains(disk: &Disk, domain: Option<&str>, rows: usize) -> Section
         }
     }
     if let (Some(domain), false) = (domain, found) {
-        section.error(format!("there is no file of a domain {domain:?}"));
+        section.set_miss(format!("there is no symbol domain {domain:?}"));
     }
     section
 }

@@ -221,6 +221,61 @@ fn a_log_cut_between_two_records_is_told_by_its_durable_length() {
     assert!(text.contains("\"rows_in_all\":9"), "{text}");
 }
 
+/// Once an empty table was printed and the exit code was 0.
+#[test]
+fn a_selector_that_matches_nothing_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    let disk = Disk::new(&root);
+    let choice = |name: &str, page| ColumnChoice {
+        name: name.into(),
+        rows: 2,
+        page,
+    };
+    let of = |table: &str, partition, segment, choice: Option<ColumnChoice>| {
+        segments(&disk, table, partition, segment, choice.as_ref())
+    };
+    let price = || Some(choice("price", 0));
+    let day = Some("1970-01-01");
+    for (section, told) in [
+        (
+            super::database(&disk, Some("nope"), None),
+            "there is no table \"nope\"",
+        ),
+        (
+            super::database(&disk, Some("trade"), Some("1999-01-01")),
+            "no partition \"1999-01-01\"",
+        ),
+        (of("nope", None, None, price()), "there is no table \"nope\""),
+        (
+            of("trade", Some("1999-01-01"), None, price()),
+            "no partition \"1999-01-01\"",
+        ),
+        (
+            of("trade", day, Some("s-nope"), None),
+            "no segment that begins with \"s-nope\"",
+        ),
+        (
+            of("trade", None, None, Some(choice("nope", 0))),
+            "there is no column \"nope\"",
+        ),
+        (
+            of("trade", None, None, Some(choice("price", 99))),
+            "has no page 99: it has 1",
+        ),
+        (
+            domains(&disk, Some("nope"), 10),
+            "there is no symbol domain \"nope\"",
+        ),
+    ] {
+        let miss = section.miss().expect("nothing matches");
+        assert!(miss.contains(told), "{miss}");
+    }
+    assert_eq!(super::database(&disk, Some("trade"), day).miss(), None);
+    assert_eq!(of("trade", day, Some("s-"), price()).miss(), None);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_symbolic_link_is_told_and_not_followed() {

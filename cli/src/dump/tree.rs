@@ -167,9 +167,15 @@ pub(crate) fn database(disk: &Disk, table: Option<&str>, partition: Option<&str>
     }
     if let Some(table) = table {
         if !by_table.contains_key(table) {
-            section.error(format!("there is no table {table:?}"));
+            section.set_miss(format!("there is no table {table:?}"));
         }
         by_table.retain(|name, _| *name == table);
+    }
+    if let (Some(table), Some(wanted)) = (table, partition) {
+        let mut places = by_table.values().flatten();
+        if section.miss().is_none() && !places.any(|place| is_in(&place.partition, wanted)) {
+            section.set_miss(format!("table {table:?} has no partition {wanted:?}"));
+        }
     }
     for (name, places) in by_table {
         let wanted = |place: &&Place| partition.is_none_or(|wanted| is_in(&place.partition, wanted));
