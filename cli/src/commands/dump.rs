@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use gapless::ErrorKind;
+
 use crate::dump::{self, ColumnChoice, Disk, Section};
 use crate::error::CliError;
 use crate::output::Output;
@@ -18,7 +20,8 @@ const ROWS: usize = 20;
                         gapless dump market.db trade 2026-11-20 --column price --rows 100\n  \
                         gapless dump market.db --manifest\n  gapless dump market.db --symbols sym\n  \
                         gapless dump market.db/GAPLESS\n\n\
-                        Exit code: 0 when everything could be read, 1 when something could not."
+                        Exit code: 0 when everything could be read, 1 when something could not, 2 when what \
+                        was asked for is not there."
 )]
 pub(crate) struct Args {
     /// The database's directory, or any single file of one.
@@ -59,6 +62,13 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     } else {
         single_file(&args)?
     };
+    if let Some(miss) = section.miss() {
+        let error = CliError::new(ErrorKind::NotFound, miss);
+        return Err(match section.first_error() {
+            Some(damage) => error.hint(format!("not everything can be read: {damage}")),
+            None => error,
+        });
+    }
     let code = ExitCode::from(u8::from(section.has_errors()));
     match output.is_json() {
         true => output.json(&section.json())?,

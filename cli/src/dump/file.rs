@@ -88,6 +88,10 @@ pub(crate) fn file(path: &Path, rows: usize) -> Section {
         }
     };
     section.field("bytes", open.len);
+    if open.len == 0 && is_rightly_empty(path) {
+        section.field("kind", "a file that is locked and holds nothing");
+        return section;
+    }
     let head = match open.head(4096) {
         Ok(head) => head,
         Err(error) => {
@@ -149,6 +153,15 @@ pub(crate) fn file(path: &Path, rows: usize) -> Section {
         dump_hex(&head, &mut section);
     }
     section
+}
+
+/// Files that processes only lock, and pins that hold no version yet.
+fn is_rightly_empty(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    name == "CREATE" || name.ends_with(".lock") || name.ends_with(".pin")
 }
 
 fn small(

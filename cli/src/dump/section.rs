@@ -15,6 +15,7 @@ pub(crate) struct Section {
     rows: Vec<Vec<Value>>,
     errors: Vec<String>,
     inner: Vec<Section>,
+    miss: Option<String>,
 }
 
 impl Section {
@@ -43,6 +44,22 @@ impl Section {
     /// Adds something that cannot be read.
     pub(crate) fn error(&mut self, message: impl std::fmt::Display) {
         self.errors.push(message.to_string());
+    }
+
+    /// What was asked for is not there; nothing is to be shown then.
+    pub(crate) fn set_miss(&mut self, message: impl Into<String>) {
+        self.miss = Some(message.into());
+    }
+
+    /// What was asked for and is not there.
+    pub(crate) fn miss(&self) -> Option<&str> {
+        self.miss.as_deref()
+    }
+
+    /// The first thing that could not be read, here or below.
+    pub(crate) fn first_error(&self) -> Option<&str> {
+        let below = || self.inner.iter().find_map(Self::first_error);
+        self.errors.first().map(String::as_str).or_else(below)
     }
 
     /// Adds a section below.

@@ -36,23 +36,45 @@ pub(crate) fn segments(
     column: Option<&ColumnChoice>,
 ) -> Section {
     let mut section = Section::new(format!("table {table}"));
-    let (state, errors) = state::load(disk);
-    errors.into_iter().for_each(|error| section.error(error));
-    let places = tree::places(disk, state.as_ref(), &mut section);
+    let manifest = state::load(disk);
+    let places = tree::places(disk, &manifest, &mut section);
     let wanted = places.iter().filter(|place| {
         place.table == table
             && partition.is_none_or(|wanted| tree::is_in(&place.partition, wanted))
             && segment.is_none_or(|wanted| place.directory.starts_with(wanted))
     });
-    let mut found = false;
+    let mut misses = Vec::new();
+    let mut shown = 0;
     for place in wanted {
-        found = true;
-        section.push(one(disk, place, column));
+        let mut inner = one(disk, place, column);
+        shown += 1;
+        misses.extend(inner.miss().map(str::to_owned));
+        if manifest.damage.is_some() {
+            inner.field("from", place.from());
+        }
+        section.push(inner);
     }
-    if !found {
-        section.error("there is no such segment: `gapless dump DB` lists them");
+    if shown == 0 {
+        section.set_miss(no_segment(&places, table, partition, segment));
+    } else if misses.len() == shown {
+        // Where another segment has it, a column that came later or a page of a longer one is no mistake.
+        misses.into_iter().take(1).for_each(|miss| section.set_miss(miss));
     }
     section
+}
+
+/// Which of the names is the first that is not there.
+fn no_segment(places: &[Place], table: &str, partition: Option<&str>, segment: Option<&str>) -> String {
+    let of_table = || places.iter().filter(|place| place.table == table);
+    let is_in = |wanted: &str| of_table().any(|place| tree::is_in(&place.partition, wanted));
+    match (partition, segment) {
+        _ if of_table().next().is_none() => format!("there is no table {table:?} with segments"),
+        (Some(wanted), _) if !is_in(wanted) => format!("table {table:?} has no partition {wanted:?}"),
+        (Some(partition), Some(wanted)) => {
+            format!("partition {partition:?} of table {table:?} has no segment that begins with {wanted:?}")
+        }
+        _ => format!("table {table:?} has no such segment"),
+    }
 }
 
 fn one(disk: &Disk, place: &Place, choice: Option<&ColumnChoice>) -> Section {
@@ -255,17 +277,29 @@ fn indexes(disk: &Disk, path: &str, column: &ColumnMeta, section: &mut Section) 
 fn column_values(disk: &Disk, path: &str, meta: &SegmentMeta, choice: &ColumnChoice, section: &mut Section) {
     let Some(column) = meta.columns.iter().find(|column| column.name == choice.name) else {
         let names: Vec<&str> = meta.columns.iter().map(|column| column.name.as_str()).collect();
-        section.error(format!(
+        let miss = format!(
             "there is no column {:?}, there are {}",
             choice.name,
             names.join(", ")
-        ));
+        );
+        section.field("not_there", miss.clone());
+        section.set_miss(miss);
         return;
     };
     section.field("column", column.name.clone());
     section.field("type", column.column_type.name());
     section.field("nulls", column.null_count);
     section.field("page_count", column.pages.len());
+    let pages = column.pages.len() as u64;
+    if choice.page > 0 && choice.page >= pages {
+        let miss = format!(
+            "column {:?} has no page {}: it has {pages}, counted from 0",
+            choice.name, choice.page
+        );
+        section.field("not_there", miss.clone());
+        section.set_miss(miss);
+        return;
+    }
     let mut pages = Section::new("pages");
     page_columns(&mut pages);
     pages_of(disk, Some(path), meta, column, &mut pages);

@@ -1,10 +1,12 @@
 //! What the manifest says is live: the log of CURRENT, applied as far as it can be read.
+//!
+//! If that is not as far as it was durable, the newest checkpoint of a snapshot may know more.
 
 use std::collections::BTreeMap;
 
 use gapless_format::{
     Current, DomainMeta, EditItem, HEADER_LEN, LogHeader, RecordBody, RecordOutcome, SegmentRef, TableMeta,
-    decode_record,
+    Tail, decode_record,
 };
 
 use super::disk::{Disk, Outcome};
@@ -20,6 +22,8 @@ pub(super) struct State {
     pub(super) snapshots: BTreeMap<String, u64>,
     /// Removed segments whose files may be there.
     pub(super) removed: usize,
+    /// The checkpoint of a snapshot it was read from, if not the log.
+    pub(super) checkpoint: Option<String>,
 }
 
 /// Path of the log that is in use. Without CURRENT, the one with the greatest number.
@@ -78,24 +82,112 @@ pub(super) fn walk(bytes: &[u8], mut visit: impl FnMut(Placed)) -> Outcome<()> {
     }
 }
 
-/// The newest version that can be read; `None` when there is none, and everything that went wrong.
-pub(super) fn load(disk: &Disk) -> (Option<State>, Vec<String>) {
-    let mut errors = Vec::new();
-    let Some(path) = active_log(disk, &mut errors) else {
-        return (None, errors);
-    };
-    let mut state: Option<State> = None;
-    let outcome = disk.read(&path).and_then(|bytes| {
-        walk(&bytes, |record| {
-            let state = state.get_or_insert_default();
-            state.version = record.version;
-            state.committed_at = record.committed_at;
-            state.apply(record.body);
-        })
-        .map_err(|error| format!("{path}: {error}"))
+/// What the manifest says, and how far it can be trusted.
+#[derive(Debug, Default)]
+pub(super) struct Manifest {
+    /// The newest version that can be read: of the log, or of a snapshot's checkpoint if that is newer.
+    pub(super) state: Option<State>,
+    /// Everything that went wrong.
+    pub(super) errors: Vec<String>,
+    /// Why the version is not, or may not be, the newest; what it does not name may be live.
+    pub(super) damage: Option<String>,
+}
+
+/// Reads the log that is in use. If it does not read to its durable length, also the checkpoints of snapshots.
+pub(super) fn load(disk: &Disk) -> Manifest {
+    let mut manifest = Manifest::default();
+    let active = active_log(disk, &mut manifest.errors);
+    if !manifest.errors.is_empty() {
+        manifest.damage = Some("manifest/CURRENT cannot be read".to_owned());
+    }
+    let read = active.map(|path| match disk.read(&path) {
+        Ok(bytes) => read_log(disk, &path, &bytes, &mut manifest),
+        Err(error) => {
+            manifest.errors.push(error);
+            manifest.damage = Some("its log cannot be read".to_owned());
+        }
     });
-    errors.extend(outcome.err());
-    (state, errors)
+    if read.is_none() {
+        manifest.errors.push("manifest: there is no log".to_owned());
+        manifest.damage = Some("there is no log".to_owned());
+    }
+    if manifest.damage.is_some() {
+        newest_snapshot(disk, &mut manifest);
+    }
+    manifest
+}
+
+fn read_log(disk: &Disk, path: &str, bytes: &[u8], manifest: &mut Manifest) {
+    let (state, end, outcome) = replay(bytes);
+    let torn = outcome.is_err();
+    manifest
+        .errors
+        .extend(outcome.err().map(|error| format!("{path}: {error}")));
+    let lock = disk.read("manifest/LOCK").ok();
+    let tail = lock.and_then(|bytes| Tail::decode(&bytes).ok());
+    // The names of logs are their numbers, all of one length.
+    let durable_log = tail.as_ref().map(|tail| format!("manifest/{:010}.log", tail.log));
+    let durable = match (&tail, &durable_log) {
+        (Some(tail), Some(log)) if log == path => Some(tail.committed_len),
+        _ => None,
+    };
+    // Without a durable length, what is torn may have been a commit.
+    let is_short = durable.map_or(torn, |durable| end < durable);
+    if durable_log.is_some_and(|log| log.as_str() > path) {
+        manifest.damage = Some("manifest/CURRENT names an older log".to_owned());
+    }
+    if is_short || state.is_none() {
+        manifest.damage = Some(format!("the manifest is damaged at byte {end}"));
+        if !torn {
+            let why = format!(
+                "{path}: ends at byte {end}, but was durable up to {}",
+                durable.unwrap_or(end)
+            );
+            manifest.errors.push(why);
+        }
+    }
+    manifest.state = state;
+}
+
+/// The version at the end of a log, where that is, and why it ends there if something follows.
+fn replay(bytes: &[u8]) -> (Option<State>, u64, Outcome<()>) {
+    let mut state: Option<State> = None;
+    let mut end = HEADER_LEN as u64;
+    let outcome = walk(bytes, |record| {
+        end = record.offset + record.len as u64;
+        let state = state.get_or_insert_default();
+        state.version = record.version;
+        state.committed_at = record.committed_at;
+        state.apply(record.body);
+    });
+    if LogHeader::decode(bytes).is_err() {
+        end = 0;
+    }
+    (state, end, outcome)
+}
+
+/// Takes the newest checkpoint of a snapshot that can be read, if it is newer than what the log gave.
+fn newest_snapshot(disk: &Disk, manifest: &mut Manifest) {
+    let entries = disk.list("manifest").unwrap_or_default();
+    for (name, kind, _) in entries {
+        if kind != Some(false) || !name.starts_with("snapshot-") || !name.ends_with(".ckpt") {
+            continue;
+        }
+        let path = format!("manifest/{name}");
+        let (state, _, outcome) = match disk.read(&path) {
+            Ok(bytes) => replay(&bytes),
+            Err(error) => (None, 0, Err(error)),
+        };
+        if let Err(error) = outcome {
+            manifest.errors.push(format!("{path}: {error}"));
+            continue;
+        }
+        let before = manifest.state.as_ref().map_or(0, |state| state.version);
+        if let Some(mut state) = state.filter(|state| state.version > before) {
+            state.checkpoint = Some(path);
+            manifest.state = Some(state);
+        }
+    }
 }
 
 impl State {

@@ -51,9 +51,11 @@ pub(super) fn parse(bytes: &[u8]) -> Symbols {
 
 /// The symbol domains of a database: all, or the symbols of one.
 pub(crate) fn domains(disk: &Disk, domain: Option<&str>, rows: usize) -> Section {
-    let (state, errors) = super::state::load(disk);
+    let manifest = super::state::load(disk);
     let mut section = Section::new("symbols");
-    errors.into_iter().for_each(|error| section.error(error));
+    for error in &manifest.errors {
+        section.error(error);
+    }
     let entries = match disk.list("symbols") {
         Ok(entries) => entries,
         Err(error) => {
@@ -76,14 +78,14 @@ pub(crate) fn domains(disk: &Disk, domain: Option<&str>, rows: usize) -> Section
             Ok(bytes) => section.push(file(
                 &path,
                 &bytes,
-                state.as_ref(),
+                manifest.state.as_ref(),
                 domain.map(|_| rows).unwrap_or(0),
             )),
             Err(error) => section.error(error),
         }
     }
     if let (Some(domain), false) = (domain, found) {
-        section.error(format!("there is no file of a domain {domain:?}"));
+        section.set_miss(format!("there is no symbol domain {domain:?}"));
     }
     section
 }

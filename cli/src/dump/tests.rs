@@ -121,10 +121,10 @@ fn a_dump_of_a_broken_database_says_so_and_never_panics() {
     database(&root);
     let mut all = Vec::new();
     files(&root, &mut all);
-    assert!(
-        all.iter()
-            .all(|path| !dump_all(&root, path) || fs::metadata(path).is_ok_and(|m| m.len() == 0))
-    );
+    // Also of the files that only are locked, which hold nothing.
+    assert!(all.iter().any(|path| path.ends_with("manifest/CREATE")));
+    assert!(all.iter().any(|path| path.ends_with("symbols/sym.lock")));
+    assert!(all.iter().all(|path| !dump_all(&root, path)));
     let (mut tried, mut told) = (0, 0);
     for (at, path) in all.iter().enumerate() {
         let bytes = fs::read(path).expect("a file");
@@ -147,6 +147,133 @@ fn a_dump_of_a_broken_database_says_so_and_never_panics() {
     }
     println!("dumps: {tried} changed bytes, {told} told as errors");
     assert!(tried > 300 && told * 10 > tried * 9, "{told} of {tried}");
+}
+
+/// Flips a bit two thirds into the log; what a dump then shows of the table, and of a column of it.
+fn damaged(root: &Path) -> (String, Section) {
+    let log = root.join("manifest/0000000001.log");
+    let mut bytes = fs::read(&log).expect("the log");
+    let at = bytes.len() * 2 / 3;
+    bytes[at] ^= 1;
+    fs::write(&log, bytes).expect("the disk takes it");
+    let choice = ColumnChoice {
+        name: "price".into(),
+        rows: 9,
+        page: 0,
+    };
+    let disk = Disk::new(root);
+    let column = segments(&disk, "trade", Some("1970-01-01"), None, Some(&choice));
+    let tree = super::database(&disk, Some("trade"), None);
+    (tree.json().to_string(), column)
+}
+
+/// Once `dump` showed version 0 and no table, with every segment intact.
+#[test]
+fn behind_a_damaged_manifest_the_directories_show_the_segments() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    for entry in fs::read_dir(root.join("manifest")).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "ckpt") {
+            fs::remove_file(path).expect("it is there");
+        }
+    }
+    let (tree, column) = damaged(&root);
+    assert!(
+        tree.contains("from the directories: the manifest is damaged at byte "),
+        "{tree}"
+    );
+    assert!(tree.contains("\"rows_in_all\":9"), "{tree}");
+    let values = column.json()["sections"][0]["sections"][1]["rows"].clone();
+    assert_eq!(values[1]["value"], 2.0, "{}", column.json());
+    assert!(column.has_errors());
+}
+
+#[test]
+fn behind_a_damaged_manifest_the_checkpoint_of_a_snapshot_names_the_tables() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    let (tree, _) = damaged(&root);
+    assert!(tree.contains("\"read_from\":\"manifest/snapshot-"), "{tree}");
+    assert!(tree.contains("\"from\":\"manifest\""), "{tree}");
+    assert!(tree.contains("\"rows_in_all\":9"), "{tree}");
+}
+
+/// A cut between two records leaves a log in which every record is whole: LOCK tells that there were more.
+#[test]
+fn a_log_cut_between_two_records_is_told_by_its_durable_length() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    let log = root.join("manifest/0000000001.log");
+    let bytes = fs::read(&log).expect("the log");
+    let mut ends = Vec::new();
+    state::walk(&bytes, |record| ends.push(record.offset)).expect("whole records");
+    let cut = ends[1];
+    fs::write(&log, &bytes[..usize::try_from(cut).expect("small")]).expect("the disk takes it");
+    let text = database_section(&Disk::new(&root)).json().to_string();
+    assert!(
+        text.contains(&format!("the manifest is damaged at byte {cut}")),
+        "{text}"
+    );
+    assert!(text.contains("\"rows_in_all\":9"), "{text}");
+}
+
+/// Once an empty table was printed and the exit code was 0.
+#[test]
+fn a_selector_that_matches_nothing_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path().join("db");
+    database(&root);
+    let disk = Disk::new(&root);
+    let choice = |name: &str, page| ColumnChoice {
+        name: name.into(),
+        rows: 2,
+        page,
+    };
+    let of = |table: &str, partition, segment, choice: Option<ColumnChoice>| {
+        segments(&disk, table, partition, segment, choice.as_ref())
+    };
+    let price = || Some(choice("price", 0));
+    let day = Some("1970-01-01");
+    for (section, told) in [
+        (
+            super::database(&disk, Some("nope"), None),
+            "there is no table \"nope\"",
+        ),
+        (
+            super::database(&disk, Some("trade"), Some("1999-01-01")),
+            "no partition \"1999-01-01\"",
+        ),
+        (of("nope", None, None, price()), "there is no table \"nope\""),
+        (
+            of("trade", Some("1999-01-01"), None, price()),
+            "no partition \"1999-01-01\"",
+        ),
+        (
+            of("trade", day, Some("s-nope"), None),
+            "no segment that begins with \"s-nope\"",
+        ),
+        (
+            of("trade", None, None, Some(choice("nope", 0))),
+            "there is no column \"nope\"",
+        ),
+        (
+            of("trade", None, None, Some(choice("price", 99))),
+            "has no page 99: it has 1",
+        ),
+        (
+            domains(&disk, Some("nope"), 10),
+            "there is no symbol domain \"nope\"",
+        ),
+    ] {
+        let miss = section.miss().expect("nothing matches");
+        assert!(miss.contains(told), "{miss}");
+    }
+    assert_eq!(super::database(&disk, Some("trade"), day).miss(), None);
+    assert_eq!(of("trade", day, Some("s-"), price()).miss(), None);
 }
 
 #[cfg(unix)]

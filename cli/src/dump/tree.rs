@@ -1,13 +1,13 @@
 //! `dump DB`: tables, partitions, segments and what they take on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gapless_format::{Identity, PartitionKey, SegmentMeta, SegmentRef, decode_file_name, file_name};
 use serde_json::Value;
 
 use super::disk::Disk;
 use super::section::Section;
-use super::state::{self, State};
+use super::state::{self, Manifest, State};
 use crate::render::{instant, instant_iso};
 
 /// A segment as the tree shows it, from the manifest or from its directory.
@@ -25,17 +25,35 @@ impl Place {
         let table = file_name(&self.table).map_err(|error| error.to_string())?;
         Ok(format!("tables/{table}/{}/{}", self.partition, self.directory))
     }
-}
 
-/// Every segment there is to show: what the manifest names, or what lies in the directories.
-pub(super) fn places(disk: &Disk, state: Option<&State>, section: &mut Section) -> Vec<Place> {
-    match state {
-        Some(state) => named(state),
-        None => {
-            section.error("the manifest cannot be read: what follows is what lies in the directories");
-            found(disk, section)
+    /// What says that it is there.
+    pub(super) fn from(&self) -> &'static str {
+        match self.reference {
+            Some(_) => "manifest",
+            None => "directories",
         }
     }
+}
+
+/// Every segment there is to show: what the manifest names. While it is damaged, also what else lies in the
+/// directories; the section says so.
+pub(super) fn places(disk: &Disk, manifest: &Manifest, section: &mut Section) -> Vec<Place> {
+    for error in &manifest.errors {
+        section.error(error);
+    }
+    let mut places = manifest.state.as_ref().map_or_else(Vec::new, named);
+    let Some(damage) = &manifest.damage else {
+        return places;
+    };
+    section.error(format!(
+        "from the directories: {damage}; some of the segments that are marked so may have been removed, or never \
+         committed"
+    ));
+    let known: BTreeSet<(String, String, String)> = places.iter().map(owned_key).collect();
+    let unnamed = found(disk, section).into_iter();
+    places.extend(unnamed.filter(|place| !known.contains(&owned_key(place))));
+    places.sort_by(|a, b| key(a).cmp(&key(b)));
+    places
 }
 
 fn named(state: &State) -> Vec<Place> {
@@ -55,6 +73,11 @@ fn named(state: &State) -> Vec<Place> {
 
 fn key(place: &Place) -> (&str, &str, &str) {
     (&place.table, &place.partition, &place.directory)
+}
+
+fn owned_key(place: &Place) -> (String, String, String) {
+    let (table, partition, directory) = key(place);
+    (table.to_owned(), partition.to_owned(), directory.to_owned())
 }
 
 fn found(disk: &Disk, section: &mut Section) -> Vec<Place> {
@@ -120,10 +143,13 @@ pub(super) fn read_meta(disk: &Disk, place: &Place) -> Result<SegmentMeta, Strin
 pub(crate) fn database(disk: &Disk, table: Option<&str>, partition: Option<&str>) -> Section {
     let mut section = Section::new(disk.root().display().to_string());
     identity(disk, &mut section);
-    let (state, errors) = state::load(disk);
-    errors.into_iter().for_each(|error| section.error(error));
-    let places = places(disk, state.as_ref(), &mut section);
-    if let Some(state) = &state {
+    let manifest = state::load(disk);
+    let places = places(disk, &manifest, &mut section);
+    let state = &manifest.state;
+    if let Some(state) = state {
+        if let Some(path) = &state.checkpoint {
+            section.field("read_from", path.clone());
+        }
         section.field("version", state.version);
         section.field("committed_at", instant_iso(state.committed_at));
         section.field("removed_segments", state.removed);
@@ -131,7 +157,7 @@ pub(crate) fn database(disk: &Disk, table: Option<&str>, partition: Option<&str>
         symbols(state, &mut section);
     }
     let mut by_table: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
-    if let Some(state) = &state {
+    if let Some(state) = state {
         for table in state.tables.values() {
             by_table.entry(&table.name).or_default();
         }
@@ -141,14 +167,20 @@ pub(crate) fn database(disk: &Disk, table: Option<&str>, partition: Option<&str>
     }
     if let Some(table) = table {
         if !by_table.contains_key(table) {
-            section.error(format!("there is no table {table:?}"));
+            section.set_miss(format!("there is no table {table:?}"));
         }
         by_table.retain(|name, _| *name == table);
+    }
+    if let (Some(table), Some(wanted)) = (table, partition) {
+        let mut places = by_table.values().flatten();
+        if section.miss().is_none() && !places.any(|place| is_in(&place.partition, wanted)) {
+            section.set_miss(format!("table {table:?} has no partition {wanted:?}"));
+        }
     }
     for (name, places) in by_table {
         let wanted = |place: &&Place| partition.is_none_or(|wanted| is_in(&place.partition, wanted));
         let places: Vec<&Place> = places.into_iter().filter(wanted).collect();
-        section.push(one_table(disk, name, &places, state.as_ref()));
+        section.push(one_table(disk, name, &places, &manifest));
     }
     section
 }
@@ -195,9 +227,9 @@ fn symbols(state: &State, section: &mut Section) {
     section.field("symbol_domains", texts);
 }
 
-fn one_table(disk: &Disk, name: &str, places: &[&Place], state: Option<&State>) -> Section {
+fn one_table(disk: &Disk, name: &str, places: &[&Place], manifest: &Manifest) -> Section {
     let mut section = Section::new(format!("table {name}"));
-    if let Some(table) = state.and_then(|state| state.table(name)) {
+    if let Some(table) = manifest.state.as_ref().and_then(|state| state.table(name)) {
         let column = |id| table.column(id).map(|column| column.name.clone());
         section.field("id", table.table);
         section.field("time", column(table.time_column));
@@ -209,7 +241,8 @@ fn one_table(disk: &Disk, name: &str, places: &[&Place], state: Option<&State>) 
             .collect();
         section.field("columns", texts);
     }
-    section.columns([
+    let is_damaged = manifest.damage.is_some();
+    let columns = [
         "partition",
         "segment",
         "rows",
@@ -217,7 +250,8 @@ fn one_table(disk: &Disk, name: &str, places: &[&Place], state: Option<&State>) 
         "index_bytes",
         "first_time",
         "last_time",
-    ]);
+    ];
+    section.columns(columns.into_iter().chain(is_damaged.then_some("from")));
     let (mut rows, mut bytes, mut indexes) = (0u64, 0u64, 0u64);
     for place in places {
         let meta = read_meta(disk, place);
@@ -237,7 +271,8 @@ fn one_table(disk: &Disk, name: &str, places: &[&Place], state: Option<&State>) 
             .or(fallback().map(|meta| meta.max_time));
         rows = rows.saturating_add(count.unwrap_or(0));
         bytes = bytes.saturating_add(size.unwrap_or(0));
-        section.row([
+        let from = is_damaged.then(|| Value::from(place.from()));
+        let cells = [
             place.partition.clone().into(),
             place.directory.clone().into(),
             count.into(),
@@ -245,7 +280,8 @@ fn one_table(disk: &Disk, name: &str, places: &[&Place], state: Option<&State>) 
             index.into(),
             first.map(instant).into(),
             last.map(instant).into(),
-        ]);
+        ];
+        section.row(cells.into_iter().chain(from));
         if let Err(error) = meta {
             section.error(error);
         }

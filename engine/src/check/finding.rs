@@ -317,6 +317,14 @@ impl Sink {
         self.found.borrow().len()
     }
 
+    /// Whether one of them is an error.
+    pub(super) fn has_errors(&self) -> bool {
+        self.found
+            .borrow()
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+    }
+
     /// Whether one of them says that something is missing.
     pub(super) fn has_missing(&self) -> bool {
         self.found

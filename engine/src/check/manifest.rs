@@ -30,6 +30,8 @@ pub(super) struct ManifestView {
     pub(super) database: Option<u128>,
     /// The versions of named snapshots.
     pub(super) snapshots: Vec<(String, Arc<Version>)>,
+    /// CURRENT or the log did not read to the durable length. What `version` does not name may be live all the same.
+    pub(super) is_damaged: bool,
 }
 
 /// Checks the whole manifest.
@@ -61,6 +63,15 @@ fn has_moved_on(source: &Source<'_>, view: &ManifestView) -> bool {
 }
 
 fn active_log(source: &Source<'_>, database: Option<u128>, sink: &Sink) -> ManifestView {
+    let attempt = Sink::default();
+    let mut view = read_active_log(source, database, &attempt);
+    view.is_damaged |= view.version.is_none() || attempt.has_errors();
+    let (found, _) = attempt.into_found();
+    found.into_iter().for_each(|finding| sink.add(finding));
+    view
+}
+
+fn read_active_log(source: &Source<'_>, database: Option<u128>, sink: &Sink) -> ManifestView {
     let tail = check_lock(source, sink);
     let Some(number) = check_current(source, sink).or_else(|| newest_log(source, sink)) else {
         return ManifestView {
@@ -98,6 +109,8 @@ fn active_log(source: &Source<'_>, database: Option<u128>, sink: &Sink) -> Manif
     let tail = tail.filter(|tail| tail.log == number);
     let replayed = replay(&path, readable(&path, &bytes, tail.as_ref(), sink), sink);
     check_end(&path, &bytes, &replayed, tail.as_ref(), sink);
+    // Without LOCK, a torn end may have been durable.
+    view.is_damaged = tail.is_none() && replayed.torn.is_some();
     view.version = replayed.version.map(Arc::new);
     view
 }

@@ -142,7 +142,13 @@ pub fn check(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Result<Check
         report.tables = version.tables().count();
         report.snapshots = version.snapshots().count();
         check_tables(version, &sink);
-        let symbols = symbols::check(&source, version, &view.snapshots, view.database, &sink);
+        let in_symbols = Sink::default();
+        let symbols = symbols::check(&source, version, &view.snapshots, view.database, &in_symbols);
+        // Behind the damage there may be the commit that names them.
+        let (mut found, left_out) = in_symbols.into_found();
+        found.retain(|finding| !view.is_damaged || finding.kind != FindingKind::SymbolsUncommitted);
+        found.into_iter().for_each(|finding| sink.add(finding));
+        report.findings_left_out += left_out;
         let targets = targets(&view, version, options)?;
         report.segments = targets.len();
         report.rows = targets.iter().map(|target| target.reference.rows).sum();
@@ -213,7 +219,8 @@ fn check_tables(version: &Version, sink: &Sink) {
 fn targets(view: &ManifestView, version: &Arc<Version>, options: &CheckOptions) -> Result<Vec<Target>> {
     if let Some(name) = &options.table {
         let known = view.snapshots.iter().any(|(_, kept)| kept.table(name).is_ok());
-        if !known {
+        // A table that a damaged manifest does not name may be there: its damage is the finding then.
+        if !known && !view.is_damaged {
             version.table(name)?;
         }
     }

@@ -1,4 +1,7 @@
 //! What lies in the directory and no version names: strange files, orphans, leftovers. Nothing is removed.
+//!
+//! While the manifest is damaged, nobody can tell what no version names: then one note says so, and only names that
+//! no gapless makes are findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,6 +38,11 @@ pub(super) fn check(source: &Source<'_>, view: &ManifestView, own: u32, sink: &S
     check_pins(source, own, sink);
     check_staging(source, own, sink);
     check_tables(source, view, own, sink);
+    if view.is_damaged {
+        let message = "which segments, logs, checkpoints and symbols are in use cannot be told while the manifest is \
+                       damaged; delete nothing";
+        sink.add(Finding::note(FindingKind::Orphan, message).file(&log::directory()));
+    }
 }
 
 fn list(source: &Source<'_>, path: &RelPath, sink: &Sink) -> Vec<(RelPath, DirEntry)> {
@@ -106,15 +114,17 @@ fn check_manifest(source: &Source<'_>, view: &ManifestView, sink: &Sink) {
         match () {
             () if is_file && ["CURRENT", "LOCK", "CREATE"].contains(&name) => {}
             () if is_file && name == "CURRENT.new" => {
-                sink.add(leftover(&path, "left by a crash while the log was switched"));
+                if !view.is_damaged {
+                    sink.add(leftover(&path, "left by a crash while the log was switched"));
+                }
             }
             () if is_file && number.is_some() => {
-                if view.log.is_some() && number != view.log {
+                if !view.is_damaged && number != view.log {
                     sink.add(leftover(&path, "a log that is not in use"));
                 }
             }
             () if is_file && snapshot.is_some() => {
-                if view.version.is_some() && !snapshot.is_some_and(|number| kept.contains(&number)) {
+                if !view.is_damaged && !snapshot.is_some_and(|number| kept.contains(&number)) {
                     sink.add(leftover(&path, "the checkpoint of a snapshot that has no name"));
                 }
             }
@@ -132,7 +142,7 @@ fn check_symbols(source: &Source<'_>, view: &ManifestView, sink: &Sink) {
         };
         match (domain(".sym"), domain(".lock")) {
             _ if entry.kind != EntryKind::File => sink.add(stray(&path, &entry)),
-            (Some(name), _) if known(&name) => {}
+            (Some(name), _) if view.is_damaged || known(&name) => {}
             (Some(_), _) => {
                 let message =
                     "symbols that no commit names yet; the next write to this domain takes them over";
@@ -208,7 +218,9 @@ fn check_tables(source: &Source<'_>, view: &ManifestView, own: u32, sink: &Sink)
             sink.add(stray(&path, &entry));
         }
     }
-    let Some(version) = &view.version else { return };
+    let Some(version) = view.version.as_ref().filter(|_| !view.is_damaged) else {
+        return;
+    };
     // Asked before the version is read again, so what a process committed before it died is in that version.
     let mut alive: BTreeMap<u32, bool> = BTreeMap::new();
     for (_, owner) in &found {

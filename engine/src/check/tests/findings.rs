@@ -199,6 +199,58 @@ fn a_cut_in_the_log_is_an_error_and_an_unfinished_commit_a_note() {
     assert!(report.segments > 0);
 }
 
+/// Once every live segment was called an orphan that the garbage collection removes, and the intact checkpoint of a
+/// snapshot unnamed: whoever read that deleted good data.
+#[test]
+fn while_the_manifest_is_damaged_nothing_is_called_superfluous() {
+    let flip = |name: &str, at: fn(usize) -> usize| {
+        let storage = fixture::database();
+        let path = path_of(&storage, name);
+        let mut bytes = storage.read(&path, u64::MAX).expect("a file");
+        let at = at(bytes.len());
+        bytes[at] ^= 1;
+        put(&storage, &path, &bytes);
+        run(&storage)
+    };
+    let reports = [
+        flip(".log", |len| len * 2 / 3),
+        flip(".log", |_| 70),
+        flip(".log", |_| 3),
+        flip("manifest/CURRENT", |_| 9),
+    ];
+    for report in reports {
+        assert!(report.count(Severity::Error) > 0);
+        assert_eq!(report.count(Severity::Warning), 0, "{:#?}", report.findings);
+        let notes: Vec<_> = report
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Note && f.kind != FindingKind::Current)
+            .collect();
+        assert_eq!(notes.len(), 1, "{notes:#?}");
+        assert!(notes[0].message.ends_with("delete nothing"), "{notes:#?}");
+    }
+}
+
+#[test]
+fn a_torn_log_without_lock_keeps_its_orphans_unnamed() {
+    let storage = fixture::database();
+    let path = path_of(&storage, ".log");
+    let bytes = storage.read(&path, u64::MAX).expect("a file");
+    put(&storage, &path, &bytes[..bytes.len() - 1]);
+    let lock = RelPath::new("manifest/LOCK").expect("sound");
+    storage.remove_file(&lock).expect("it is there");
+    let orphan = RelPath::new("tables/all/2026-11-20/s-00000007-000001").expect("sound");
+    storage.create_dir(&orphan).expect("the name is free");
+    let report = run(&storage);
+    let mut orphans = report.findings.iter().filter(|f| f.kind == FindingKind::Orphan);
+    assert!(
+        orphans
+            .next()
+            .is_some_and(|f| f.message.ends_with("delete nothing"))
+    );
+    assert!(orphans.next().is_none());
+}
+
 #[test]
 fn a_newer_format_is_unsupported_and_not_damage() {
     let storage = fixture::database();
