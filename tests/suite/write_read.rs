@@ -82,3 +82,28 @@ fn a_table_without_a_time_column_is_refused_with_the_columns_it_has() {
         "{error}"
     );
 }
+
+#[test]
+fn a_first_read_opens_only_the_files_it_needs() {
+    let (_directory, db) = scratch();
+    let table = db.create_table(&spec("trade")).expect("a new table");
+    let days: Vec<Row> = (0..400)
+        .map(|at| row(at % 4 * DAY + at, ["A", "B"][at as usize % 2], at))
+        .collect();
+    table.write([batch(&days)]).expect("rows of four days");
+    let scan = table
+        .scan()
+        .expect("a scan")
+        .series(["A"])
+        .between(2 * DAY + 10, 2 * DAY + 90);
+    let found = scan.columns(["price"]).collect().expect("rows");
+    assert_eq!(
+        found
+            .iter()
+            .map(gapless::arrow::array::RecordBatch::num_rows)
+            .sum::<usize>(),
+        20
+    );
+    // Of four segments with five files each: the index of the series, the times that bound the range, the prices.
+    assert_eq!(db.open_files(), 3);
+}

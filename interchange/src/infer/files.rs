@@ -16,7 +16,9 @@ use crate::options::{OnError, ReadOptions};
 use crate::text::csv::CsvRecords;
 use crate::text::json::{JsonKind, JsonRows};
 use crate::text::lines::{Lines, line_end};
+use crate::text::number::parse_f64;
 use crate::text::rows::NullText;
+use crate::text::time::Civil;
 use crate::typed::{self, TypedReader};
 
 /// The longest column name.
@@ -106,9 +108,22 @@ fn read_header(records: &mut CsvRecords, input: &Input) -> Result<Vec<String>> {
         let text = if field.quoted { text } else { text.trim_ascii() };
         let name =
             std::str::from_utf8(text).map_err(|_| failed("a column name is not UTF-8 text", header.line))?;
+        if is_value(text) {
+            return Err(failed("is a value and no column name", header.line)
+                .with_value(text)
+                .with_hint("if the file has no header, pass --no-header --columns a,b,c"));
+        }
         names.push(name.to_owned());
     }
     Ok(names)
+}
+
+/// Whether a header's cell can only be a value: the first row of a file without a header would be lost as names.
+/// Plain integers and days may be names.
+fn is_value(cell: &[u8]) -> bool {
+    let cell = cell.trim_ascii();
+    let is_instant = Civil::parse(cell).is_ok_and(|civil| civil.has_time);
+    is_instant || (cell.contains(&b'.') && parse_f64(cell).is_some())
 }
 
 fn check_names(names: &[String]) -> Result<()> {

@@ -442,3 +442,30 @@ proptest! {
         prop_assert_eq!(texts(&batches, "v"), fields);
     }
 }
+
+#[test]
+fn a_file_without_a_header_is_refused_and_does_not_lose_its_first_row() {
+    let files = Files::new();
+    for (text, cell) in [
+        (
+            "2024-01-01T00:00:00Z,A,1\n2024-01-01T00:00:01Z,A,2\n",
+            "2024-01-01T00:00:00Z",
+        ),
+        ("\"2024-01-01 00:00:00\",A\n", "2024-01-01 00:00:00"),
+        ("1514764802610,A,-1.5\n1514764802611,A,2.5\n", "-1.5"),
+    ] {
+        let path = files.add("a.csv", text);
+        let error = error(&path, &utc());
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        assert_eq!(error.line, Some(1));
+        assert_eq!(error.value.as_deref(), Some(cell));
+        let said = error.to_string();
+        assert!(
+            said.contains("a.csv:1:") && said.contains("--no-header --columns a,b,c"),
+            "{said}"
+        );
+    }
+    let path = files.add("b.csv", "ts_ms,2024,2024-01-01,p.5\n1514764802610,1,2,3\n");
+    let (plan, batches) = read(&[path], &milliseconds()).unwrap();
+    assert_eq!((plan.schema.fields().len(), rows(&batches)), (4, 1));
+}
