@@ -2,7 +2,8 @@
 
 use gapless_format::page::page_rows;
 use gapless_format::{
-    AttributeKind, Bound, ColumnMeta, HEADER_LEN, PAGE_ROWS, SegmentMeta, VectorHeader, VectorKind,
+    AttributeKind, Bound, ColumnMeta, ColumnType, HEADER_LEN, PAGE_ROWS, SegmentMeta, VectorHeader,
+    VectorKind,
 };
 use serde_json::Value;
 
@@ -237,8 +238,8 @@ fn pages_of(disk: &Disk, path: Option<&str>, meta: &SegmentMeta, column: &Column
             column.name.clone().into(),
             page.into(),
             (rows.end - rows.start).into(),
-            bound(stats.min),
-            bound(stats.max),
+            bound(stats.min, &column.column_type),
+            bound(stats.max, &column.column_type),
             stats.has_nan.into(),
             stats.null_count.into(),
             hex64(stats.checksum),
@@ -338,8 +339,12 @@ fn column_values(disk: &Disk, path: &str, meta: &SegmentMeta, choice: &ColumnCho
     section.push(values);
 }
 
-fn bound(bound: Bound) -> Value {
+/// A page's least or greatest value; of symbols it is a code, which the order of the texts does not follow.
+fn bound(bound: Bound, column_type: &ColumnType) -> Value {
+    let is_symbol = matches!(column_type, ColumnType::Symbol { .. });
     match bound {
+        Bound::I64(code) if is_symbol => format!("code {code}").into(),
+        Bound::U64(code) if is_symbol => format!("code {code}").into(),
         Bound::None => Value::Null,
         Bound::I64(value) => value.into(),
         Bound::U64(value) => value.into(),

@@ -317,6 +317,15 @@ fn values_are_shown_with_nulls_and_symbols_as_text() {
         section.json()["sections"][0]["sections"][1]["rows"].clone()
     };
     assert_eq!(shown("sym")[0]["value"], "A");
+    let codes = segments(
+        &Disk::new(&root),
+        "trade",
+        Some("1970-01-01"),
+        None,
+        Some(&choice("sym")),
+    );
+    let page = codes.json()["sections"][0]["sections"][0]["rows"][0].clone();
+    assert_eq!((&page["min"], &page["max"]), (&"code 0".into(), &"code 1".into()));
     assert_eq!(shown("note")[0]["value"], "n0é");
     assert_eq!(shown("ts")[0]["value"], "1970-01-01T00:00:00.000000000Z");
 }

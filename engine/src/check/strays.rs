@@ -75,7 +75,7 @@ fn stray(path: &RelPath, entry: &DirEntry) -> Finding {
 }
 
 fn leftover(path: &RelPath, what: &str) -> Finding {
-    let message = format!("{what}; the next garbage collection or commit removes it");
+    let message = format!("{what}; the next garbage collection removes it");
     Finding::note(FindingKind::Leftover, message).file(path)
 }
 
