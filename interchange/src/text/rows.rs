@@ -244,10 +244,12 @@ impl Rows {
         }
         self.keys.get(&*key).copied().ok_or_else(|| {
             let name = String::from_utf8_lossy(&key);
-            InterchangeError::invalid("the key was not in the sampled rows").in_column(&name).with_hint(format!(
-                "give its type with --type {name}=...; the columns are {}",
-                list(self.plans.iter().map(|plan| plan.name.as_str()))
-            ))
+            InterchangeError::invalid("the key was not in the sampled rows")
+                .in_column(&name)
+                .with_hint(format!(
+                    "give its type with --type {name}=...; the columns are {}",
+                    list(self.plans.iter().map(|plan| plan.name.as_str()))
+                ))
         })
     }
 
