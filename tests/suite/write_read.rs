@@ -107,3 +107,22 @@ fn a_first_read_opens_only_the_files_it_needs() {
     // Of four segments with five files each: the index of the series, the times that bound the range, the prices.
     assert_eq!(db.open_files(), 3);
 }
+
+/// Once took a time quadratic in the number of series, because every series' head was sorted again for each row.
+#[test]
+fn the_first_row_of_many_series_comes_without_reading_them_all() {
+    let (_directory, db) = scratch();
+    let table = db.create_table(&spec("trade")).expect("a new table");
+    let many: Vec<Row> = (0..5000)
+        .map(|at| row(at, &format!("S{:05}", 5000 - at), at))
+        .collect();
+    table.write([batch(&many)]).expect("a row of each series");
+    let first = table
+        .scan()
+        .expect("a scan")
+        .order(Order::Time)
+        .limit(2)
+        .collect()
+        .expect("rows");
+    assert_eq!(rows(&first).iter().map(|row| row.id).collect::<Vec<_>>(), [0, 1]);
+}

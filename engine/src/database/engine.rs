@@ -66,7 +66,10 @@ impl Engine {
             // Who made the database may have ended before its name was durable.
             storage.sync_dir(&RelPath::root())?;
         }
-        pins.publish(|| manifest.current().number())?;
+        // Without content the pin protects everything: a full disk does not keep anybody from reading.
+        if let Err(error) = pins.publish(|| manifest.current().number()) {
+            tracing::warn!(%error, "the pin of this process holds back every removal");
+        }
         Ok(Self {
             name,
             domains: Domains::new(Arc::clone(&storage), database),

@@ -174,7 +174,7 @@ impl Batches {
 
     /// Chunks that make the next batch: a large one alone, small ones together.
     fn next_batch(&mut self) -> Result<Option<Vec<Chunk>>> {
-        let limit = self.plan.scan.batch_rows;
+        let limit = self.chunk_rows();
         let mut batch: Vec<Chunk> = Vec::new();
         let mut rows = 0;
         while rows < limit {
