@@ -1,6 +1,5 @@
 //! Reads: column sums at memory speed, point windows, a series' day, and what each attribute is worth.
 
-#[allow(dead_code, reason = "each bench uses some of the data")]
 mod data;
 
 use std::hint::black_box;
