@@ -29,5 +29,6 @@ pub use database::{Builder, Database, GarbageReport, Mode, Snapshot, Transaction
 pub use error::{Error, ErrorKind, Result};
 pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};
 pub use scan::Scan;
+pub use segment::{ColumnEncoding, EncodingPolicy};
 pub use table::{Table, TableSpec};
 pub use write::{WriteOptions, WriteReport};

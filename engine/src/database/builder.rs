@@ -13,7 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, LockMode, Options, RealStorage, RelPath, Storage, UnsyncedStorage};
 use crate::manifest::{LOG_BYTES_MIN, Manifest, log};
-use crate::segment::VECTORS_MAX;
+use crate::segment::{DECODED_BYTES_MAX, VECTORS_MAX};
 use crate::symbols;
 
 /// Whether a database is opened to be written.
@@ -34,6 +34,7 @@ pub struct Builder {
     access: Access,
     synced: bool,
     vectors_max: usize,
+    decoded_bytes_max: u64,
     log_bytes_min: u64,
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
@@ -59,6 +60,7 @@ impl Builder {
             access: Access::Map,
             synced: true,
             vectors_max: VECTORS_MAX,
+            decoded_bytes_max: DECODED_BYTES_MAX,
             log_bytes_min: LOG_BYTES_MIN,
             clock: Arc::new(SystemClock),
             storage: None,
@@ -92,6 +94,14 @@ impl Builder {
     #[must_use]
     pub fn open_files_max(mut self, files: usize) -> Self {
         self.vectors_max = files.max(1);
+        self
+    }
+
+    /// Bytes of pages of encoded segments that are kept decoded at most while nobody reads them: 256 MiB unless said
+    /// otherwise. Plain segments are read in place and take none.
+    #[must_use]
+    pub fn decoded_bytes_max(mut self, bytes: u64) -> Self {
+        self.decoded_bytes_max = bytes;
         self
     }
 
@@ -157,6 +167,7 @@ impl Builder {
             writable,
             Limits {
                 vectors_max: self.vectors_max,
+                decoded_bytes_max: self.decoded_bytes_max,
                 log_bytes_min: self.log_bytes_min,
             },
         )?;

@@ -35,6 +35,7 @@ pub(crate) struct Engine {
 pub(crate) struct Limits {
     /// Vectors that are kept mapped.
     pub(crate) vectors_max: usize,
+    pub(crate) decoded_bytes_max: u64,
     /// Bytes of edits before the manifest is written anew.
     pub(crate) log_bytes_min: u64,
 }
@@ -73,7 +74,7 @@ impl Engine {
         Ok(Self {
             name,
             domains: Domains::new(Arc::clone(&storage), database),
-            cache: SegmentCache::new(Arc::clone(&storage), limits.vectors_max),
+            cache: SegmentCache::new(Arc::clone(&storage), limits.vectors_max, limits.decoded_bytes_max),
             manifest,
             pins,
             storage,

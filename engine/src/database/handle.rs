@@ -208,6 +208,11 @@ impl Database {
         self.engine.collect_garbage()
     }
 
+    /// Bytes of decoded pages of encoded segments that this database's cache holds now.
+    pub fn decoded_bytes(&self) -> u64 {
+        self.engine.cache().decoded_bytes()
+    }
+
     /// Vector files that are mapped now because of this database's cache.
     pub fn open_files(&self) -> usize {
         self.engine.cache().open_vectors()

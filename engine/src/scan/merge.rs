@@ -94,16 +94,16 @@ impl Merge {
     }
 
     /// The next rows in order, about a batch of them at most.
-    pub(crate) fn next_chunk(&mut self) -> Option<Chunk> {
+    pub(crate) fn next_chunk(&mut self, cache: &SegmentCache) -> Result<Option<Chunk>> {
         self.active
             .retain(|piece| self.at[*piece] < self.pieces[*piece].rows.len());
         match self.active.as_slice() {
-            [] => None,
+            [] => Ok(None),
             [only] => {
                 let only = *only;
-                Some(self.take_slice(only, self.pieces[only].rows.len()))
+                Ok(Some(self.take_slice(only, self.pieces[only].rows.len())))
             }
-            _ => Some(self.next_of_many()),
+            _ => self.next_of_many(cache).map(Some),
         }
     }
 
@@ -116,12 +116,16 @@ impl Merge {
         Chunk::Slice(self.pieces[piece].slice(from..end))
     }
 
-    fn head(&self, piece: usize) -> (i64, usize) {
-        (self.times[piece].get(self.at[piece]), piece)
+    fn head(&self, cache: &SegmentCache, piece: usize) -> Result<(i64, usize)> {
+        Ok((self.times[piece].get(cache, self.at[piece])?, piece))
     }
 
-    fn next_of_many(&mut self) -> Chunk {
-        let mut heads: Vec<(i64, usize)> = self.active.iter().map(|piece| self.head(*piece)).collect();
+    fn next_of_many(&mut self, cache: &SegmentCache) -> Result<Chunk> {
+        let mut heads = self
+            .active
+            .iter()
+            .map(|piece| self.head(cache, *piece))
+            .collect::<Result<Vec<_>>>()?;
         heads.sort_unstable();
         let (_, first) = heads[0];
         let (other_time, other) = heads[1];
@@ -131,81 +135,75 @@ impl Merge {
         } else {
             other_time
         };
-        let alone = self.times[first].lower_bound(self.at[first], limit);
+        let alone = self.times[first].lower_bound(cache, self.at[first], limit)?;
         if alone - self.at[first] >= SLICE_ROWS_MIN.min(self.batch_rows) {
-            return self.take_slice(first, alone);
+            return Ok(self.take_slice(first, alone));
         }
-        self.next_window(heads[0].0)
+        self.next_window(cache, heads[0].0)
     }
 
     /// Gathers and sorts all rows before a time that is chosen so that there is about a batch of them.
-    fn next_window(&mut self, head: i64) -> Chunk {
-        let end = self.window_end(head);
+    fn next_window(&mut self, cache: &SegmentCache, head: i64) -> Result<Chunk> {
+        let end = self.window_end(cache, head)?;
         let mut rows: Vec<(i64, u32, u32)> = Vec::with_capacity(self.batch_rows);
         let mut used: Vec<Piece> = Vec::new();
         for piece in &self.active {
-            let range = self.window_of(*piece, end);
+            let range = self.window_of(cache, *piece, end)?;
             if range.is_empty() {
                 continue;
             }
             self.at[*piece] = range.end;
             let number = u32::try_from(used.len()).unwrap_or(u32::MAX);
             used.push(self.pieces[*piece].slice(range.clone()));
-            let times = &self.times[*piece];
-            rows.extend(
-                range.enumerate().map(|(position, at)| {
-                    (times.get(at), number, u32::try_from(position).unwrap_or(u32::MAX))
-                }),
-            );
+            let mut position = 0;
+            self.times[*piece].each(cache, range, |time| {
+                rows.push((time, number, position));
+                position += 1;
+            })?;
         }
         rows.sort_unstable();
-        Chunk::Picks(
-            used,
-            rows.into_iter()
-                .map(|(_, piece, position)| (piece, position))
-                .collect(),
-        )
+        let picks = rows.into_iter().map(|(_, piece, position)| (piece, position));
+        Ok(Chunk::Picks(used, picks.collect()))
     }
 
     /// Positions of a piece before a time; to the end of the piece at the end of time.
-    fn window_of(&self, piece: usize, end: Option<i64>) -> Range<usize> {
+    fn window_of(&self, cache: &SegmentCache, piece: usize, end: Option<i64>) -> Result<Range<usize>> {
         let from = self.at[piece];
-        match end {
-            Some(end) => from..self.times[piece].lower_bound(from, end),
+        Ok(match end {
+            Some(end) => from..self.times[piece].lower_bound(cache, from, end)?,
             None => from..self.times[piece].len(),
-        }
+        })
     }
 
     /// A time before which about a batch of rows lies, but at least one; `None` for the end of time.
-    fn window_end(&self, head: i64) -> Option<i64> {
+    fn window_end(&self, cache: &SegmentCache, head: i64) -> Result<Option<i64>> {
         let left = |piece: usize| self.times[piece].len() - self.at[piece];
         let total: usize = self.active.iter().map(|piece| left(*piece)).sum();
         if total <= self.batch_rows {
-            return None;
+            return Ok(None);
         }
         // Each piece tells where its share of the batch ends; the middle of these times is tried first.
-        let mut ends: Vec<i64> = self
+        let mut ends = self
             .active
             .iter()
             .map(|piece| {
                 let share = left(*piece) as u128 * self.batch_rows as u128 / total as u128;
-                self.times[*piece].get(self.at[*piece] + usize::try_from(share).unwrap_or(0))
+                self.times[*piece].get(cache, self.at[*piece] + usize::try_from(share).unwrap_or(0))
             })
-            .collect();
+            .collect::<Result<Vec<i64>>>()?;
         ends.sort_unstable();
         let mut at = ends.len() / 2;
         loop {
             let end = ends[at];
-            let rows: usize = self
-                .active
-                .iter()
-                .map(|piece| self.window_of(*piece, Some(end)).len())
-                .sum();
+            let mut rows = 0;
+            for piece in &self.active {
+                rows += self.window_of(cache, *piece, Some(end))?.len();
+            }
             if rows > 0 && (rows <= 2 * self.batch_rows || at == 0) {
-                return Some(end);
+                return Ok(Some(end));
             }
             if rows == 0 || at == 0 {
-                return head.checked_add(1);
+                return Ok(head.checked_add(1));
             }
             at /= 2;
         }

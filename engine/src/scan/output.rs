@@ -1,7 +1,6 @@
 //! Chosen rows as Arrow batches: columns read, condition applied, codes dressed as dictionaries.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
@@ -13,7 +12,6 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::concat::concat;
 use arrow_select::filter::filter;
 use arrow_select::interleave::interleave;
-use arrow_select::take::take;
 use gapless_format::{ColumnSpec, ColumnType, PAGE_ROWS};
 
 use super::bind::Bind;
@@ -330,12 +328,8 @@ fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk) -> Result<
 }
 
 fn read_piece(cache: &SegmentCache, spec: &ColumnSpec, piece: &Piece) -> Result<ArrayRef> {
-    let span: Range<usize> = piece.rows.span();
-    let array = piece.segment.read(cache, spec, span.clone())?;
-    let Rows::List(rows) = &piece.rows else {
-        return Ok(array);
-    };
-    let base = u32::try_from(span.start).unwrap_or_default();
-    let rows: UInt32Array = rows.iter().map(|row| row - base).collect::<Vec<_>>().into();
-    take(&array, &rows, None).map_err(|error| internal("rows do not gather", &error))
+    match &piece.rows {
+        Rows::Range(_) => piece.segment.read(cache, spec, piece.rows.span()),
+        Rows::List(rows) => piece.segment.take(cache, spec, rows),
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gapless_format::PAGE_ROWS;
 
 use crate::error::Result;
-use crate::segment::{Segment, SegmentCache};
+use crate::segment::{Segment, SegmentCache, Times};
 
 /// Which rows of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,18 +104,16 @@ impl Piece {
 
     /// The times of its rows, by position.
     pub(crate) fn times(&self, cache: &SegmentCache) -> Result<PieceTimes> {
-        let times = self.segment.times(cache)?;
-        self.segment.verify_times(&times, self.rows.span())?;
         Ok(PieceTimes {
-            times,
+            times: Times::new(cache, &self.segment)?,
             rows: self.rows.clone(),
         })
     }
 }
 
-/// The verified times of a piece.
+/// The times of a piece, read page by page when they are asked for.
 pub(crate) struct PieceTimes {
-    times: crate::segment::Times,
+    times: Times,
     rows: Rows,
 }
 
@@ -125,22 +123,55 @@ impl PieceTimes {
     }
 
     /// The time at a position; the end of time past the last.
-    pub(crate) fn get(&self, at: usize) -> i64 {
-        let row = self.rows.get(at).and_then(|row| self.times.get(row as usize));
-        row.copied().unwrap_or(i64::MAX)
+    pub(crate) fn get(&self, cache: &SegmentCache, at: usize) -> Result<i64> {
+        match self.rows.get(at) {
+            Some(row) => self.times.get(cache, row as usize),
+            None => Ok(i64::MAX),
+        }
     }
 
     /// The first position at or after `from` whose time is not less than `time`.
-    pub(crate) fn lower_bound(&self, from: usize, time: i64) -> usize {
-        let (mut low, mut high) = (from, self.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.get(middle) < time {
-                low = middle + 1;
-            } else {
-                high = middle;
+    pub(crate) fn lower_bound(&self, cache: &SegmentCache, from: usize, time: i64) -> Result<usize> {
+        let Some(first) = self.rows.get(from) else {
+            return Ok(self.len());
+        };
+        // All rows of the span are of one series, so they are in order of time.
+        let span = first as usize..self.rows.span().end;
+        let row = self.times.lower_bound(cache, &span, time)?;
+        Ok(match &self.rows {
+            Rows::Range(range) => row.saturating_sub(range.start as usize),
+            Rows::List(rows) => rows.partition_point(|other| (*other as usize) < row),
+        })
+    }
+
+    /// Gives the times at some positions to `take`, in order.
+    pub(crate) fn each(
+        &self,
+        cache: &SegmentCache,
+        at: Range<usize>,
+        mut take: impl FnMut(i64),
+    ) -> Result<()> {
+        match self.rows.slice(at) {
+            Rows::Range(range) => {
+                let (mut row, end) = (range.start as usize, range.end as usize);
+                while row < end {
+                    let run = self.times.run(cache, row..end)?;
+                    run.iter().copied().for_each(&mut take);
+                    row += run.len();
+                }
+            }
+            Rows::List(rows) => {
+                let page = |row: &u32| *row as usize / PAGE_ROWS;
+                for rows in rows.chunk_by(|a, b| page(a) == page(b)) {
+                    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+                        continue;
+                    };
+                    let run = self.times.run(cache, *first as usize..*last as usize + 1)?;
+                    let time = |row: &u32| run.get((row - first) as usize).copied();
+                    rows.iter().filter_map(time).for_each(&mut take);
+                }
             }
         }
-        low
+        Ok(())
     }
 }

@@ -123,12 +123,21 @@ impl Selector {
             .collect())
     }
 
-    fn cut_to_time(&self, cache: &SegmentCache, segment: &Segment, run: Range<u32>) -> Result<Range<u32>> {
-        let times = segment.times(cache)?;
-        let start = lower_bound(segment, &times, &run, self.time.start)?;
+    fn cut_to_time(
+        &self,
+        cache: &SegmentCache,
+        segment: &Arc<Segment>,
+        run: Range<u32>,
+    ) -> Result<Range<u32>> {
+        let times = Times::new(cache, segment)?;
+        let bound = |run: Range<u32>, time: i64| {
+            let row = times.lower_bound(cache, &(run.start as usize..run.end as usize), time)?;
+            Ok(u32::try_from(row).unwrap_or(u32::MAX))
+        };
+        let start = bound(run.clone(), self.time.start)?;
         let end = match self.time.end {
             i64::MAX => run.end,
-            end => lower_bound(segment, &times, &(start..run.end), end)?,
+            end => bound(start..run.end, end)?,
         };
         Ok(start..end)
     }
@@ -205,38 +214,6 @@ fn all_runs(cache: &SegmentCache, segment: &Segment) -> Result<Vec<(u32, Range<u
             .map(|(key, run)| (u32::try_from(key).unwrap_or(NULL_CODE), run))
             .collect()
     })
-}
-
-/// The first row of a run whose time is not less than `time`.
-///
-/// Page statistics narrow the search to one page, so that no other page of the times is touched.
-fn lower_bound(segment: &Segment, times: &Times, run: &Range<u32>, time: i64) -> Result<u32> {
-    let (mut low, mut high) = (run.start as usize, run.end as usize);
-    if let Some(column) = segment.column(segment.meta().time_column) {
-        // Pages that lie inside the run as a whole: their statistics are those of the run.
-        let (first, last) = (low.div_ceil(PAGE_ROWS), high / PAGE_ROWS);
-        let inside = column.pages.get(first..last).unwrap_or_default();
-        let less =
-            inside.partition_point(|page| matches!(page.max, gapless_format::Bound::I64(max) if max < time));
-        if less > 0 {
-            low = (first + less) * PAGE_ROWS;
-        }
-        let below =
-            inside.partition_point(|page| matches!(page.min, gapless_format::Bound::I64(min) if min < time));
-        if below < inside.len() {
-            high = (first + below) * PAGE_ROWS;
-        }
-    }
-    while low < high {
-        let middle = low + (high - low) / 2;
-        segment.verify_times(times, middle..middle + 1)?;
-        if times.get(middle).is_some_and(|found| *found < time) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(u32::try_from(low).unwrap_or(u32::MAX))
 }
 
 /// The rows that an index gives for a condition: all for which it holds, and perhaps a few more.

@@ -95,7 +95,9 @@ impl Batches {
     /// The next rows in order.
     fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         loop {
-            if let Some(chunk) = self.merge.as_mut().and_then(Merge::next_chunk) {
+            if let Some(merge) = &mut self.merge
+                && let Some(chunk) = merge.next_chunk(self.plan.cache())?
+            {
                 return Ok(Some(chunk));
             }
             match self.next_group()? {

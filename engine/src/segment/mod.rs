@@ -9,17 +9,22 @@
 mod cache;
 mod column_writer;
 pub(crate) mod discard;
+mod encode;
+mod encoded;
 mod index_writer;
 pub(crate) mod key;
 mod reader;
 pub(crate) mod stats;
 pub(crate) mod sync;
+mod times;
 mod vector;
 mod writer;
 
-pub(crate) use cache::{SegmentCache, VECTORS_MAX};
+pub(crate) use cache::{DECODED_BYTES_MAX, SegmentCache, VECTORS_MAX};
 pub(crate) use column_writer::{is_list, vector_path};
+pub use encode::{ColumnEncoding, EncodingPolicy};
 pub(crate) use index_writer::{first_descent, is_hashed};
 pub use reader::Segment;
-pub(crate) use reader::{Times, fixed_array, variable_array};
+pub(crate) use reader::{fixed_array, variable_array};
+pub(crate) use times::Times;
 pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, segment_path};

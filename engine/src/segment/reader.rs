@@ -17,13 +17,14 @@ use arrow_array::{
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use gapless_format::{
-    AttributeKind, ColumnMeta, ColumnSpec, ColumnType, GroupedIndex, Number, PAGE_ROWS, PageStats,
-    PartedIndex, SegmentMeta, SegmentRef, TimeUnit, UniqueIndex, VectorKind, checksum,
+    AttributeKind, ColumnMeta, ColumnSpec, ColumnType, EncodedPage, EncodedPart, Encoding, GroupedIndex,
+    Number, PAGE_ROWS, PageStats, PartedIndex, SegmentMeta, SegmentRef, TimeUnit, UniqueIndex, VectorKind,
+    checksum,
 };
 
 use super::cache::SegmentCache;
 use super::column_writer::vector_path;
-use super::vector::Vector;
+use super::vector::{Described, Vector};
 use crate::error::{Error, Result};
 use crate::io::{RelPath, Storage};
 use crate::table::types;
@@ -103,7 +104,12 @@ impl Segment {
             .find(|column| column.column_id == column_id)
     }
 
-    fn vector(&self, cache: &SegmentCache, column: &ColumnMeta, kind: VectorKind) -> Result<Arc<Vector>> {
+    pub(super) fn vector(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        kind: VectorKind,
+    ) -> Result<Arc<Vector>> {
         cache.vector((self.meta.segment, column.column_id, kind), || {
             let len = match kind {
                 VectorKind::Values => column.values_bytes,
@@ -114,14 +120,24 @@ impl Segment {
                 VectorKind::Unique => index_bytes(column, AttributeKind::Unique),
             };
             let path = vector_path(&self.path, &column.name, kind)?;
-            Vector::open(
-                cache.storage(),
-                path,
-                self.meta.segment,
+            let part: fn(&EncodedPage) -> EncodedPart = match kind {
+                VectorKind::Offsets => |page| page.offsets,
+                VectorKind::Validity => |page| page.validity,
+                _ => |page| page.values,
+            };
+            let described = Described {
+                segment: self.meta.segment,
                 kind,
+                encoding: if kind.is_index() {
+                    Encoding::Plain
+                } else {
+                    column.encoding
+                },
                 len,
-                column.pages.len(),
-            )
+                pages: column.pages.len(),
+                parts: &mut column.encoded.iter().map(part).filter(|_| !kind.is_index()),
+            };
+            Vector::open(cache.storage(), path, described)
         })
     }
 
@@ -146,6 +162,9 @@ impl Segment {
                 rows.len(),
             ));
         };
+        if column.encoding == Encoding::Paged {
+            return self.read_encoded(cache, column, rows);
+        }
         let nulls = self.read_validity(cache, column, rows.clone())?;
         if column.column_type.has_offsets() {
             return self.read_variable(cache, column, rows, nulls);
@@ -175,8 +194,11 @@ impl Segment {
         if rows.is_empty() || has_nulls || (rows.end - 1) / PAGE_ROWS != page {
             return Ok(None);
         }
-        let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
         let first = page * PAGE_ROWS;
+        if column.encoding == Encoding::Paged {
+            return self.encoded_symbols(cache, column, rows, symbols).map(Some);
+        }
+        let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
         let made = vector.dictionary(page, || {
             let codes = native_slice::<u32>(vector.body(), &(first..(first + PAGE_ROWS).min(self.rows())))
                 .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
@@ -185,14 +207,10 @@ impl Segment {
                 Error::corrupt(format!("{}: a code is not in its domain: {error}", vector.path()))
             })
         })?;
-        let slice = made.slice(rows.start - first, rows.len());
-        // The page may have been made when the domain was shorter. It never shrinks.
-        let longer = symbols.len() > slice.values().len();
-        Ok(Some(Arc::new(if longer {
-            slice.with_values(Arc::clone(symbols) as ArrayRef)
-        } else {
-            slice
-        })))
+        Ok(Some(with_symbols(
+            &made.slice(rows.start - first, rows.len()),
+            symbols,
+        )))
     }
 
     /// Maps one part of a chunk and verifies the pages of `rows`.
@@ -317,30 +335,6 @@ impl Segment {
         )
     }
 
-    /// The times of all rows, in the map. Pages are verified by [`Segment::verify_times`].
-    pub(crate) fn times(&self, cache: &SegmentCache) -> Result<Times> {
-        let column = self
-            .column(self.meta.time_column)
-            .ok_or_else(|| Error::corrupt(format!("{} has no time column", self.path)))?;
-        let vector = self.vector(cache, column, VectorKind::Values)?;
-        let values = native_slice::<i64>(vector.body(), &(0..self.rows()))
-            .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
-        Ok(Times { values, vector })
-    }
-
-    /// Verifies the pages of the time column that `rows` touch.
-    pub(crate) fn verify_times(&self, times: &Times, rows: Range<usize>) -> Result<()> {
-        let Some(column) = self.column(self.meta.time_column) else {
-            return Ok(());
-        };
-        let total = self.rows();
-        times.vector.verify(
-            rows,
-            |page| column.pages.get(page).map(|stats| stats.checksum),
-            |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
-        )
-    }
-
     /// The parted index of a column, verified once.
     pub(crate) fn parted<T>(
         &self,
@@ -399,18 +393,12 @@ impl Segment {
     }
 }
 
-/// The time column of a segment.
-#[derive(Debug, Clone)]
-pub(crate) struct Times {
-    values: ScalarBuffer<i64>,
-    vector: Arc<Vector>,
-}
-
-impl std::ops::Deref for Times {
-    type Target = [i64];
-
-    fn deref(&self) -> &[i64] {
-        &self.values
+/// Keys of a page over all symbols. The page may have been made when the domain was shorter; it never shrinks.
+pub(super) fn with_symbols(keys: &DictionaryArray<UInt32Type>, symbols: &Arc<StringArray>) -> ArrayRef {
+    if symbols.len() > keys.values().len() {
+        Arc::new(keys.with_values(Arc::clone(symbols) as ArrayRef))
+    } else {
+        Arc::new(keys.clone())
     }
 }
 
@@ -427,7 +415,10 @@ fn index_bytes(column: &ColumnMeta, kind: AttributeKind) -> u64 {
 }
 
 /// A range of a buffer as native values, without a copy. `None` when it is too short or not aligned.
-fn native_slice<T: ArrowNativeType>(buffer: Buffer, rows: &Range<usize>) -> Option<ScalarBuffer<T>> {
+pub(super) fn native_slice<T: ArrowNativeType>(
+    buffer: Buffer,
+    rows: &Range<usize>,
+) -> Option<ScalarBuffer<T>> {
     let width = size_of::<T>();
     let end = rows.end.checked_mul(width)?;
     if end > buffer.len() || buffer.as_ptr().align_offset(align_of::<T>()) != 0 {

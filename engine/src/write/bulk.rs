@@ -15,7 +15,7 @@ use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::discard::SegmentGuard;
 use crate::segment::sync::SyncBatch;
-use crate::segment::{SEGMENT_ROWS_MAX, SegmentWriter};
+use crate::segment::{EncodingPolicy, SEGMENT_ROWS_MAX, SegmentWriter};
 
 /// Memory that a bulk write uses unless told otherwise.
 pub(crate) const MEMORY_BYTES: usize = 2 << 30;
@@ -31,6 +31,8 @@ pub struct WriteOptions {
     pub partition: Option<PartitionUnit>,
     /// Bytes of rows to hold in memory, about; what is more is sorted on disk.
     pub memory_bytes: usize,
+    /// How columns are stored: plain unless said otherwise. History that is seldom read takes less space encoded.
+    pub encoding: EncodingPolicy,
 }
 
 impl Default for WriteOptions {
@@ -38,6 +40,7 @@ impl Default for WriteOptions {
         Self {
             partition: None,
             memory_bytes: MEMORY_BYTES,
+            encoding: EncodingPolicy::plain(),
         }
     }
 }
@@ -347,7 +350,14 @@ impl Output<'_> {
         let engine = &self.writer.engine;
         loop {
             let (segment, directory) = engine.next_segment();
-            match SegmentWriter::create(engine.storage(), &self.writer.table, self.key, segment, directory) {
+            match SegmentWriter::create(
+                engine.storage(),
+                &self.writer.table,
+                self.key,
+                segment,
+                directory,
+                &self.writer.options.encoding,
+            ) {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 outcome => return outcome,
             }
