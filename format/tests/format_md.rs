@@ -106,6 +106,9 @@ fn segment_ref_fields(segment: &SegmentRef) -> Vec<Field> {
         ("meta length", le(segment.meta_len, 8)),
         ("meta checksum", le(segment.meta_checksum, 8)),
         ("created", le(segment.created, 8)),
+        ("first commit", segment.first_commit.to_le_bytes().to_vec()),
+        ("last commit", segment.last_commit.to_le_bytes().to_vec()),
+        ("origin", vec![segment.origin.tag()]),
         ("directory", string(&segment.directory)),
     ]
 }
@@ -613,9 +616,13 @@ fn every_tag_of_an_item_on_the_page_is_the_one_written() {
         (tag::REMOVE_SEGMENT, "REMOVE_SEGMENT"),
         (tag::DROP_SNAPSHOT, "DROP_SNAPSHOT"),
         (tag::PURGED, "PURGED"),
+        (tag::STREAM, "STREAM"),
+        (tag::END_STREAM, "END_STREAM"),
+        (tag::DELETION, "DELETION"),
+        (tag::DROP_DELETION, "DROP_DELETION"),
     ];
     assert_tags("record tags", &tags);
-    for (item, row) in edit_items().iter().zip([2, 7, 3, 8, 5, 6, 9, 10]) {
+    for (item, row) in edit_items().iter().zip([2, 7, 3, 8, 5, 6, 9, 10, 11, 12, 13, 14]) {
         assert_eq!(item.tag(), row);
         assert_eq!(
             items_of(&encode_record(1, 2, &RecordBody::Edit(vec![item.clone()])))[0],

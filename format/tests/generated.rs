@@ -223,7 +223,7 @@ fn table(id: u32) -> impl Strategy<Value = TableMeta> {
 
 fn segment(table: u32, id: u64) -> impl Strategy<Value = SegmentRef> {
     let times = (any::<i64>(), 0..HOUR_NS, select(PartitionUnit::ALL));
-    (times, any::<[u64; 5]>(), "[A-Za-z0-9-]{1,62}").prop_map(
+    (times, any::<[u64; 6]>(), "[A-Za-z0-9-]{1,62}").prop_map(
         move |((min_time, more, unit), n, directory)| {
             let partition = PartitionKey::containing(unit, min_time);
             let later = min_time.saturating_add(more);
@@ -243,6 +243,9 @@ fn segment(table: u32, id: u64) -> impl Strategy<Value = SegmentRef> {
                 meta_len: n[2],
                 meta_checksum: n[3],
                 created: n[4],
+                first_commit: (n[5] >> 2).cast_signed(),
+                last_commit: (n[5] >> 1).cast_signed(),
+                origin: SegmentOrigin::ALL[(n[5] % 3) as usize],
             }
         },
     )
@@ -273,6 +276,16 @@ fn edit_item() -> impl Strategy<Value = EditItem> {
         (name(), any::<u64>()).prop_map(|(name, version)| EditItem::CreateSnapshot { name, version }),
         name().prop_map(|name| EditItem::DropSnapshot { name }),
         vec(any::<u64>(), 0..20).prop_map(|segments| EditItem::Purged { segments }),
+        any::<(u64, u64, i64)>().prop_map(|(stream, checkpoint, flushed)| {
+            EditItem::Stream(StreamMeta {
+                stream,
+                checkpoint,
+                flushed,
+            })
+        }),
+        any::<u64>().prop_map(|stream| EditItem::EndStream { stream }),
+        any::<u32>().prop_map(|table| EditItem::Delete(deletion(table))),
+        any::<u64>().prop_map(|deletion| EditItem::DropDeletion { deletion }),
     ]
 }
 

@@ -8,6 +8,7 @@
 
 mod cache;
 mod column_writer;
+mod commits;
 pub(crate) mod discard;
 mod index_writer;
 pub(crate) mod key;
@@ -19,6 +20,7 @@ mod writer;
 
 pub(crate) use cache::{SegmentCache, VECTORS_MAX};
 pub(crate) use column_writer::{is_list, vector_path};
+pub(crate) use commits::{COMMIT_COLUMN_NAME, commit_spec};
 pub(crate) use index_writer::{first_descent, is_hashed};
 pub use reader::Segment;
 pub(crate) use reader::{Times, fixed_array, variable_array};

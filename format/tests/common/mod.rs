@@ -158,6 +158,9 @@ pub fn segment_ref(table: u32, segment: u64) -> SegmentRef {
         meta_len: 0x6162,
         meta_checksum: 0x7172_7374_7576_7778,
         created: 41,
+        first_commit: 0x0102_0304_0506_0708,
+        last_commit: 0x1112_1314_1516_1718,
+        origin: SegmentOrigin::Flush,
     }
 }
 
@@ -234,6 +237,27 @@ pub fn checkpoint(segments: u64) -> Checkpoint {
             name: "month-end".into(),
             version: 43,
         }],
+        streams: vec![stream_meta(0xD1)],
+        deletions: vec![deletion(3)],
+    }
+}
+
+pub fn stream_meta(stream: u64) -> StreamMeta {
+    StreamMeta {
+        stream,
+        checkpoint: 0xD3D4,
+        flushed: 0xD5D6,
+    }
+}
+
+pub fn deletion(table: u32) -> Deletion {
+    Deletion {
+        deletion: 0xE1E2_E3E4,
+        table,
+        start: -5,
+        end: 1_795_179_600_000_000_000,
+        series: Some(vec![7, 9, u32::MAX]),
+        commit: 0xE5E6,
     }
 }
 
@@ -257,5 +281,9 @@ pub fn edit_items() -> Vec<EditItem> {
         EditItem::Purged {
             segments: vec![11, 12, 0xB1B2],
         },
+        EditItem::Stream(stream_meta(0xD1)),
+        EditItem::EndStream { stream: 0xD2 },
+        EditItem::Delete(deletion(3)),
+        EditItem::DropDeletion { deletion: 0xE1 },
     ]
 }
