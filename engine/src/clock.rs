@@ -62,6 +62,46 @@ impl Clock for ManualClock {
     }
 }
 
+/// Gives times to commits: a hybrid logical clock.
+///
+/// A tick is the wall clock's time, but later than every tick and every observed commit before it, so that a commit
+/// that was seen is always earlier than one that is made afterwards, whatever the wall clock does.
+#[derive(Debug)]
+pub struct CommitClock {
+    wall: Arc<dyn Clock>,
+    last: AtomicI64,
+}
+
+impl CommitClock {
+    /// A clock that has seen no commit.
+    pub fn new(wall: Arc<dyn Clock>) -> Self {
+        Self {
+            wall,
+            last: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// The time of the wall clock.
+    pub fn now_ns(&self) -> i64 {
+        self.wall.now_ns()
+    }
+
+    /// The time of a new commit.
+    pub fn tick(&self) -> i64 {
+        let now = self.wall.now_ns();
+        let next = |last: i64| now.max(last.saturating_add(1));
+        let before = self
+            .last
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last)));
+        next(before.unwrap_or(i64::MIN))
+    }
+
+    /// Takes note of a commit, of this process or another.
+    pub fn observe(&self, commit: i64) {
+        self.last.fetch_max(commit, Ordering::AcqRel);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,6 +30,9 @@ fn segment(segment: u64) -> SegmentRef {
         meta_len: 4_096,
         meta_checksum: 7,
         created: segment,
+        first_commit: 0,
+        last_commit: 0,
+        origin: SegmentOrigin::Bulk,
     }
 }
 

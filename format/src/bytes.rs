@@ -74,6 +74,12 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Appends bytes one by one.
+    #[inline]
+    pub fn extend(&mut self, bytes: impl Iterator<Item = u8>) {
+        self.bytes.extend(bytes);
+    }
+
     /// Appends `count` zero bytes.
     pub fn zeros(&mut self, count: usize) {
         self.bytes.resize(self.bytes.len() + count, 0);

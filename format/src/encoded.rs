@@ -268,7 +268,9 @@ fn pco_of<T: PcoNumber + Pod>(plain: &[u8], level: usize) -> Result<Vec<u8>, For
             &copied
         }
     };
-    let config = ChunkConfig::default().with_compression_level(level);
+    let config = ChunkConfig::default()
+        .with_compression_level(level)
+        .with_enable_8_bit(true);
     simple_compress(numbers, &config)
         .map_err(|error| FormatError::corrupt(0, format!("pco could not encode: {error}")))
 }

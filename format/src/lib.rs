@@ -33,6 +33,7 @@ pub mod symbols;
 pub mod types;
 pub mod vector;
 mod version;
+pub mod wal;
 
 pub use bytes::{Reader, Writer};
 pub use checksum::{body_checksum, checksum};
@@ -40,8 +41,9 @@ pub use encoded::{Codec, EncodedPage, EncodedPart, encoded_slots};
 pub use error::{FormatError, FormatErrorKind};
 pub use index::{GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_parted, encode_unique};
 pub use manifest::{
-    Checkpoint, ColumnSpec, DomainMeta, EditItem, Keep, LogHeader, RecordBody, RecordOutcome, RemovedSegment,
-    SegmentRef, SnapshotMeta, TableMeta, decode_record, encode_record,
+    COMMIT_COLUMN, Checkpoint, ColumnSpec, Deletion, DomainMeta, EditItem, Keep, LogHeader, RecordBody,
+    RecordOutcome, RemovedSegment, SegmentOrigin, SegmentRef, SnapshotMeta, StreamMeta, TableMeta,
+    decode_record, encode_record,
 };
 pub use marks::{Current, Identity, Pin, Tail};
 pub use names::{NameError, decode_file_name, file_name};

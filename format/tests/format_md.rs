@@ -106,6 +106,9 @@ fn segment_ref_fields(segment: &SegmentRef) -> Vec<Field> {
         ("meta length", le(segment.meta_len, 8)),
         ("meta checksum", le(segment.meta_checksum, 8)),
         ("created", le(segment.created, 8)),
+        ("first commit", segment.first_commit.to_le_bytes().to_vec()),
+        ("last commit", segment.last_commit.to_le_bytes().to_vec()),
+        ("origin", vec![segment.origin.tag()]),
         ("directory", string(&segment.directory)),
     ]
 }
@@ -213,6 +216,27 @@ fn column_fields(column: &ColumnMeta) -> Vec<Field> {
                 .flat_map(|page| join(&page_fields(page)))
                 .collect(),
         ),
+        (
+            "encoded pages",
+            column
+                .encoded
+                .iter()
+                .flat_map(|page| join(&encoded_fields(page)))
+                .collect(),
+        ),
+    ]
+}
+
+fn encoded_fields(page: &EncodedPage) -> Vec<Field> {
+    vec![
+        ("values codec", vec![page.values.codec.tag()]),
+        ("offsets codec", vec![page.offsets.codec.tag()]),
+        ("validity codec", vec![page.validity.codec.tag()]),
+        ("packed", vec![u8::from(page.packed)]),
+        ("offsets length", le(page.offsets.len, 4)),
+        ("validity length", le(page.validity.len, 4)),
+        ("values length", le(page.values.len, 8)),
+        ("decoded length", le(page.decoded_len, 8)),
     ]
 }
 
@@ -479,7 +503,17 @@ fn segment(layouts: &mut Layouts) {
     let column_bytes = bytes[bytes.len() - 8 - len..bytes.len() - 8].to_vec();
     layouts.insert(
         "statistics of a page",
-        (page_fields(&last.pages[1]), column_bytes[len - 64..].to_vec()),
+        (
+            page_fields(&last.pages[1]),
+            column_bytes[len - 2 * 28 - 64..len - 2 * 28].to_vec(),
+        ),
+    );
+    layouts.insert(
+        "encoded page",
+        (
+            encoded_fields(&last.encoded[1]),
+            column_bytes[len - 28..].to_vec(),
+        ),
     );
     layouts.insert("column chunk", (column_fields(last), column_bytes));
     let parted = &meta.columns[1];
@@ -613,9 +647,13 @@ fn every_tag_of_an_item_on_the_page_is_the_one_written() {
         (tag::REMOVE_SEGMENT, "REMOVE_SEGMENT"),
         (tag::DROP_SNAPSHOT, "DROP_SNAPSHOT"),
         (tag::PURGED, "PURGED"),
+        (tag::STREAM, "STREAM"),
+        (tag::END_STREAM, "END_STREAM"),
+        (tag::DELETION, "DELETION"),
+        (tag::DROP_DELETION, "DROP_DELETION"),
     ];
     assert_tags("record tags", &tags);
-    for (item, row) in edit_items().iter().zip([2, 7, 3, 8, 5, 6, 9, 10]) {
+    for (item, row) in edit_items().iter().zip([2, 7, 3, 8, 5, 6, 9, 10, 11, 12, 13, 14]) {
         assert_eq!(item.tag(), row);
         assert_eq!(
             items_of(&encode_record(1, 2, &RecordBody::Edit(vec![item.clone()])))[0],
@@ -654,6 +692,7 @@ fn every_closed_set_on_the_page_is_complete_and_right() {
         rows("TimeUnit", TimeUnit::ALL, TimeUnit::tag),
         rows("VectorKind", VectorKind::ALL, VectorKind::tag),
         rows("Encoding", Encoding::ALL, Encoding::tag),
+        rows("Codec", Codec::ALL, Codec::tag),
         rows("AttributeKind", AttributeKind::ALL, AttributeKind::tag),
         rows("PartitionUnit", PartitionUnit::ALL, PartitionUnit::tag),
         rows("Keep", Keep::ALL, Keep::tag),

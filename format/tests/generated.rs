@@ -110,21 +110,24 @@ fn column_meta(
     rows: u64,
 ) -> impl Strategy<Value = ColumnMeta> {
     let pages = vec(page(&column_type), rows.div_ceil(PAGE_ROWS as u64) as usize);
-    (pages, attributes(), any::<bool>()).prop_map(move |(mut pages, attributes, has_nulls)| {
-        if let (Some(page), true) = (pages.last_mut(), has_nulls) {
-            page.null_count = 1;
-        }
-        let null_count = u64::from(has_nulls && rows > 0);
-        let validity_bytes = if null_count > 0 { 64 + rows.div_ceil(8) } else { 0 };
-        let sample = column(id, &name, column_type.clone(), rows);
-        ColumnMeta {
-            pages,
-            attributes,
-            null_count,
-            validity_bytes,
-            ..sample
-        }
-    })
+    (pages, attributes(), any::<[bool; 2]>()).prop_map(
+        move |(mut pages, attributes, [has_nulls, is_paged])| {
+            if let (Some(page), true) = (pages.last_mut(), has_nulls) {
+                page.null_count = 1;
+            }
+            let null_count = u64::from(has_nulls && rows > 0);
+            let validity_bytes = if null_count > 0 { 64 + rows.div_ceil(8) } else { 0 };
+            let sample = column(id, &name, column_type.clone(), rows);
+            let plain = ColumnMeta {
+                pages,
+                attributes,
+                null_count,
+                validity_bytes,
+                ..sample
+            };
+            if is_paged { paged(plain, rows) } else { plain }
+        },
+    )
 }
 
 fn segment_meta_values() -> impl Strategy<Value = SegmentMeta> {
@@ -223,7 +226,7 @@ fn table(id: u32) -> impl Strategy<Value = TableMeta> {
 
 fn segment(table: u32, id: u64) -> impl Strategy<Value = SegmentRef> {
     let times = (any::<i64>(), 0..HOUR_NS, select(PartitionUnit::ALL));
-    (times, any::<[u64; 5]>(), "[A-Za-z0-9-]{1,62}").prop_map(
+    (times, any::<[u64; 6]>(), "[A-Za-z0-9-]{1,62}").prop_map(
         move |((min_time, more, unit), n, directory)| {
             let partition = PartitionKey::containing(unit, min_time);
             let later = min_time.saturating_add(more);
@@ -243,6 +246,9 @@ fn segment(table: u32, id: u64) -> impl Strategy<Value = SegmentRef> {
                 meta_len: n[2],
                 meta_checksum: n[3],
                 created: n[4],
+                first_commit: (n[5] >> 2).cast_signed(),
+                last_commit: (n[5] >> 1).cast_signed(),
+                origin: SegmentOrigin::ALL[(n[5] % 3) as usize],
             }
         },
     )
@@ -273,6 +279,16 @@ fn edit_item() -> impl Strategy<Value = EditItem> {
         (name(), any::<u64>()).prop_map(|(name, version)| EditItem::CreateSnapshot { name, version }),
         name().prop_map(|name| EditItem::DropSnapshot { name }),
         vec(any::<u64>(), 0..20).prop_map(|segments| EditItem::Purged { segments }),
+        any::<(u64, u64, i64)>().prop_map(|(stream, checkpoint, flushed)| {
+            EditItem::Stream(StreamMeta {
+                stream,
+                checkpoint,
+                flushed,
+            })
+        }),
+        any::<u64>().prop_map(|stream| EditItem::EndStream { stream }),
+        any::<u32>().prop_map(|table| EditItem::Delete(deletion(table))),
+        any::<u64>().prop_map(|deletion| EditItem::DropDeletion { deletion }),
     ]
 }
 
@@ -311,6 +327,8 @@ fn checkpoint_values() -> impl Strategy<Value = Checkpoint> {
             removed: vec![removed],
             domains,
             snapshots,
+            streams: Vec::new(),
+            deletions: Vec::new(),
         },
     )
 }

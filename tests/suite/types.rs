@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, IntervalUnit, Schema, TimeUnit, UnionMode};
 use gapless::scan::Order;
-use gapless::{ErrorKind, PartitionUnit, Table, TableSpec, WriteOptions};
+use gapless::{EncodingPolicy, ErrorKind, PartitionUnit, Table, TableSpec, WriteOptions};
 use proptest::prelude::*;
 
 use crate::cells::{Cell, Dice, build, cells, unit_ns};
@@ -347,12 +347,13 @@ proptest! {
         nulls_of_ten in prop_oneof![Just(0u64), Just(3), Just(10)],
         unit in prop_oneof![Just(PartitionUnit::Hour), Just(PartitionUnit::Day), Just(PartitionUnit::Year)],
         memory_bytes in prop_oneof![Just(0usize), Just(1 << 20)],
+        encoding in prop_oneof![Just(EncodingPolicy::plain()), Just(EncodingPolicy::cold())],
     ) {
         let mut dice = Dice(seed);
         let model = Model::roll(&mut dice, rows, &chosen, nulls_of_ten);
         let (_directory, db) = scratch();
         let table = db.create_table(&model.spec("t")).expect("a new table");
-        let options = WriteOptions { partition: Some(unit), memory_bytes };
+        let options = WriteOptions { partition: Some(unit), memory_bytes, encoding };
         let batches = model.batches(&mut dice, 30);
         // In one commit or in several: rows that are equal in series and time keep their order of arrival.
         let commits = if dice.below(2) == 0 { vec![batches] } else { batches.into_iter().map(|b| vec![b]).collect() };

@@ -10,8 +10,8 @@ use gapless_format::segment::SEGMENT_MAGIC;
 use gapless_format::symbols::SYMBOL_MAGIC;
 use gapless_format::vector::VECTOR_MAGIC;
 use gapless_format::{
-    ColumnType, Current, HEADER_LEN, Identity, Number, PAGE_ROWS, Pin, SegmentMeta, SymbolFileHeader, Tail,
-    VectorHeader, VectorKind, body_checksum, checksum,
+    ColumnType, Current, Encoding, HEADER_LEN, Identity, Number, PAGE_ROWS, Pin, SegmentMeta,
+    SymbolFileHeader, Tail, VectorHeader, VectorKind, body_checksum, checksum,
 };
 use serde_json::Value;
 
@@ -223,7 +223,13 @@ fn vector(open: &mut disk::Open, head: &[u8], rows: usize, section: &mut Section
     let header = VectorHeader::decode(head).map_err(|error| error.to_string())?;
     section.field("holds", format!("{:?}", header.kind).to_lowercase());
     header.check_len(open.len).map_err(|error| error.to_string())?;
-    header.require_plain().map_err(|error| error.to_string())?;
+    if header.encoding == Encoding::Paged {
+        section.field(
+            "body",
+            "encoded page by page, as segment.meta beside it says: dump the segment with --column to see values",
+        );
+        return Ok(());
+    }
     if header.kind.is_index() {
         let len = open.len;
         let body = open.range(HEADER_LEN as u64..len)?;

@@ -1,6 +1,6 @@
 //! `--manifest`: CURRENT, LOCK and every record of the log.
 
-use gapless_format::{Current, EditItem, LogHeader, RecordBody, SegmentRef, TableMeta, Tail};
+use gapless_format::{Current, Deletion, EditItem, LogHeader, RecordBody, SegmentRef, TableMeta, Tail};
 use serde_json::Value;
 
 use super::disk::Disk;
@@ -129,7 +129,28 @@ fn edit(item: &EditItem) -> (&'static str, String) {
         }
         EditItem::DropSnapshot { name } => ("drop snapshot", format!("{name:?}")),
         EditItem::Purged { segments } => ("purged", format!("{} segments", segments.len())),
+        EditItem::Stream(stream) => (
+            "stream",
+            format!("{:016x}, checkpoint {}", stream.stream, stream.checkpoint),
+        ),
+        EditItem::EndStream { stream } => ("end stream", format!("{stream:016x}")),
+        EditItem::Delete(deletion) => ("delete", self::deletion(deletion)),
+        EditItem::DropDeletion { deletion } => ("drop deletion", format!("{deletion:016x}")),
     }
+}
+
+fn deletion(deletion: &Deletion) -> String {
+    let series = match &deletion.series {
+        None => "all series".to_owned(),
+        Some(codes) => format!("{} series", codes.len()),
+    };
+    format!(
+        "{:016x} in table id {}: {} to {}, {series}",
+        deletion.deletion,
+        deletion.table,
+        instant_iso(deletion.start),
+        instant_iso(deletion.end)
+    )
 }
 
 fn table(meta: &TableMeta) -> String {

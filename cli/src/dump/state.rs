@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use gapless_format::{
-    Current, DomainMeta, EditItem, HEADER_LEN, LogHeader, RecordBody, RecordOutcome, SegmentRef, TableMeta,
-    Tail, decode_record,
+    Current, DomainMeta, EditItem, HEADER_LEN, LogHeader, RecordBody, RecordOutcome, SegmentRef, StreamMeta,
+    TableMeta, Tail, decode_record,
 };
 
 use super::disk::{Disk, Outcome};
@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) snapshots: BTreeMap<String, u64>,
     /// Removed segments whose files may be there.
     pub(super) removed: usize,
+    pub(super) streams: BTreeMap<u64, StreamMeta>,
+    pub(super) deletions: usize,
     /// The checkpoint of a snapshot it was read from, if not the log.
     pub(super) checkpoint: Option<String>,
 }
@@ -203,6 +205,12 @@ impl State {
                 self.segments = segments.map(|segment| (segment.segment, segment)).collect();
                 let domains = checkpoint.domains.into_iter();
                 self.domains = domains.map(|domain| (domain.domain.clone(), domain)).collect();
+                self.streams = checkpoint
+                    .streams
+                    .iter()
+                    .map(|stream| (stream.stream, *stream))
+                    .collect();
+                self.deletions = checkpoint.deletions.len();
                 let snapshots = checkpoint.snapshots.into_iter();
                 self.snapshots = snapshots
                     .map(|snapshot| (snapshot.name, snapshot.version))
@@ -245,6 +253,14 @@ impl State {
             EditItem::Purged { segments } => {
                 self.removed = self.removed.saturating_sub(segments.len());
             }
+            EditItem::Stream(stream) => {
+                self.streams.insert(stream.stream, stream);
+            }
+            EditItem::EndStream { stream } => {
+                self.streams.remove(&stream);
+            }
+            EditItem::Delete(_) => self.deletions += 1,
+            EditItem::DropDeletion { .. } => self.deletions = self.deletions.saturating_sub(1),
         }
     }
 

@@ -7,7 +7,7 @@ use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
 
 use super::garbage;
 use super::pins::{self, Pins};
-use crate::clock::Clock;
+use crate::clock::{Clock, CommitClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
@@ -19,7 +19,7 @@ use crate::symbols::{Domain, Domains};
 pub(crate) struct Engine {
     name: String,
     storage: Arc<dyn Storage>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<CommitClock>,
     database: u128,
     writable: bool,
     manifest: Manifest,
@@ -56,7 +56,8 @@ impl Engine {
         limits: Limits,
     ) -> Result<Self> {
         // The pin is there before the manifest is read, so nothing that the manifest names can go meanwhile.
-        let pins = Arc::new(register(&storage, &*clock, writable)?);
+        let pins = Arc::new(register(&storage, clock.now_ns(), writable)?);
+        let clock = Arc::new(CommitClock::new(clock));
         let manifest = Manifest::open(
             Arc::clone(&storage),
             Arc::clone(&clock),
@@ -184,7 +185,7 @@ impl Engine {
     /// Commits and tells other processes which versions are still read here.
     pub(crate) fn commit(
         &self,
-        plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>,
+        plan: impl FnOnce(&Version, i64) -> Result<Vec<EditItem>>,
     ) -> Result<Arc<Version>> {
         self.check_writable()?;
         let version = self.manifest.commit(plan)?;
@@ -230,8 +231,8 @@ impl Engine {
     }
 }
 
-fn register(storage: &Arc<dyn Storage>, clock: &dyn Clock, writable: bool) -> Result<Pins> {
-    let now = clock.now_ns().to_le_bytes();
+fn register(storage: &Arc<dyn Storage>, now: i64, writable: bool) -> Result<Pins> {
+    let now = now.to_le_bytes();
     let seed = gapless_format::checksum(&[&now[..], &std::process::id().to_le_bytes()[..]].concat());
     let seed = u32::try_from(seed & u64::from(u32::MAX)).unwrap_or_default();
     match Pins::register(storage, seed) {

@@ -78,7 +78,7 @@ fn remove_dead_segments(
     }
     report.segments = purged.len();
     if !purged.is_empty() {
-        engine.commit(|_| Ok(vec![EditItem::Purged { segments: purged }]))?;
+        engine.commit(|_, _| Ok(vec![EditItem::Purged { segments: purged }]))?;
     }
     Ok(())
 }

@@ -129,7 +129,7 @@ impl Database {
         self.check_writable()?;
         gapless_format::file_name(name).map_err(|error| Error::invalid(format!("snapshot name: {error}")))?;
         let mut pinned = 0;
-        self.engine.commit(|version| {
+        self.engine.commit(|version, _| {
             pinned = version.number();
             if version.snapshot(name).is_none() {
                 log::write_snapshot(&**self.engine.storage(), self.engine.database(), version)?;
@@ -148,7 +148,7 @@ impl Database {
     /// `NotFound`.
     pub fn drop_snapshot(&self, name: &str) -> Result<()> {
         self.check_writable()?;
-        self.engine.commit(|_| {
+        self.engine.commit(|_, _| {
             Ok(vec![EditItem::DropSnapshot {
                 name: name.to_owned(),
             }])

@@ -141,7 +141,7 @@ impl Transaction {
         }
         let committed = self
             .engine
-            .commit(|version| Ok(numbered(items, version.next_table(), version.number() + 1)));
+            .commit(|version, now| Ok(numbered(items, version.next_table(), version.number() + 1, now)));
         let built = std::mem::take(&mut self.built);
         match committed {
             Ok(version) => {
@@ -163,8 +163,8 @@ impl Transaction {
     }
 }
 
-/// Gives new tables the next free ids, and everything the version it is committed in.
-fn numbered(mut items: Vec<EditItem>, next_table: u32, version: u64) -> Vec<EditItem> {
+/// Gives new tables the next free ids, and everything the version and the time it is committed in.
+fn numbered(mut items: Vec<EditItem>, next_table: u32, version: u64, commit: i64) -> Vec<EditItem> {
     let number = |id: &mut u32| {
         if *id >= PROVISIONAL {
             *id = *id - PROVISIONAL + next_table;
@@ -179,6 +179,7 @@ fn numbered(mut items: Vec<EditItem>, next_table: u32, version: u64) -> Vec<Edit
             EditItem::AddSegment(segment) => {
                 number(&mut segment.table);
                 segment.created = version;
+                (segment.first_commit, segment.last_commit) = (commit, commit);
             }
             _ => {}
         }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::log::{self, Position};
 use super::version::Version;
-use crate::clock::Clock;
+use crate::clock::CommitClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileLock, LockMode, Storage, WritableFile};
 
@@ -22,7 +22,7 @@ pub(crate) const LOG_BYTES_MIN: u64 = 1 << 20;
 /// The manifest of an open database.
 pub(crate) struct Manifest {
     storage: Arc<dyn Storage>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<CommitClock>,
     database: u128,
     log_bytes_min: u64,
     current: ArcSwap<Version>,
@@ -56,7 +56,7 @@ impl Manifest {
     /// Reads the manifest of an existing database.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
-        clock: Arc<dyn Clock>,
+        clock: Arc<CommitClock>,
         database: u128,
         log_bytes_min: u64,
     ) -> Result<Self> {
@@ -111,22 +111,23 @@ impl Manifest {
 
     /// Commits the edit that `plan` makes of the newest version: atomic, and durable when this returns.
     ///
-    /// `plan` runs under the commit lock, so what it reads cannot change before its edit is in the log.
+    /// `plan` is given the newest version and the commit's time. It runs under the commit lock, so what it reads cannot change before its edit is in the log.
     ///
     /// # Errors
     /// What `plan` or applying its edit says, with nothing written. `Io` when the log cannot be written; after a
     /// failed sync every further commit of this process is refused.
     pub(crate) fn commit(
         &self,
-        plan: impl FnOnce(&Version) -> Result<Vec<EditItem>>,
+        plan: impl FnOnce(&Version, i64) -> Result<Vec<EditItem>>,
     ) -> Result<Arc<Version>> {
         let mut committer = self.committer.lock();
         self.check_poison()?;
         let lock = exclusive(&*self.storage)?;
         self.follow(&mut committer)?;
         let before = self.current();
-        let items = plan(&before)?;
-        let now = self.clock.now_ns().max(before.committed_at().saturating_add(1));
+        self.clock.observe(before.committed_at());
+        let now = self.clock.tick();
+        let items = plan(&before, now)?;
         let next = before.apply(before.number() + 1, now, &items)?;
         let position = &committer.position;
         if position.torn || self.checkpoint_due(position) || !log::is_confirmed(&*lock, position) {

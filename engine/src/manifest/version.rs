@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gapless_format::{
-    Checkpoint, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedSegment, SegmentRef, SnapshotMeta,
-    TableMeta,
+    Checkpoint, Deletion, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedSegment, SegmentRef,
+    SnapshotMeta, StreamMeta, TableMeta,
 };
 use imbl::OrdMap;
 
@@ -24,6 +24,8 @@ pub struct Version {
     removed: OrdMap<u64, Arc<RemovedSegment>>,
     domains: OrdMap<String, DomainMeta>,
     snapshots: OrdMap<String, u64>,
+    streams: OrdMap<u64, StreamMeta>,
+    deletions: OrdMap<u64, Arc<Deletion>>,
 }
 
 /// A table at one version: its description and its live segments by partition.
@@ -272,6 +274,23 @@ impl Version {
         self.snapshots.get(name).copied()
     }
 
+    /// The streams whose logs may hold rows.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamMeta> {
+        self.streams.values()
+    }
+
+    /// A stream by its id.
+    pub fn stream(&self, stream: u64) -> Option<&StreamMeta> {
+        self.streams.get(&stream)
+    }
+
+    /// The deletions that hide rows of a table.
+    pub fn deletions(&self, table: u32) -> impl Iterator<Item = &Arc<Deletion>> {
+        self.deletions
+            .values()
+            .filter(move |deletion| deletion.table == table)
+    }
+
     /// The next version: this one with an edit applied.
     ///
     /// # Errors
@@ -306,10 +325,52 @@ impl Version {
                 }
                 Ok(())
             }
+            EditItem::Stream(stream) => self.move_stream(*stream),
+            EditItem::EndStream { stream } => match self.streams.remove(stream) {
+                Some(_) => Ok(()),
+                None => Err(stream_gone(*stream)),
+            },
+            EditItem::Delete(deletion) => {
+                self.table_by_id(deletion.table)
+                    .ok_or_else(|| gone(deletion.table))?;
+                self.deletions
+                    .insert(deletion.deletion, Arc::new(deletion.clone()));
+                Ok(())
+            }
+            EditItem::DropDeletion { deletion } => match self.deletions.remove(deletion) {
+                Some(_) => Ok(()),
+                None => Err(Error::conflict(format!("there is no deletion {deletion:016x}"))),
+            },
         }
     }
 
+    /// A stream's checkpoint only moves on.
+    fn move_stream(&mut self, stream: StreamMeta) -> Result<()> {
+        if let Some(known) = self.streams.get(&stream.stream)
+            && known.checkpoint > stream.checkpoint
+        {
+            return Err(Error::conflict(format!(
+                "stream {:016x} is flushed up to {} already, not only to {}",
+                stream.stream, known.checkpoint, stream.checkpoint
+            )));
+        }
+        self.streams.insert(stream.stream, stream);
+        Ok(())
+    }
+
+    /// Creates a table, or gives the one with the same id a new description.
     fn create_table(&mut self, mut meta: TableMeta) -> Result<()> {
+        if let Some(state) = self
+            .tables
+            .get(&meta.table)
+            .filter(|state| state.meta.name == meta.name)
+        {
+            let mut state = TableState::clone(state);
+            meta.created = state.meta.created;
+            state.meta = Arc::new(meta);
+            self.tables.insert(state.meta.table, Arc::new(state));
+            return Ok(());
+        }
         if self.names.contains_key(&meta.name) {
             return Err(Error::conflict(format!(
                 "table {:?} exists already: open it, or choose another name",
@@ -331,6 +392,10 @@ impl Version {
     fn drop_table(&mut self, table: u32) -> Result<()> {
         let state = self.tables.remove(&table).ok_or_else(|| gone(table))?;
         self.names.remove(&state.meta.name);
+        let of_table: Vec<u64> = self.deletions(table).map(|deletion| deletion.deletion).collect();
+        for deletion in of_table {
+            self.deletions.remove(&deletion);
+        }
         for segment in state.segments() {
             self.remember_removed(&state.meta.name, segment);
         }
@@ -418,6 +483,12 @@ impl Version {
                     version: *version,
                 })
                 .collect(),
+            streams: self.streams.values().copied().collect(),
+            deletions: self
+                .deletions
+                .values()
+                .map(|deletion| Deletion::clone(deletion))
+                .collect(),
         }
     }
 
@@ -447,6 +518,12 @@ impl Version {
         for snapshot in checkpoint.snapshots {
             version.snapshots.insert(snapshot.name, snapshot.version);
         }
+        for stream in checkpoint.streams {
+            version.streams.insert(stream.stream, stream);
+        }
+        for deletion in checkpoint.deletions {
+            version.deletions.insert(deletion.deletion, Arc::new(deletion));
+        }
         Ok(version)
     }
 
@@ -464,6 +541,12 @@ impl Version {
         }
         Ok(())
     }
+}
+
+fn stream_gone(stream: u64) -> Error {
+    Error::conflict(format!(
+        "stream {stream:016x} has ended: another process has recovered it"
+    ))
 }
 
 fn gone(table: u32) -> Error {

@@ -67,6 +67,11 @@ impl SegmentCache {
         &*self.storage
     }
 
+    /// The same, to be kept.
+    pub(crate) fn shared_storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
     /// The open segment of a reference.
     pub(crate) fn segment(&self, table: &str, reference: &Arc<SegmentRef>) -> Result<Arc<Segment>> {
         self.segments.get_or_insert_with(&reference.segment, || {

@@ -133,6 +133,27 @@ impl Segment {
         joined(&arrays, column)
     }
 
+    /// As [`Segment::read`], for rows in one page that are read only this time: decoded pages are not kept.
+    pub(super) fn read_once(
+        &self,
+        cache: &SegmentCache,
+        spec: &ColumnSpec,
+        rows: Range<usize>,
+    ) -> Result<ArrayRef> {
+        let page = rows.start / PAGE_ROWS;
+        match self.column(spec.column_id) {
+            Some(column) if column.encoding == Encoding::Paged => {
+                let decoded = self.decode_page(cache, column, page)?;
+                let at = rows.start - page * PAGE_ROWS;
+                if at + rows.len() > decoded.array.len() {
+                    return Err(Error::internal("rows outside of a page"));
+                }
+                Ok(decoded.array.slice(at, rows.len()))
+            }
+            _ => self.read(cache, spec, rows),
+        }
+    }
+
     /// Some rows of a column, ascending. Of an encoded column only the pages that hold them are decoded.
     ///
     /// # Errors

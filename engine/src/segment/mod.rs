@@ -8,12 +8,14 @@
 
 mod cache;
 mod column_writer;
+mod commits;
 pub(crate) mod discard;
 mod encode;
 mod encoded;
 mod index_writer;
 pub(crate) mod key;
 mod reader;
+mod reencode;
 pub(crate) mod stats;
 pub(crate) mod sync;
 mod times;
@@ -22,9 +24,13 @@ mod writer;
 
 pub(crate) use cache::{DECODED_BYTES_MAX, SegmentCache, VECTORS_MAX};
 pub(crate) use column_writer::{is_list, vector_path};
+pub(crate) use commits::{COMMIT_COLUMN_NAME, commit_spec};
 pub use encode::{ColumnEncoding, EncodingPolicy};
+pub(crate) use encoded::{PagePart, decoded_part, decoded_values, page_offsets};
 pub(crate) use index_writer::{first_descent, is_hashed};
 pub use reader::Segment;
 pub(crate) use reader::{fixed_array, variable_array};
+#[allow(unused_imports, reason = "maintenance rewrites cold partitions with it")]
+pub(crate) use reencode::{NewSegment, Reencoded, reencode};
 pub(crate) use times::Times;
 pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, segment_path};

@@ -6,7 +6,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use arrow_array::{Array, ArrayRef};
 use gapless_format::{
-    ColumnMeta, NULL_CODE, PartitionKey, SegmentMeta, SegmentRef, TableMeta, checksum, file_name,
+    ColumnMeta, NULL_CODE, PartitionKey, SegmentMeta, SegmentOrigin, SegmentRef, TableMeta, checksum,
+    file_name,
 };
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
@@ -225,6 +226,9 @@ impl SegmentWriter {
             meta_len: meta.len() as u64,
             meta_checksum: checksum(&meta),
             created: 0,
+            first_commit: 0,
+            last_commit: 0,
+            origin: SegmentOrigin::Bulk,
         };
         Ok((reference, self.guard))
     }

@@ -9,6 +9,7 @@ use gapless_format::{
 
 use super::types;
 use crate::error::{Error, Result};
+use crate::segment::COMMIT_COLUMN_NAME;
 
 /// A description of a table to create.
 ///
@@ -110,6 +111,12 @@ impl TableSpec {
         for (id, field) in (0u32..).zip(self.schema.fields()) {
             file_name(field.name())
                 .map_err(|error| Error::invalid(format!("table {:?}: column name: {error}", self.name)))?;
+            if field.name() == COMMIT_COLUMN_NAME {
+                return Err(Error::invalid(format!(
+                    "table {:?}: the column name {COMMIT_COLUMN_NAME:?} is taken by the engine: choose another",
+                    self.name
+                )));
+            }
             if columns
                 .iter()
                 .any(|column: &ColumnSpec| column.name == *field.name())

@@ -8,11 +8,13 @@
 mod header;
 mod record;
 mod segment_ref;
+mod stream;
 mod table;
 
 pub use header::{LOG_MAGIC, LogHeader};
 pub use record::{
     Checkpoint, EditItem, RECORD_LEN_MIN, RecordBody, RecordOutcome, decode_record, encode_record, tag,
 };
-pub use segment_ref::{DomainMeta, RemovedSegment, SegmentRef, SnapshotMeta};
-pub use table::{ColumnSpec, Keep, TableMeta};
+pub use segment_ref::{DomainMeta, RemovedSegment, SegmentOrigin, SegmentRef, SnapshotMeta};
+pub use stream::{Deletion, StreamMeta};
+pub use table::{COMMIT_COLUMN, ColumnSpec, Keep, TableMeta};

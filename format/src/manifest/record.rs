@@ -1,6 +1,7 @@
 //! Records of the manifest log: framing, checkpoints and edits.
 
 use super::segment_ref::{DomainMeta, RemovedSegment, SegmentRef, SnapshotMeta};
+use super::stream::{Deletion, StreamMeta};
 use super::table::TableMeta;
 use crate::bytes::{Reader, Writer};
 use crate::checksum::{seal, unseal};
@@ -37,6 +38,14 @@ pub mod tag {
     pub const DROP_SNAPSHOT: u16 = 9;
     /// Edit: the files of these removed segments are gone.
     pub const PURGED: u16 = 10;
+    /// Checkpoint: a stream. Edit: register it, or its new checkpoint.
+    pub const STREAM: u16 = 11;
+    /// Edit: a stream has ended and nothing of its log is needed.
+    pub const END_STREAM: u16 = 12;
+    /// Checkpoint: a deletion that is still to be applied. Edit: make it.
+    pub const DELETION: u16 = 13;
+    /// Edit: no row is left that a deletion would hide.
+    pub const DROP_DELETION: u16 = 14;
 }
 
 /// What a record says.
@@ -67,6 +76,10 @@ pub struct Checkpoint {
     pub domains: Vec<DomainMeta>,
     /// The named snapshots.
     pub snapshots: Vec<SnapshotMeta>,
+    /// The streams whose logs may hold rows.
+    pub streams: Vec<StreamMeta>,
+    /// The deletions that hide rows.
+    pub deletions: Vec<Deletion>,
 }
 
 /// One change of a version.
@@ -106,6 +119,20 @@ pub enum EditItem {
     Purged {
         /// Their ids.
         segments: Vec<u64>,
+    },
+    /// Register a stream, or move its checkpoint.
+    Stream(StreamMeta),
+    /// Nothing of a stream's log is needed any more.
+    EndStream {
+        /// Its id.
+        stream: u64,
+    },
+    /// Hide rows committed before.
+    Delete(Deletion),
+    /// Forget a deletion: no row is left that it would hide.
+    DropDeletion {
+        /// Its id.
+        deletion: u64,
     },
 }
 
@@ -256,6 +283,16 @@ impl Checkpoint {
                 snapshot.encode(writer)
             });
         }
+        for stream in &self.streams {
+            write_item(writer, tag::STREAM, MUST_UNDERSTAND, |writer| {
+                stream.encode(writer)
+            });
+        }
+        for deletion in &self.deletions {
+            write_item(writer, tag::DELETION, MUST_UNDERSTAND, |writer| {
+                deletion.encode(writer)
+            });
+        }
     }
 
     fn decode(&mut self, mut reader: Reader<'_>) -> Result<(), FormatError> {
@@ -286,7 +323,11 @@ impl Checkpoint {
             tag::REMOVED_SEGMENT => self.removed.push(RemovedSegment::decode(&mut payload)?),
             tag::DOMAIN => self.domains.push(DomainMeta::decode(&mut payload)?),
             tag::SNAPSHOT => self.snapshots.push(SnapshotMeta::decode(&mut payload)?),
-            tag::DROP_TABLE..=tag::PURGED => return Err(misplaced(&item, "a checkpoint")),
+            tag::STREAM => self.streams.push(StreamMeta::decode(&mut payload)?),
+            tag::DELETION => self.deletions.push(Deletion::decode(&mut payload)?),
+            tag::DROP_TABLE..=tag::PURGED | tag::END_STREAM | tag::DROP_DELETION => {
+                return Err(misplaced(&item, "a checkpoint"));
+            }
             _ => return item.skip("checkpoint"),
         }
         payload.finish("checkpoint item")
@@ -320,6 +361,19 @@ impl Checkpoint {
         }
         if distinct(self.snapshots.iter().map(|snapshot| snapshot.name.as_str())).is_none() {
             return wrong("found a snapshot name twice");
+        }
+        if distinct(self.streams.iter().map(|stream| stream.stream)).is_none() {
+            return wrong("found a stream twice");
+        }
+        if distinct(self.deletions.iter().map(|deletion| deletion.deletion)).is_none() {
+            return wrong("found a deletion twice");
+        }
+        if self
+            .deletions
+            .iter()
+            .any(|deletion| !tables.contains(&deletion.table))
+        {
+            return wrong("found a deletion in a table that is not there");
         }
         Ok(())
     }
@@ -363,6 +417,10 @@ impl EditItem {
             Self::CreateSnapshot { .. } => tag::SNAPSHOT,
             Self::DropSnapshot { .. } => tag::DROP_SNAPSHOT,
             Self::Purged { .. } => tag::PURGED,
+            Self::Stream(_) => tag::STREAM,
+            Self::EndStream { .. } => tag::END_STREAM,
+            Self::Delete(_) => tag::DELETION,
+            Self::DropDeletion { .. } => tag::DROP_DELETION,
         }
     }
 
@@ -385,6 +443,9 @@ impl EditItem {
                 writer.count(segments.len());
                 segments.iter().for_each(|&segment| writer.u64(segment));
             }
+            Self::Stream(stream) => stream.encode(writer),
+            Self::EndStream { stream: id } | Self::DropDeletion { deletion: id } => writer.u64(*id),
+            Self::Delete(deletion) => deletion.encode(writer),
         });
     }
 
@@ -414,6 +475,14 @@ impl EditItem {
             },
             tag::PURGED => Self::Purged {
                 segments: decode_ids(&mut payload)?,
+            },
+            tag::STREAM => Self::Stream(StreamMeta::decode(&mut payload)?),
+            tag::END_STREAM => Self::EndStream {
+                stream: payload.u64("stream")?,
+            },
+            tag::DELETION => Self::Delete(Deletion::decode(&mut payload)?),
+            tag::DROP_DELETION => Self::DropDeletion {
+                deletion: payload.u64("deletion")?,
             },
             tag::COUNTERS | tag::REMOVED_SEGMENT => return Err(misplaced(&item, "an edit")),
             _ => return item.skip("edit").map(|()| None),

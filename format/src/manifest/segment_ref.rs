@@ -1,6 +1,6 @@
 //! What the manifest knows about segments, symbol domains and named snapshots.
 
-use crate::bytes::{Reader, Writer};
+use crate::bytes::{Reader, Writer, tags};
 use crate::error::FormatError;
 use crate::names::decode_file_name;
 use crate::partition::PartitionKey;
@@ -33,7 +33,25 @@ pub struct SegmentRef {
     pub meta_checksum: u64,
     /// The version that added it.
     pub created: u64,
+    /// Commit time of its oldest row.
+    pub first_commit: i64,
+    /// Commit time of its newest row.
+    pub last_commit: i64,
+    /// What built it.
+    pub origin: SegmentOrigin,
 }
+
+/// What built a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SegmentOrigin {
+    /// A bulk commit: all its rows were committed at once.
+    Bulk,
+    /// A flush of streamed rows.
+    Flush,
+    /// A compaction of other segments.
+    Compaction,
+}
+tags!(SegmentOrigin { Bulk = 0, Flush = 1, Compaction = 2 });
 
 /// A segment that is no longer live but whose files may still be there for older snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,6 +100,9 @@ impl SegmentRef {
         writer.u64(self.meta_len);
         writer.u64(self.meta_checksum);
         writer.u64(self.created);
+        writer.i64(self.first_commit);
+        writer.i64(self.last_commit);
+        writer.u8(self.origin.tag());
         writer.string(&self.directory);
     }
 
@@ -98,6 +119,9 @@ impl SegmentRef {
             meta_len: reader.u64("segment.meta length")?,
             meta_checksum: reader.u64("segment.meta checksum")?,
             created: reader.u64("creating version")?,
+            first_commit: reader.i64("first commit")?,
+            last_commit: reader.i64("last commit")?,
+            origin: reader.tag(SegmentOrigin::from_tag, "segment origin")?,
             directory: decode_directory(reader)?,
         };
         segment.check(offset)?;
@@ -106,6 +130,15 @@ impl SegmentRef {
 
     fn check(&self, offset: u64) -> Result<(), FormatError> {
         let inside = |ts| self.partition.contains(ts);
+        if self.first_commit > self.last_commit {
+            return Err(FormatError::corrupt(
+                offset,
+                format!(
+                    "segment {:?}: found commits {} to {}, expected them in order",
+                    self.directory, self.first_commit, self.last_commit
+                ),
+            ));
+        }
         if self.min_time <= self.max_time && inside(self.min_time) && inside(self.max_time) {
             return Ok(());
         }

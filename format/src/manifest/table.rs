@@ -30,6 +30,9 @@ impl Keep {
     }
 }
 
+/// Column id of the commit times that a segment may hold beside the table's columns.
+pub const COMMIT_COLUMN: u32 = u32::MAX - 1;
+
 /// One column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ColumnSpec {

@@ -94,8 +94,60 @@ pub fn column(column_id: u32, name: &str, column_type: ColumnType, rows: u64) ->
         validity_bytes: if nulls { 64 + rows.div_ceil(8) } else { 0 },
         attributes: Vec::new(),
         pages,
+        encoded: Vec::new(),
         column_type,
     }
+}
+
+/// The column with every page encoded.
+pub fn paged(mut column: ColumnMeta, rows: u64) -> ColumnMeta {
+    let part = |codec, decoded: u64, len| match decoded {
+        0 => EncodedPart::NONE,
+        1..=encoded::DECODED_PAGE_BYTES_MAX => EncodedPart { codec, len },
+        decoded => EncodedPart {
+            codec: Codec::Plain,
+            len: decoded,
+        },
+    };
+    let has_validity = column.validity_bytes > 0;
+    column.encoding = Encoding::Paged;
+    column.encoded = (0..)
+        .zip(&column.pages)
+        .map(|(at, stats)| {
+            let range = page::page_rows(at, rows);
+            let rows = range.end - range.start;
+            let packed = has_validity && column.column_type.value_width().is_some();
+            let kept = rows - if packed { u64::from(stats.null_count) } else { 0 };
+            let decoded_len = match column.column_type.value_width() {
+                Some(width) => kept * width as u64,
+                None if column.column_type == ColumnType::Bool => rows.div_ceil(8),
+                None => 3 * u64::from(column.column_type.body_width()),
+            };
+            let offsets = u64::from(column.column_type.has_offsets());
+            EncodedPage {
+                values: part(Codec::Zstd, decoded_len, 0x6100 + at),
+                offsets: part(Codec::Pco, offsets, 0x6200 + at),
+                validity: part(Codec::Zstd, u64::from(has_validity), 0x63 + at),
+                packed,
+                decoded_len,
+            }
+        })
+        .collect();
+    let file = |part: fn(&EncodedPage) -> EncodedPart| {
+        64 + column.encoded.iter().map(|page| part(page).slot()).sum::<u64>()
+    };
+    column.values_bytes = file(|page| page.values);
+    column.offsets_bytes = if column.column_type.has_offsets() {
+        file(|page| page.offsets)
+    } else {
+        0
+    };
+    column.validity_bytes = if has_validity {
+        file(|page| page.validity)
+    } else {
+        0
+    };
+    column
 }
 
 pub fn time_type() -> ColumnType {
@@ -138,8 +190,8 @@ pub fn segment_meta() -> SegmentMeta {
         columns: vec![
             time,
             series,
-            column(3, "price", ColumnType::Number(Number::F64), rows),
-            note,
+            paged(column(3, "price", ColumnType::Number(Number::F64), rows), rows),
+            paged(note, rows),
         ],
     }
 }
@@ -158,6 +210,9 @@ pub fn segment_ref(table: u32, segment: u64) -> SegmentRef {
         meta_len: 0x6162,
         meta_checksum: 0x7172_7374_7576_7778,
         created: 41,
+        first_commit: 0x0102_0304_0506_0708,
+        last_commit: 0x1112_1314_1516_1718,
+        origin: SegmentOrigin::Flush,
     }
 }
 
@@ -234,6 +289,27 @@ pub fn checkpoint(segments: u64) -> Checkpoint {
             name: "month-end".into(),
             version: 43,
         }],
+        streams: vec![stream_meta(0xD1)],
+        deletions: vec![deletion(3)],
+    }
+}
+
+pub fn stream_meta(stream: u64) -> StreamMeta {
+    StreamMeta {
+        stream,
+        checkpoint: 0xD3D4,
+        flushed: 0xD5D6,
+    }
+}
+
+pub fn deletion(table: u32) -> Deletion {
+    Deletion {
+        deletion: 0xE1E2_E3E4,
+        table,
+        start: -5,
+        end: 1_795_179_600_000_000_000,
+        series: Some(vec![7, 9, u32::MAX]),
+        commit: 0xE5E6,
     }
 }
 
@@ -257,5 +333,9 @@ pub fn edit_items() -> Vec<EditItem> {
         EditItem::Purged {
             segments: vec![11, 12, 0xB1B2],
         },
+        EditItem::Stream(stream_meta(0xD1)),
+        EditItem::EndStream { stream: 0xD2 },
+        EditItem::Delete(deletion(3)),
+        EditItem::DropDeletion { deletion: 0xE1 },
     ]
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gapless::io::{EntryKind, RelPath, Storage};
-use gapless::{Database, PartitionUnit, Result, WriteOptions};
+use gapless::{Database, EncodingPolicy, PartitionUnit, Result, WriteOptions};
 
 use crate::common::{DAY, HOUR, Row, batch, rows, spec};
 
@@ -131,6 +131,7 @@ pub const SCRIPT: &[Step] = &[
             let options = WriteOptions {
                 partition: Some(PartitionUnit::Hour),
                 memory_bytes: 0,
+                encoding: EncodingPolicy::cold(),
             };
             let rows = rows_of(400, 1, 6);
             let batches = rows.chunks(3).map(|rows| Ok::<_, gapless::Error>(batch(rows)));

@@ -15,6 +15,7 @@ use crate::database::{Database, Mode};
 use crate::error::Error;
 use crate::io::{EntryKind, MemoryStorage, RelPath, Storage};
 use crate::scan::Order;
+use crate::segment::EncodingPolicy;
 use crate::table::TableSpec;
 use crate::write::WriteOptions;
 use crate::{AttributeKind, PartitionUnit};
@@ -50,6 +51,14 @@ pub(super) fn database() -> MemoryStorage {
         quote.write([quote_batch(DAY - 50 * HOUR_NS, 9)]).expect("rows");
         let gone = db.create_table(&quote_spec("gone")).expect("a new table");
         gone.write([quote_batch(DAY, 3)]).expect("rows");
+        // Enough rows that parts of pages are worth encoding.
+        let cold = WriteOptions {
+            encoding: EncodingPolicy::cold(),
+            ..WriteOptions::default()
+        };
+        let encoded = every_type_batch(DAY + 60 * HOUR_NS, 70);
+        all.write_with([Ok::<_, Error>(encoded)], &cold)
+            .expect("an encoded segment is written");
         db.create_snapshot("month end").expect("a snapshot");
         db.drop_table("gone").expect("the table was there");
         // A write that is given up: its symbols stay behind the committed length.

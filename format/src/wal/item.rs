@@ -1,0 +1,268 @@
+//! What a record carries: rows, coverage, deletions.
+
+use super::packed::{Packed, pack_integers, pack_raw};
+use crate::bytes::{Reader, Writer, tags};
+use crate::error::FormatError;
+use crate::item::{MUST_UNDERSTAND, next_item, write_item};
+use crate::manifest::Deletion;
+use crate::types::ColumnType;
+
+/// Tags of the items in a log record.
+pub mod tag {
+    /// Rows of one table.
+    pub const ROWS: u16 = 1;
+    /// What is known of a range of a series.
+    pub const COVERAGE: u16 = 2;
+    /// Rows committed before are hidden.
+    pub const DELETION: u16 = 3;
+}
+
+/// One item of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WalItem<'a> {
+    /// Rows of one table.
+    Rows(WalRows<'a>),
+    /// What is known of a range of a series.
+    Coverage(Coverage),
+    /// Rows committed before are hidden. Its commit time is that of the record.
+    Delete(Deletion),
+}
+
+/// Rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalRows<'a> {
+    /// Id of the table.
+    pub table: u32,
+    /// Rows.
+    pub rows: usize,
+    /// Columns; those that are missing are null.
+    pub columns: Vec<WalColumn<'a>>,
+}
+
+/// One column of the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalColumn<'a> {
+    /// Its id.
+    pub column_id: u32,
+    /// Its type when the rows were written.
+    pub column_type: ColumnType,
+    /// One bit per row, least significant first, 1 = not null; `None` without nulls.
+    pub validity: Option<&'a [u8]>,
+    /// Items of each row, u32, for text, bytes and variable lists.
+    pub lengths: Option<Packed<'a>>,
+    /// The values.
+    pub values: Packed<'a>,
+}
+
+/// A column to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct WalValues<'a> {
+    /// Its id.
+    pub column_id: u32,
+    /// Its type.
+    pub column_type: &'a ColumnType,
+    /// As [`WalColumn::validity`].
+    pub validity: Option<&'a [u8]>,
+    /// Items of each row, little-endian u32, for text, bytes and variable lists.
+    pub lengths: Option<&'a [u8]>,
+    /// The values as a plain column file has them.
+    pub values: &'a [u8],
+}
+
+/// What a source has said of a range of a series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// Id of the table.
+    pub table: u32,
+    /// Code of the series; `None` for a table without series.
+    pub series: Option<u32>,
+    /// First time of the range.
+    pub start: i64,
+    /// First time after it.
+    pub end: i64,
+    /// Grid step in nanoseconds; 0 for none.
+    pub interval: i64,
+    /// What is known.
+    pub state: CoverageState,
+    /// Rows that the source gave for the range.
+    pub rows: u64,
+    /// Checksum of these rows.
+    pub content: u64,
+    /// When they were fetched: nanoseconds since the epoch.
+    pub fetched_at: i64,
+    /// Who said so.
+    pub source: String,
+    /// The batch it came with.
+    pub batch: String,
+}
+
+/// What is known of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CoverageState {
+    /// All rows of the source are here.
+    Complete,
+    /// The source has nothing.
+    Empty,
+    /// Nothing can be there: not listed, market closed.
+    NotApplicable,
+    /// Truncated or degraded.
+    Partial,
+    /// A session is writing.
+    Live,
+    /// Removed by retention.
+    Expired,
+    /// Found corrupt.
+    Lost,
+}
+tags!(CoverageState { Complete = 0, Empty = 1, NotApplicable = 2, Partial = 3, Live = 4, Expired = 5, Lost = 6 });
+
+/// Appends rows of one table as an item.
+///
+/// # Panics
+/// When the item would be 4 GiB or more.
+pub fn encode_wal_rows<'a>(
+    writer: &mut Writer,
+    table: u32,
+    rows: u32,
+    columns: impl ExactSizeIterator<Item = WalValues<'a>>,
+) {
+    write_item(writer, tag::ROWS, MUST_UNDERSTAND, |writer| {
+        writer.u32(table);
+        writer.u32(rows);
+        writer.count(columns.len());
+        columns.for_each(|column| column.encode(writer));
+    });
+}
+
+impl WalValues<'_> {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u32(self.column_id);
+        self.column_type.encode(writer);
+        writer.bool(self.validity.is_some());
+        writer.raw(self.validity.unwrap_or_default());
+        if let Some(lengths) = self.lengths {
+            pack_integers(writer, lengths, 4);
+        }
+        match integer_width(self.column_type) {
+            Some(width) => pack_integers(writer, self.values, width),
+            None => pack_raw(writer, self.values),
+        }
+    }
+}
+
+/// Bytes of a value that is an integer, whatever it stands for.
+fn integer_width(column_type: &ColumnType) -> Option<usize> {
+    use crate::types::Number as N;
+    match column_type {
+        ColumnType::Number(N::F32 | N::F64)
+        | ColumnType::Decimal128 { .. }
+        | ColumnType::FixedList { .. } => None,
+        other => other.value_width(),
+    }
+}
+
+impl WalItem<'_> {
+    /// Appends a coverage or deletion item. Rows are appended with [`encode_wal_rows`].
+    pub fn encode_coverage(writer: &mut Writer, coverage: &Coverage) {
+        write_item(writer, tag::COVERAGE, MUST_UNDERSTAND, |writer| {
+            coverage.encode(writer)
+        });
+    }
+
+    /// Appends a deletion.
+    pub fn encode_deletion(writer: &mut Writer, deletion: &Deletion) {
+        write_item(writer, tag::DELETION, MUST_UNDERSTAND, |writer| {
+            deletion.encode(writer)
+        });
+    }
+}
+
+pub(super) fn decode_items(mut reader: Reader<'_>) -> Result<Vec<WalItem<'_>>, FormatError> {
+    let mut items = Vec::new();
+    while let Some(item) = next_item(&mut reader)? {
+        let mut payload = item.payload.clone();
+        items.push(match item.tag {
+            tag::ROWS => WalItem::Rows(WalRows::decode(&mut payload)?),
+            tag::COVERAGE => WalItem::Coverage(Coverage::decode(&mut payload)?),
+            tag::DELETION => WalItem::Delete(Deletion::decode(&mut payload)?),
+            _ => {
+                item.skip("log record")?;
+                continue;
+            }
+        });
+        payload.finish("log record item")?;
+    }
+    Ok(items)
+}
+
+impl<'a> WalRows<'a> {
+    fn decode(reader: &mut Reader<'a>) -> Result<Self, FormatError> {
+        let table = reader.u32("table id")?;
+        let rows = reader.u32("rows")? as usize;
+        let count = reader.count(8, "column count")?;
+        let mut columns = Vec::with_capacity(count);
+        for _ in 0..count {
+            columns.push(WalColumn::decode(reader, rows)?);
+        }
+        Ok(Self { table, rows, columns })
+    }
+}
+
+impl<'a> WalColumn<'a> {
+    fn decode(reader: &mut Reader<'a>, rows: usize) -> Result<Self, FormatError> {
+        let column_id = reader.u32("column id")?;
+        let column_type = ColumnType::decode(reader)?;
+        let validity = match reader.bool("validity flag")? {
+            true => Some(reader.raw(rows.div_ceil(8), "validity")?),
+            false => None,
+        };
+        let lengths = match column_type.has_offsets() {
+            true => Some(Packed::decode(reader, 4, Some(rows), "lengths")?),
+            false => None,
+        };
+        let values = match (&column_type, column_type.value_width()) {
+            (ColumnType::Bool, _) => Packed::decode(reader, 1, Some(rows.div_ceil(8)), "values")?,
+            (_, Some(width)) => Packed::decode(reader, width, Some(rows), "values")?,
+            (_, None) => Packed::decode(reader, 1, None, "values")?,
+        };
+        Ok(Self {
+            column_id,
+            column_type,
+            validity,
+            lengths,
+            values,
+        })
+    }
+}
+
+impl Coverage {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u32(self.table);
+        writer.optional_id(self.series);
+        writer.i64(self.start);
+        writer.i64(self.end);
+        writer.i64(self.interval);
+        writer.u8(self.state.tag());
+        writer.u64(self.rows);
+        writer.u64(self.content);
+        writer.i64(self.fetched_at);
+        writer.string(&self.source);
+        writer.string(&self.batch);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        Ok(Self {
+            table: reader.u32("table id")?,
+            series: reader.optional_id("series")?,
+            start: reader.i64("start")?,
+            end: reader.i64("end")?,
+            interval: reader.i64("interval")?,
+            state: reader.tag(CoverageState::from_tag, "coverage state")?,
+            rows: reader.u64("rows")?,
+            content: reader.u64("content checksum")?,
+            fetched_at: reader.i64("fetch time")?,
+            source: reader.string("source")?.to_owned(),
+            batch: reader.string("batch")?.to_owned(),
+        })
+    }
+}
