@@ -76,7 +76,7 @@ pub(super) fn database() -> MemoryStorage {
     storage.deep_copy()
 }
 
-fn every_type_spec() -> TableSpec {
+pub(super) fn every_type_spec() -> TableSpec {
     TableSpec::new("all", every_type_batch(0, 1).schema().as_ref().clone())
         .time("ts")
         .series("sym")
@@ -90,7 +90,7 @@ fn every_type_spec() -> TableSpec {
 }
 
 /// Rows of three series (one of them null), an hour apart in all.
-fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
+pub(super) fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
     let n = rows as usize;
     let each = |f: &dyn Fn(i64) -> Option<i64>| (0..rows).map(f).collect::<Vec<Option<i64>>>();
     let third = |i: i64| (i % 3 != 0).then_some(i - 3);
@@ -157,7 +157,7 @@ fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         ),
         (
             "i16",
-            Arc::new(Int16Array::from_iter_values((0..rows).map(|i| i as i16 - 4))),
+            Arc::new(Int16Array::from_iter_values((0..rows).map(|i| (i as i16).wrapping_sub(4)))),
         ),
         (
             "i32",
@@ -167,7 +167,7 @@ fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         ),
         (
             "u8",
-            Arc::new(UInt8Array::from_iter_values((0..rows).map(|i| 250 - i as u8))),
+            Arc::new(UInt8Array::from_iter_values((0..rows).map(|i| 250u8.wrapping_sub(i as u8)))),
         ),
         (
             "u16",
