@@ -139,7 +139,7 @@ impl BulkWriter {
         let mut encoder = EngineEncoder { engine: &self.engine };
         let columns = normalize::normalize(&self.table, batch, &mut encoder)?;
         let unit = self.options.partition.unwrap_or(self.table.partition_unit);
-        for (key, part) in partition::split(&columns, times(&columns, self.time_at), unit)? {
+        for (key, part) in partition::split(&columns, times(&columns, self.time_at), |_| unit)? {
             let bytes = part.iter().map(array_bytes).sum::<usize>();
             let (_, buffer) = self
                 .buffers
@@ -154,6 +154,16 @@ impl BulkWriter {
             self.spill()?;
         }
         Ok(())
+    }
+
+    /// Takes rows of one partition that have the table's columns in their storage types.
+    pub(crate) fn push_rows(&mut self, key: PartitionKey, columns: Vec<ArrayRef>) {
+        let (_, buffer) = self
+            .buffers
+            .entry((key.start, key.unit))
+            .or_insert_with(|| (key, Buffer::default()));
+        buffer.rows += columns.first().map_or(0, |array| array.len());
+        buffer.parts.push(columns);
     }
 
     /// Puts the largest buffers on disk until half of the memory is free.
@@ -404,8 +414,8 @@ fn joined(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
 }
 
 /// Gives codes from the database's domains.
-struct EngineEncoder<'a> {
-    engine: &'a Arc<Engine>,
+pub(crate) struct EngineEncoder<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
 }
 
 impl Encode for EngineEncoder<'_> {
