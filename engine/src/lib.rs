@@ -12,6 +12,7 @@
 //! | [`write`] | batches in any order to segments |
 //! | `memtable` | streamed rows in memory, until they are in segments |
 //! | `stream` | the write-ahead log of each writing process, its recovery and its flush |
+//! | `row` | rows one by one into the stream |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
@@ -22,6 +23,7 @@ pub mod error;
 pub mod io;
 pub mod manifest;
 mod memtable;
+mod row;
 pub mod scan;
 pub mod segment;
 mod stream;
@@ -34,6 +36,7 @@ pub use database::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};
+pub use row::{Row, RowWriter};
 pub use scan::Scan;
 pub use table::{Table, TableSpec};
 pub use write::{AppendReport, WriteOptions, WriteReport};

@@ -159,6 +159,7 @@ fn work(engine: &Weak<Engine>, shared: &Shared) {
 fn sync(engine: &Weak<Engine>, shared: &Shared) {
     while shared.pause(Duration::from_millis(shared.interval_ms.load(Ordering::Acquire))) {
         let Some(engine) = engine.upgrade() else { return };
+        engine.live().commit_old_rows();
         let unsynced = engine.own_stream().filter(|stream| stream.is_unsynced());
         if unsynced.is_some()
             && let Err(error) = engine.sync_stream()

@@ -1,7 +1,7 @@
 //! What all handles of one open database share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
 use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
@@ -16,6 +16,7 @@ use crate::clock::{Clock, CommitClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
+use crate::row::RowBuffer;
 use crate::segment::SegmentCache;
 use crate::stream::{Stream, Tails};
 use crate::symbols::{Domain, Domains};
@@ -50,6 +51,44 @@ pub(crate) struct Live {
     pub(super) flush_error: Mutex<Option<Error>>,
     pub(super) durability: Durability,
     pub(super) limits: LiveLimits,
+    /// Row writers whose rows are committed when they get old.
+    pub(super) writers: Mutex<Vec<Weak<Mutex<RowBuffer>>>>,
+}
+
+impl Live {
+    /// How durable a streamed commit is unless it asks for something else.
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Rows up to which a bulk commit goes through the stream.
+    pub(crate) fn small_commit_rows(&self) -> usize {
+        self.limits.small_commit_rows
+    }
+
+    /// Bytes of rows from which on a commit is large enough for segments of its own.
+    pub(crate) fn flush_bytes(&self) -> usize {
+        self.limits.flush_bytes
+    }
+
+    /// Takes note of a row writer.
+    pub(crate) fn register_writer(&self, writer: &Arc<Mutex<RowBuffer>>) {
+        let mut writers = self.writers.lock();
+        writers.retain(|writer| writer.strong_count() > 0);
+        writers.push(Arc::downgrade(writer));
+    }
+
+    /// Commits the rows of row writers that have waited long enough. Who is writing now does so itself.
+    pub(crate) fn commit_old_rows(&self) {
+        let writers: Vec<_> = self.writers.lock().iter().filter_map(Weak::upgrade).collect();
+        for writer in writers {
+            if let Some(mut buffer) = writer.try_lock()
+                && let Err(error) = buffer.commit_if_old()
+            {
+                tracing::error!(%error, "collected rows were not written and are tried again");
+            }
+        }
+    }
 }
 
 /// What bounds the live half.

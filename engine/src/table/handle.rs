@@ -9,6 +9,7 @@ use gapless_format::TableMeta;
 use super::types::arrow_type;
 use crate::database::{Database, Durability, Snapshot};
 use crate::error::{Error, Result};
+use crate::row::RowWriter;
 use crate::scan::Scan;
 use crate::write::{AppendReport, WriteOptions, WriteReport};
 
@@ -85,6 +86,23 @@ impl Table {
             rows: rows as u64,
             commit: appended.commit,
         })
+    }
+
+    /// A writer that takes rows one by one, committed as durable as the database is opened for.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Unsupported` when it has a column of lists.
+    pub fn writer(&self) -> Result<RowWriter> {
+        self.writer_with(None)
+    }
+
+    /// As [`Table::writer`], with a durability of its own.
+    ///
+    /// # Errors
+    /// As [`Table::writer`].
+    pub fn writer_with(&self, durability: Option<Durability>) -> Result<RowWriter> {
+        self.database.check_writable()?;
+        RowWriter::new(&self.database, &self.meta()?, durability)
     }
 
     /// Writes rows in any order as one atomic commit, durable when this returns.
