@@ -105,6 +105,13 @@ impl EncodingPolicy {
         self
     }
 
+    /// Whether every column is plain.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let mut all = self.columns.values().chain([&self.others]);
+        all.all(|encoding| *encoding == ColumnEncoding::Plain)
+    }
+
     /// How a column is stored.
     #[must_use]
     pub fn of(&self, column_id: u32) -> ColumnEncoding {

@@ -23,13 +23,13 @@ mod vector;
 mod writer;
 
 pub(crate) use cache::{DECODED_BYTES_MAX, SegmentCache, VECTORS_MAX};
-pub(crate) use column_writer::{is_list, vector_path};
+pub(crate) use column_writer::{clear_padding, fixed_bytes, is_list, vector_path};
 pub(crate) use commits::{COMMIT_COLUMN_NAME, commit_spec};
 pub use encode::{ColumnEncoding, EncodingPolicy};
 pub(crate) use encoded::{PagePart, decoded_part, decoded_values, page_offsets};
 pub(crate) use index_writer::{first_descent, is_hashed};
 pub use reader::Segment;
-pub(crate) use reader::{fixed_array, variable_array};
+pub(crate) use reader::{MemoryRows, fixed_array, variable_array};
 #[allow(unused_imports, reason = "maintenance rewrites cold partitions with it")]
 pub(crate) use reencode::{NewSegment, Reencoded, reencode};
 pub(crate) use times::Times;

@@ -35,9 +35,43 @@ pub struct Segment {
     reference: Arc<SegmentRef>,
     path: RelPath,
     meta: SegmentMeta,
+    memory: Option<MemoryRows>,
+}
+
+/// The rows of a segment that has no files.
+#[derive(Debug)]
+pub(crate) struct MemoryRows {
+    /// Columns by id, sorted by (series, time).
+    pub(crate) columns: Vec<(u32, ArrayRef)>,
+    /// Body of the series column's parted index.
+    pub(crate) parted: Vec<u8>,
+}
+
+impl MemoryRows {
+    fn column(&self, column_id: u32) -> Option<&ArrayRef> {
+        let found = self.columns.iter().find(|(id, _)| *id == column_id);
+        found.map(|(_, array)| array)
+    }
 }
 
 impl Segment {
+    /// A column of a segment that has no files.
+    pub(super) fn in_memory_column(&self, column_id: u32) -> Option<Result<&ArrayRef>> {
+        let memory = self.memory.as_ref()?;
+        let column = memory.column(column_id);
+        Some(column.ok_or_else(|| Error::internal("a column of a block is missing")))
+    }
+
+    /// A segment of rows in memory.
+    pub(crate) fn in_memory(reference: Arc<SegmentRef>, meta: SegmentMeta, rows: MemoryRows) -> Self {
+        Self {
+            reference,
+            path: RelPath::root(),
+            meta,
+            memory: Some(rows),
+        }
+    }
+
     /// Reads `segment.meta` and checks it against what the manifest says of it.
     ///
     /// # Errors
@@ -73,6 +107,7 @@ impl Segment {
             reference: Arc::clone(reference),
             path,
             meta,
+            memory: None,
         })
     }
 
@@ -162,6 +197,11 @@ impl Segment {
                 rows.len(),
             ));
         };
+        if let Some(memory) = &self.memory {
+            let array = memory.column(spec.column_id);
+            let array = array.ok_or_else(|| Error::internal("a column of a block is missing"))?;
+            return Ok(array.slice(rows.start, rows.len()));
+        }
         if column.encoding == Encoding::Paged {
             return self.read_encoded(cache, column, rows);
         }
@@ -187,7 +227,7 @@ impl Segment {
         symbols: &Arc<StringArray>,
     ) -> Result<Option<ArrayRef>> {
         let page = rows.start / PAGE_ROWS;
-        let Some(column) = self.column(spec.column_id) else {
+        let Some(column) = self.column(spec.column_id).filter(|_| self.memory.is_none()) else {
             return Ok(None);
         };
         let has_nulls = column.pages.get(page).is_none_or(|page| page.null_count > 0);
@@ -342,6 +382,11 @@ impl Segment {
         column: &ColumnMeta,
         read: impl FnOnce(PartedIndex<'_>) -> T,
     ) -> Result<T> {
+        if let Some(memory) = &self.memory {
+            let index = PartedIndex::parse(&memory.parted, self.meta.rows)
+                .map_err(|error| Error::internal(format!("the runs of a block: {error}")))?;
+            return Ok(read(index));
+        }
         let vector = self.index(cache, column, AttributeKind::Parted, VectorKind::Parted)?;
         let index =
             PartedIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;

@@ -17,20 +17,26 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct Times {
     segment: Arc<Segment>,
-    /// All of them in the map, when the column is plain.
-    plain: Option<(ScalarBuffer<i64>, Arc<Vector>)>,
+    /// All of them, when the column is plain or in memory, and what verifies them where that is needed.
+    plain: Option<(ScalarBuffer<i64>, Option<Arc<Vector>>)>,
 }
 
 impl Times {
     pub(crate) fn new(cache: &SegmentCache, segment: &Arc<Segment>) -> Result<Self> {
         let column = time_column(segment)?;
-        let plain = match column.encoding {
-            Encoding::Paged => None,
-            Encoding::Plain => {
+        let memory = segment.in_memory_column(column.column_id).transpose()?;
+        let plain = match (memory, column.encoding) {
+            (Some(times), _) => {
+                let times = times.as_primitive_opt::<TimestampNanosecondType>();
+                let times = times.ok_or_else(|| Error::internal("times of a block are no nanoseconds"))?;
+                Some((times.values().clone(), None))
+            }
+            (None, Encoding::Paged) => None,
+            (None, Encoding::Plain) => {
                 let vector = segment.vector(cache, column, VectorKind::Values)?;
                 let values = native_slice::<i64>(vector.body(), &(0..segment.rows()))
                     .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
-                Some((values, vector))
+                Some((values, Some(vector)))
             }
         };
         Ok(Self {
@@ -50,11 +56,13 @@ impl Times {
         }
         let column = time_column(&self.segment)?;
         if let Some((values, vector)) = &self.plain {
-            vector.verify(
-                rows.start..end,
-                |page| column.pages.get(page).map(|stats| stats.checksum),
-                |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
-            )?;
+            if let Some(vector) = vector {
+                vector.verify(
+                    rows.start..end,
+                    |page| column.pages.get(page).map(|stats| stats.checksum),
+                    |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
+                )?;
+            }
             return Ok(values.slice(rows.start, end - rows.start));
         }
         let decoded = self.segment.decoded_page(cache, column, page)?;

@@ -27,6 +27,7 @@ const DAY: i64 = 1_795_132_800_000_000_000;
 /// Opens a database in memory.
 pub(super) fn open(storage: &MemoryStorage, mode: Mode) -> crate::Result<Database> {
     Database::builder("memory")
+        .small_commit_rows(0)
         .storage(Arc::new(storage.clone()))
         .mode(mode)
         .open()
@@ -157,7 +158,9 @@ pub(super) fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         ),
         (
             "i16",
-            Arc::new(Int16Array::from_iter_values((0..rows).map(|i| (i as i16).wrapping_sub(4)))),
+            Arc::new(Int16Array::from_iter_values(
+                (0..rows).map(|i| (i as i16).wrapping_sub(4)),
+            )),
         ),
         (
             "i32",
@@ -167,7 +170,9 @@ pub(super) fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         ),
         (
             "u8",
-            Arc::new(UInt8Array::from_iter_values((0..rows).map(|i| 250u8.wrapping_sub(i as u8)))),
+            Arc::new(UInt8Array::from_iter_values(
+                (0..rows).map(|i| 250u8.wrapping_sub(i as u8)),
+            )),
         ),
         (
             "u16",

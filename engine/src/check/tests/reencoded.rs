@@ -94,7 +94,11 @@ fn every_type_attribute_and_null_is_there_again_after_both_ways() {
     let storage = fixture::database();
     let before = read_all(&storage).expect("sound rows");
     let db = open(&storage, Mode::ReadWrite).expect("a database");
-    for policy in [EncodingPolicy::plain(), EncodingPolicy::cold(), EncodingPolicy::plain()] {
+    for policy in [
+        EncodingPolicy::plain(),
+        EncodingPolicy::cold(),
+        EncodingPolicy::plain(),
+    ] {
         let metas = reencode_all(&db, &policy);
         let encoding = match policy == EncodingPolicy::plain() {
             true => Encoding::Plain,
