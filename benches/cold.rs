@@ -202,6 +202,17 @@ fn read_parquet(file: &bytes::Bytes, groups: Vec<usize>) -> usize {
         .sum()
 }
 
+/// Both tables hold the same rows, bit for bit.
+fn assert_same(plain: &Table, cold: &Table) {
+    let rows = |table: &Table| {
+        let scan = table.scan().expect("a scan").order(Order::Series);
+        scan.stream().expect("rows")
+    };
+    for (found, expected) in rows(cold).zip(rows(plain)) {
+        assert!(found.expect("a batch") == expected.expect("a batch"));
+    }
+}
+
 fn read_table(table: &Table) -> usize {
     let scan = table.scan().expect("a scan");
     scan.fold(
@@ -216,9 +227,10 @@ fn cold(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for subject in subjects() {
         let rows: usize = subject.batches.iter().map(RecordBatch::num_rows).sum();
-        let (_plain_db, _, plain_bytes) =
+        let (_plain_db, plain, plain_bytes) =
             stored(directory.path(), &subject, "plain", EncodingPolicy::plain());
         let (_db, table, cold_bytes) = stored(directory.path(), &subject, "cold", EncodingPolicy::cold());
+        assert_same(&plain, &table);
         let file = parquet(&subject);
         let per_row = |bytes: usize| bytes as f64 / rows as f64;
         println!(
