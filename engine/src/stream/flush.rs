@@ -68,7 +68,7 @@ pub(crate) fn flush_memtable(
             deletions: Vec::new(),
         };
         if let Some(memtable) = memtable {
-            flush.build(memtable)?;
+            engine.workers().run(|| flush.build(memtable))?;
         }
         match flush.commit(target) {
             Err(error) if error.kind() == ErrorKind::Conflict => {
