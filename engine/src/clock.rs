@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A source of the present time.
 pub trait Clock: Send + Sync + Debug + 'static {
@@ -59,6 +59,25 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_ns(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Measures how long something takes; it never goes backwards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// What is left of a time limit; `None` when it is over.
+    pub(crate) fn left(self, limit: Duration) -> Option<Duration> {
+        limit.checked_sub(self.elapsed()).filter(|left| !left.is_zero())
     }
 }
 

@@ -4,13 +4,15 @@
 //! itself.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::engine::Engine;
+use crate::clock::Stopwatch;
+use crate::io;
 
 /// Whether the engine works by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,6 +22,37 @@ pub enum Maintenance {
     Background,
     /// Only what is called for: `flush`, `maintain`, `compact`. A full memory is refused.
     Manual,
+}
+
+/// Threads that sort and write in the background: all cores but one, at a low priority, so that appends and queries
+/// find a free one.
+#[derive(Debug)]
+pub(crate) struct Workers(OnceLock<rayon::ThreadPool>);
+
+impl Workers {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Runs parallel work on these threads. If they cannot be made, it runs on those of everybody.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        if let Some(pool) = self.0.get() {
+            return pool.install(work);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let made = rayon::ThreadPoolBuilder::new()
+            .num_threads(cores.saturating_sub(1).max(1))
+            .thread_name(|number| format!("gapless-worker-{number}"))
+            .start_handler(|_| io::lower_priority())
+            .build();
+        match made {
+            Ok(pool) => self.0.get_or_init(|| pool).install(work),
+            Err(error) => {
+                tracing::warn!(%error, "background work runs on the threads of queries");
+                work()
+            }
+        }
+    }
 }
 
 /// How often the thread looks whether an hour has ended.
@@ -129,11 +162,10 @@ impl Shared {
     }
 
     fn pause(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
+        let watch = Stopwatch::start();
         let mut state = self.state.lock();
-        while !state.is_stopped && Instant::now() < until {
-            self.changed
-                .wait_for(&mut state, until.saturating_duration_since(Instant::now()));
+        while let Some(left) = watch.left(limit).filter(|_| !state.is_stopped) {
+            self.changed.wait_for(&mut state, left);
         }
         !state.is_stopped
     }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
 use parking_lot::Mutex;
 
-use super::background::{Background, Maintenance};
+use super::background::{Background, Maintenance, Workers};
 use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
@@ -38,6 +38,7 @@ pub(crate) struct Engine {
     process: u32,
     live: Live,
     background: Background,
+    workers: Workers,
     counters: Counters,
 }
 
@@ -179,6 +180,7 @@ impl Engine {
                 ..Live::default()
             },
             background: Background::new(limits.maintenance),
+            workers: Workers::new(),
             counters: Counters::default(),
         })
     }
@@ -230,6 +232,11 @@ impl Engine {
 
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// The threads of work that nobody waits for.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     pub(crate) fn stats(&self) -> &Counters {

@@ -44,6 +44,12 @@ impl LiveView {
         visible.filter(|deletion| deletion.table == table).collect()
     }
 
+    /// Rows of a table.
+    pub(crate) fn rows(&self, table: u32) -> Result<u64> {
+        let blocks = self.blocks(table, &(i64::MIN..i64::MAX))?;
+        Ok(blocks.iter().map(|block| block.rows() as u64).sum())
+    }
+
     fn newest(&self) -> Vec<(u64, i64)> {
         let newest = |(memtable, upto): &(Arc<Memtable>, i64)| {
             (memtable.start_lsn(), memtable.last_commit().min(*upto))
@@ -325,23 +331,5 @@ impl Engine {
         }
         let again = self.live_view(version)?;
         Ok((is_last || view.newest() == again.newest()).then_some(again))
-    }
-
-    /// Whether another stream has rows of a table and time range whose commits lie in a range.
-    pub(crate) fn others_have_rows(&self, table: u32, time: &Range<i64>, first: i64, last: i64) -> bool {
-        let version = self.manifest().current();
-        if let Err(error) = self.follow_others(&version) {
-            tracing::warn!(%error, "another stream cannot be read");
-            return true; // Storing commit times is always right.
-        }
-        let own = self.own_stream().map(|own| own.id());
-        let others = version.streams().filter(|meta| Some(meta.stream) != own);
-        let memtables = others.flat_map(|meta| self.live().tails.view(meta));
-        let crosses = |block: &Arc<Block>| block.first_commit() <= last && first <= block.last_commit();
-        memtables.into_iter().any(|(memtable, upto)| {
-            memtable
-                .blocks(table, time, upto)
-                .is_ok_and(|blocks| blocks.iter().any(crosses))
-        })
     }
 }

@@ -140,6 +140,7 @@ fn reference(block: &Block) -> Arc<SegmentRef> {
         first_commit: block.first_commit(),
         last_commit: block.last_commit(),
         origin: SegmentOrigin::Flush,
+        stream: 0,
     })
 }
 

@@ -1,4 +1,7 @@
 //! A sealed memtable becomes segments: one for each partition of each table.
+//!
+//! A segment of several commits holds the commit time of each row: it decides the order among equal rows of other
+//! streams and bulk commits, and where a subscription goes on. A compaction drops it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +30,13 @@ pub(crate) enum FlushTarget {
 }
 
 impl FlushTarget {
+    fn stream(self) -> u64 {
+        match self {
+            Self::Checkpoint(meta) => meta.stream,
+            Self::End(stream) => stream,
+        }
+    }
+
     fn item(self) -> EditItem {
         match self {
             Self::Checkpoint(meta) => EditItem::Stream(meta),
@@ -58,7 +68,7 @@ pub(crate) fn flush_memtable(
             deletions: Vec::new(),
         };
         if let Some(memtable) = memtable {
-            flush.build(memtable)?;
+            engine.workers().run(|| flush.build(memtable))?;
         }
         match flush.commit(target) {
             Err(error) if error.kind() == ErrorKind::Conflict => {
@@ -130,11 +140,9 @@ impl Flush<'_> {
                 .max()
                 .unwrap_or(i64::MIN);
             commits.insert(key, (first, last));
-            let needs_commits =
-                first < last && is_interleaved(self.engine, self.version, meta, key, first, last);
             for block in blocks {
                 let mut columns = conform(meta, &block.columns, block.rows())?;
-                if needs_commits {
+                if first < last {
                     let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(block.commit_times()));
                     columns.push(times);
                     stamped.push_rows(key, columns);
@@ -160,7 +168,7 @@ impl Flush<'_> {
             let (first, last) =
                 *commits.ok_or_else(|| Error::internal("a flushed segment of no partition"))?;
             (segment.first_commit, segment.last_commit) = (first, last);
-            segment.origin = SegmentOrigin::Flush;
+            (segment.origin, segment.stream) = (SegmentOrigin::Flush, target.stream());
         }
         items.extend(self.deletions.drain(..).map(EditItem::Delete));
         items.push(target.item());
@@ -192,26 +200,4 @@ fn with_commit_column(meta: &TableMeta) -> TableMeta {
     let mut meta = meta.clone();
     meta.columns.push(commit_spec());
     meta
-}
-
-/// Whether something else of the partition was committed between the first and the last of these rows.
-fn is_interleaved(
-    engine: &Engine,
-    version: &Version,
-    meta: &TableMeta,
-    key: PartitionKey,
-    first: i64,
-    last: i64,
-) -> bool {
-    let time = key.start..key.end();
-    let crosses = |from: i64, to: i64| from <= last && first <= to;
-    let segments = version.table_by_id(meta.table).is_some_and(|table| {
-        let partitions = table.partitions_between(time.clone());
-        let mut segments = partitions.iter().flat_map(|(_, segments)| segments.iter());
-        segments.any(|segment| crosses(segment.first_commit, segment.last_commit))
-    });
-    let deletions = version
-        .deletions(meta.table)
-        .any(|deletion| crosses(deletion.commit, deletion.commit));
-    segments || deletions || engine.others_have_rows(meta.table, &time, first, last)
 }

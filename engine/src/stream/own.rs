@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gapless_format::{StreamMeta, Tail, WalHeader};
@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use super::group_commit::GroupCommit;
 use super::log;
 use super::prepared::Prepared;
-use crate::clock::CommitClock;
+use crate::clock::{CommitClock, Stopwatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileLock, LockMode, Storage, WritableFile};
 use crate::memtable::Memtable;
@@ -319,14 +319,15 @@ impl Stream {
 
     /// Waits for a flush while `is_full`; false when the time is over.
     pub(crate) fn wait_for_flush(&self, limit: Duration, is_full: impl Fn() -> bool) -> bool {
-        let until = Instant::now() + limit;
+        let watch = Stopwatch::start();
         let mut waiting = self.flushed.0.lock();
         while is_full() {
-            if Instant::now() >= until {
+            let Some(left) = watch.left(limit) else {
                 return false;
-            }
-            let step = Duration::from_millis(20).min(until.saturating_duration_since(Instant::now()));
-            self.flushed.1.wait_for(&mut waiting, step);
+            };
+            self.flushed
+                .1
+                .wait_for(&mut waiting, left.min(Duration::from_millis(20)));
         }
         true
     }

@@ -47,12 +47,15 @@ impl Table {
         Ok(schema_of(&meta))
     }
 
-    /// Rows of the newest version.
+    /// Rows that are stored, in segments and in memory. Rows that a deletion or a key hides are counted until a
+    /// compaction removes them.
     ///
     /// # Errors
     /// `NotFound` when it was dropped.
     pub fn rows(&self) -> Result<u64> {
-        Ok(self.database.version()?.table(&self.name)?.rows())
+        let snapshot = self.database.snapshot()?;
+        let table = snapshot.table(&self.name)?;
+        Ok(table.rows() + snapshot.live().rows(table.meta().table)?)
     }
 
     /// Streams rows in any order as one atomic commit: visible when this returns, and as durable as the database
