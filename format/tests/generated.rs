@@ -268,6 +268,20 @@ fn domain() -> impl Strategy<Value = DomainMeta> {
     })
 }
 
+fn deletion_values() -> impl Strategy<Value = Deletion> {
+    let series = option::of(btree_set(any::<u32>(), 0..9).prop_map(|codes| codes.into_iter().collect()));
+    (any::<(u64, u32)>(), any::<[i64; 3]>(), series).prop_map(
+        |((deletion, table), [a, b, commit], series)| Deletion {
+            deletion,
+            table,
+            start: a.min(b),
+            end: a.max(b),
+            series,
+            commit,
+        },
+    )
+}
+
 fn edit_item() -> impl Strategy<Value = EditItem> {
     prop_oneof![
         table(3).prop_map(EditItem::CreateTable),
@@ -288,7 +302,7 @@ fn edit_item() -> impl Strategy<Value = EditItem> {
             })
         }),
         any::<u64>().prop_map(|stream| EditItem::EndStream { stream }),
-        any::<u32>().prop_map(|table| EditItem::Delete(deletion(table))),
+        deletion_values().prop_map(EditItem::Delete),
         any::<u64>().prop_map(|deletion| EditItem::DropDeletion { deletion }),
     ]
 }
@@ -318,20 +332,59 @@ fn checkpoint_values() -> impl Strategy<Value = Checkpoint> {
             .map(|(name, version)| SnapshotMeta { name, version })
             .collect()
     });
-    (tables, segments, removed, domains, snapshots, any::<(u64, i64)>()).prop_map(
-        |(tables, segments, removed, domains, snapshots, (version, committed_at))| Checkpoint {
-            version,
-            committed_at,
-            next_table: 8,
-            tables,
-            segments,
-            removed: vec![removed],
-            domains,
-            snapshots,
-            streams: Vec::new(),
-            deletions: Vec::new(),
-        },
+    let streams = btree_map(any::<u64>(), any::<(u64, i64)>(), 0..4).prop_map(|streams| {
+        streams
+            .into_iter()
+            .map(|(stream, (checkpoint, flushed))| StreamMeta {
+                stream,
+                checkpoint,
+                flushed,
+            })
+            .collect::<Vec<_>>()
+    });
+    let deletions = btree_map(any::<u64>(), (select(vec![3, 7]), deletion_values()), 0..4).prop_map(|all| {
+        all.into_iter()
+            .map(|(deletion, (table, it))| Deletion {
+                deletion,
+                table,
+                ..it
+            })
+            .collect::<Vec<_>>()
+    });
+    let hidden = (streams, deletions);
+    (
+        tables,
+        segments,
+        removed,
+        domains,
+        snapshots,
+        hidden,
+        any::<(u64, i64)>(),
     )
+        .prop_map(
+            |(
+                tables,
+                segments,
+                removed,
+                domains,
+                snapshots,
+                (streams, deletions),
+                (version, committed_at),
+            )| {
+                Checkpoint {
+                    version,
+                    committed_at,
+                    next_table: 8,
+                    tables,
+                    segments,
+                    removed: vec![removed],
+                    domains,
+                    snapshots,
+                    streams,
+                    deletions,
+                }
+            },
+        )
 }
 
 proptest! {
@@ -496,6 +549,7 @@ proptest! {
         let _ = (Tail::decode(&bytes), Current::decode(&bytes), Pin::decode(&bytes), LogHeader::decode(&bytes));
         let _ = (SymbolFileHeader::decode(&bytes), decode_frame(&bytes, 0, 0, u64::MAX), decode_record(&bytes, u64::MAX));
         let _ = ColumnType::decode(&mut Reader::new(&bytes));
+        let _ = (wal::WalHeader::decode(&bytes), wal::decode_wal_record(&bytes, 0, u64::MAX));
         if let Ok(index) = PartedIndex::parse(&bytes, rows) {
             let _ = (index.verify(), index.find(0), index.iter().count());
         }

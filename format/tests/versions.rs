@@ -34,6 +34,7 @@ fn a_newer_major_version_is_unsupported_wherever_it_is_written() {
             .into(),
         ))
         .unwrap_err(),
+        wal::WalHeader::decode(&newer(wal_header().encode())).unwrap_err(),
         SegmentMeta::decode(&newer(segment_meta().encode())).unwrap_err(),
         SymbolFileHeader::decode(&newer(
             SymbolFileHeader {

@@ -192,6 +192,16 @@ pub(super) fn symbols_of(disk: &Disk, column_type: &ColumnType) -> Outcome<Vec<S
 }
 
 impl PageBytes {
+    /// Values that are in memory; offsets are u32, none for types of fixed width, validity empty without nulls.
+    pub(super) fn new(values: Vec<u8>, offsets: Vec<u8>, validity: Vec<u8>) -> Self {
+        Self {
+            values,
+            offsets,
+            validity,
+            damaged: Vec::new(),
+        }
+    }
+
     /// The value of row `at` of the page.
     pub(super) fn value(&self, at: usize, column_type: &ColumnType, symbols: &[String]) -> Value {
         if !self.validity.is_empty() && !bit(&self.validity, at) {

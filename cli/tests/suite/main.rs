@@ -10,3 +10,4 @@ mod inspect;
 mod rows;
 mod snapshot;
 mod support;
+mod wal;

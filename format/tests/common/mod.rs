@@ -340,3 +340,123 @@ pub fn edit_items() -> Vec<EditItem> {
         EditItem::DropDeletion { deletion: 0xE1 },
     ]
 }
+
+/// A column of rows, as it is given to the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    pub column_id: u32,
+    pub column_type: ColumnType,
+    pub validity: Option<Vec<u8>>,
+    pub lengths: Option<Vec<u8>>,
+    pub values: Vec<u8>,
+}
+
+impl Rows {
+    pub fn values(&self) -> wal::WalValues<'_> {
+        wal::WalValues {
+            column_id: self.column_id,
+            column_type: &self.column_type,
+            validity: self.validity.as_deref(),
+            lengths: self.lengths.as_deref(),
+            values: &self.values,
+        }
+    }
+
+    /// The column as it was read.
+    pub fn of(column: &wal::WalColumn<'_>) -> Self {
+        Self {
+            column_id: column.column_id,
+            column_type: column.column_type.clone(),
+            validity: column.validity.map(<[u8]>::to_vec),
+            lengths: column.lengths.as_ref().map(unpacked),
+            values: unpacked(&column.values),
+        }
+    }
+}
+
+pub fn unpacked(packed: &wal::Packed<'_>) -> Vec<u8> {
+    let mut bytes = vec![0; packed.len()];
+    packed.unpack(&mut bytes);
+    bytes
+}
+
+/// A column of every type, with nulls in every other one.
+pub fn wal_columns(rows: usize) -> Vec<Rows> {
+    let column = |(at, column_type): (usize, ColumnType)| {
+        let lengths: Vec<u8> = (0..rows as u32).flat_map(|row| (row % 4).to_le_bytes()).collect();
+        let items: usize = (0..rows).map(|row| row % 4).sum();
+        let len = match column_type.value_width() {
+            Some(width) => rows * width,
+            None if column_type == ColumnType::Bool => rows.div_ceil(8),
+            None => items * column_type.body_width() as usize,
+        };
+        Rows {
+            column_id: at as u32 + 1,
+            validity: (at % 2 == 1).then(|| vec![0b0101_1011; rows.div_ceil(8)]),
+            lengths: column_type.has_offsets().then_some(lengths),
+            // Text stays UTF-8.
+            values: (0..len).map(|at| b'a' + (at % 23) as u8).collect(),
+            column_type,
+        }
+    };
+    column_types().into_iter().enumerate().map(column).collect()
+}
+
+pub fn wal_rows(table: u32, rows: usize, columns: &[Rows]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    wal::encode_wal_rows(&mut writer, table, rows as u32, columns.iter().map(Rows::values));
+    writer.into_vec()
+}
+
+pub fn coverage() -> wal::Coverage {
+    wal::Coverage {
+        table: 3,
+        series: Some(7),
+        start: -5,
+        end: 1_795_179_600_000_000_000,
+        interval: 60_000_000_000,
+        state: wal::CoverageState::Partial,
+        rows: 0x0102_0304,
+        content: 0x1112_1314_1516_1718,
+        fetched_at: 0x2122_2324_2526_2728,
+        source: "börse".into(),
+        batch: "2026-11-20".into(),
+    }
+}
+
+pub fn wal_coverage(coverage: &wal::Coverage) -> Vec<u8> {
+    let mut writer = Writer::new();
+    wal::WalItem::encode_coverage(&mut writer, coverage);
+    writer.into_vec()
+}
+
+pub fn wal_deletion(deletion: &Deletion) -> Vec<u8> {
+    let mut writer = Writer::new();
+    wal::WalItem::encode_deletion(&mut writer, deletion);
+    writer.into_vec()
+}
+
+pub fn wal_header() -> wal::WalHeader {
+    wal::WalHeader {
+        stream: 0x0102_0304_0506_0708,
+        first_lsn: 0x1112_1314,
+        database: 0x2122_2324_2526_2728_292A_2B2C_2D2E_2F30,
+    }
+}
+
+/// A whole record around a body.
+pub fn wal_record(lsn: u64, commit: i64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = wal::wal_record_header(lsn, commit, body.len() as u32, checksum(body));
+    bytes.extend(body);
+    bytes
+}
+
+/// Rows of every type, coverage and a deletion.
+pub fn wal_body() -> Vec<u8> {
+    [
+        wal_rows(3, 9, &wal_columns(9)),
+        wal_coverage(&coverage()),
+        wal_deletion(&deletion(3)),
+    ]
+    .concat()
+}
