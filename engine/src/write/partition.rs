@@ -95,7 +95,7 @@ mod tests {
         const HOUR: i64 = 3_600_000_000_000;
         let found = runs(
             &[0, 1, HOUR, HOUR + 5, -1, i64::MAX, i64::MAX],
-            PartitionUnit::Hour,
+            |_| PartitionUnit::Hour,
         );
         let spans: Vec<_> = found
             .iter()
