@@ -11,10 +11,12 @@
 //! | [`segment`] | immutable column files of one commit in one partition, with statistics and indexes |
 //! | [`write`] | batches in any order to segments |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
+//! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
 pub mod check;
 pub mod clock;
+pub mod compact;
 pub mod database;
 pub mod error;
 pub mod io;

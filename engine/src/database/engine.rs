@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
+use gapless_format::{ColumnType, DomainMeta, EditItem, Encoding, SegmentRef, TableMeta};
 
 use super::garbage;
 use super::pins::{self, Pins};
 use crate::clock::{Clock, CommitClock};
+use crate::compact::{Counters, Situation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
@@ -26,6 +27,7 @@ pub(crate) struct Engine {
     domains: Domains,
     cache: SegmentCache,
     pins: Arc<Pins>,
+    counters: Counters,
     next_segment: AtomicU32,
     next_spill: AtomicU32,
 }
@@ -81,6 +83,7 @@ impl Engine {
             clock,
             database,
             writable,
+            counters: Counters::default(),
             next_segment: AtomicU32::new(1),
             next_spill: AtomicU32::new(1),
         })
@@ -209,6 +212,33 @@ impl Engine {
         }
     }
 
+    /// What was written for what was given.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Asks something that depends on the time, the streams and the files of a version.
+    pub(crate) fn in_situation<T>(&self, version: &Version, ask: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let is_encoded = |segment: &SegmentRef| self.is_encoded(version, segment);
+        ask(&Situation {
+            now_ns: self.now_ns(),
+            flushed: version.streams().map(|stream| stream.flushed).min(),
+            is_encoded: &is_encoded,
+        })
+    }
+
+    /// A segment that cannot be read counts as encoded: nothing is to be gained from it.
+    fn is_encoded(&self, version: &Version, segment: &SegmentRef) -> bool {
+        let Some(state) = version.table_by_id(segment.table) else {
+            return true;
+        };
+        let open = self.cache.segment(&state.meta().name, &Arc::new(segment.clone()));
+        open.map_or(true, |segment| {
+            let columns = &segment.meta().columns;
+            columns.iter().any(|column| column.encoding != Encoding::Plain)
+        })
+    }
+
     /// Removes what processes left that died with the database open. What cannot be removed now stays for later.
     pub(crate) fn clean_up_after_the_dead(&self) {
         let cleaned = pins::has_dead(&*self.storage, self.pins.instance()).and_then(|dead| {
@@ -227,6 +257,12 @@ impl Engine {
     pub(crate) fn collect_garbage(&self) -> Result<garbage::GarbageReport> {
         self.check_writable()?;
         garbage::collect(self)
+    }
+
+    /// Removes the files of segments that a commit has removed and that nobody reads any more.
+    pub(crate) fn collect_removed(&self) -> Result<garbage::GarbageReport> {
+        self.check_writable()?;
+        garbage::collect_removed(self)
     }
 }
 

@@ -176,7 +176,7 @@ fn clusters(scan: &Scan) -> Vec<Cluster> {
     }
     for cluster in &mut clusters {
         // Stable: segments of one commit in one partition keep the order in which they were written.
-        cluster.segments.sort_by_key(|segment| segment.created);
+        cluster.segments.sort_by_key(|segment| segment.first_commit);
     }
     clusters
 }

@@ -9,5 +9,5 @@ mod partition;
 mod sort;
 mod spill;
 
-pub(crate) use bulk::{BuiltSegments, BulkWriter};
+pub(crate) use bulk::{BuiltSegments, BulkWriter, SegmentOutput};
 pub use bulk::{WriteOptions, WriteReport};
