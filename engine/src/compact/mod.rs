@@ -16,7 +16,6 @@ mod plan;
 mod policy;
 mod rewrite;
 mod run;
-mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +24,6 @@ pub use plan::{Plan, Task, TaskKind, plan};
 pub use policy::{Policy, Situation};
 pub(crate) use run::run;
 pub use run::{MaintenanceProgress, MaintenanceReport, RunOptions};
-pub(crate) use stats::Counters;
-pub use stats::MaintenanceStats;
 
 /// Name of the table option that holds how long rows are kept, in nanoseconds.
 pub const RETAIN_OPTION: &str = "retain_ns";

@@ -257,6 +257,7 @@ impl<'a> Runner<'a> {
                 first_commit,
                 last_commit,
                 origin: SegmentOrigin::Compaction,
+                stream: 0,
                 ..segment.clone()
             })
         }));
@@ -266,7 +267,7 @@ impl<'a> Runner<'a> {
 
     fn count(&mut self, removed: &[Arc<SegmentRef>], added: &[SegmentRef]) {
         let bytes: u64 = added.iter().map(|segment| segment.bytes).sum();
-        self.engine.counters().compacted(bytes);
+        self.engine.stats().note_compacted(bytes);
         self.report.done += 1;
         self.report.segments_removed += removed.len();
         self.report.segments_added += added.len();

@@ -90,6 +90,7 @@ impl World {
             first_commit: self.now_ns,
             last_commit: self.now_ns,
             origin,
+            stream: 0,
         }
     }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use gapless_format::{EditItem, TableMeta};
 
+use super::durability::Durability;
 use super::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::stream::PreparedRows;
 use crate::table::TableSpec;
 use crate::write::{BuiltSegments, BulkWriter, WriteOptions, WriteReport};
 
@@ -18,6 +20,8 @@ pub struct Transaction {
     dropped: Vec<u32>,
     tables: Vec<Arc<TableMeta>>,
     built: BuiltSegments,
+    /// Rows of small writes. They go through the stream, unless the commit needs the manifest anyway.
+    small: Vec<PreparedRows>,
 }
 
 /// Ids of tables that the transaction creates, before the commit gives them their own.
@@ -32,6 +36,7 @@ impl Transaction {
             dropped: Vec::new(),
             tables: Vec::new(),
             built: BuiltSegments::default(),
+            small: Vec::new(),
         })
     }
 
@@ -102,6 +107,16 @@ impl Transaction {
         for batch in batches {
             writer.push(&batch?)?;
         }
+        let is_new = meta.table >= PROVISIONAL;
+        if options.partition.is_none() && !is_new && writer.is_small(self.engine.live().small_commit_rows()) {
+            let rows = writer.into_rows();
+            let report = WriteReport {
+                rows: row_count(&rows),
+                ..WriteReport::default()
+            };
+            self.small.extend(rows);
+            return Ok(report);
+        }
         let built = writer
             .finish(progress)
             .map_err(|error| error.context(format!("table {table:?}")))?;
@@ -123,6 +138,10 @@ impl Transaction {
     /// # Errors
     /// `Conflict` when another commit has created or dropped a table meanwhile; `Io`. Nothing is visible then.
     pub fn commit(mut self) -> Result<WriteReport> {
+        if self.created.is_empty() && self.dropped.is_empty() && self.built.segments.is_empty() {
+            return self.commit_small();
+        }
+        self.build_small()?;
         let mut domains = Vec::new();
         for table in &self.tables {
             domains.extend(self.engine.sync_domains(table)?);
@@ -146,7 +165,7 @@ impl Transaction {
         match committed {
             Ok(version) => {
                 let report = built.report(version.number());
-                self.engine.counters().bulk(report.bytes);
+                self.engine.stats().note_bulk(report.bytes);
                 built.keep();
                 if drops && let Err(error) = self.engine.collect_garbage() {
                     tracing::warn!(%error, "files of dropped tables stay until the next garbage collection");
@@ -162,6 +181,38 @@ impl Transaction {
             }
         }
     }
+}
+
+impl Transaction {
+    /// Commits through the stream.
+    fn commit_small(self) -> Result<WriteReport> {
+        let rows = row_count(&self.small);
+        if rows > 0 {
+            self.engine
+                .append(self.small, Vec::new(), Vec::new(), Some(Durability::Sync))?;
+        }
+        Ok(WriteReport {
+            rows,
+            version: self.engine.refresh()?.number(),
+            ..WriteReport::default()
+        })
+    }
+
+    /// Makes segments of small writes, to be committed with the others.
+    fn build_small(&mut self) -> Result<()> {
+        for rows in std::mem::take(&mut self.small) {
+            let mut writer = BulkWriter::new(&self.engine, &rows.table, WriteOptions::default())?;
+            writer.push_columns(rows.columns.into_iter().map(|column| column.array).collect())?;
+            self.built.merge(writer.finish(&|_, _| {})?);
+            self.tables.push(rows.table);
+        }
+        Ok(())
+    }
+}
+
+fn row_count(rows: &[PreparedRows]) -> u64 {
+    let count = |rows: &PreparedRows| rows.columns.first().map_or(0, |column| column.array.len() as u64);
+    rows.iter().map(count).sum()
 }
 
 /// Gives new tables the next free ids, and everything the version and the time it is committed in.

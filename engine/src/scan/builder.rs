@@ -61,7 +61,7 @@ impl Scan {
         table: &Arc<TableState>,
         segments: &[Arc<SegmentRef>],
     ) -> Result<Self> {
-        let mut scan = Self::new(snapshot, &table.meta().name)?;
+        let mut scan = Self::new(snapshot.without_streams(), &table.meta().name)?;
         scan.table = Arc::new(table.with_only(segments)?);
         Ok(scan)
     }

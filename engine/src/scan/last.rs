@@ -19,6 +19,8 @@ pub(crate) fn last(scan: Scan, rows: usize) -> Result<Vec<RecordBatch>> {
         .iter()
         .flat_map(|(_, segments)| segments.iter().map(|segment| segment.max_time))
         .max();
+    let streamed = scan.snapshot.live().blocks(scan.meta().table, &scan.time)?;
+    let newest = newest.max(streamed.iter().map(|block| block.max_time).max());
     let Some(newest) = newest.filter(|_| rows > 0) else {
         return Ok(Vec::new());
     };

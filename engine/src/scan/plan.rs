@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use gapless_format::{ColumnSpec, NULL_CODE, SegmentRef, TableMeta};
+use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::bind::{Bind, bind};
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) output: Output,
     /// Codes of the series asked for, in order of their text; `None` for all.
     pub(crate) codes: Option<Vec<u32>>,
+    /// Blocks of streamed rows, by the segment ids under which they stand in the clusters.
+    memory: hashbrown::HashMap<u64, Arc<Segment>>,
 }
 
 impl Plan {
@@ -47,11 +50,16 @@ impl Plan {
         if let Some(condition) = &condition {
             condition.columns(&mut read);
         }
-        let clusters = if codes.as_ref().is_some_and(Vec::is_empty) {
-            Vec::new()
+        let (clusters, memory) = if codes.as_ref().is_some_and(Vec::is_empty) {
+            Default::default()
         } else {
-            clusters(&scan)
+            let memory = memory_segments(&scan)?;
+            (clusters(&scan, &memory), memory)
         };
+        let memory = memory
+            .into_iter()
+            .map(|segment| (segment.reference().segment, segment));
+        let memory = memory.collect();
         Ok(Self {
             output: Output::new(&scan, projection, read, condition.clone(), codes.as_deref())?,
             selector: Selector {
@@ -60,6 +68,7 @@ impl Plan {
             },
             clusters,
             codes,
+            memory,
             scan,
         })
     }
@@ -77,6 +86,9 @@ impl Plan {
     }
 
     pub(crate) fn open(&self, segment: &Arc<SegmentRef>) -> Result<Arc<Segment>> {
+        if let Some(memory) = self.memory.get(&segment.segment) {
+            return Ok(Arc::clone(memory));
+        }
         let name = &self.meta().name;
         self.cache()
             .segment(name, segment)
@@ -150,11 +162,23 @@ fn series_codes(scan: &Scan) -> Result<Option<Vec<u32>>> {
     Ok(Some(domain.find(&names).into_iter().flatten().collect()))
 }
 
-fn clusters(scan: &Scan) -> Vec<Cluster> {
+/// Streamed rows of the time range, sorted.
+fn memory_segments(scan: &Scan) -> Result<Vec<Arc<Segment>>> {
+    let blocks = scan.snapshot.live().blocks(scan.meta().table, &scan.time)?;
+    blocks.par_iter().map(|block| block.segment()).collect()
+}
+
+fn clusters(scan: &Scan, memory: &[Arc<Segment>]) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = Vec::new();
     let mut end = i64::MIN;
     let time = &scan.time;
-    for (key, segments) in scan.table.partitions_between(time.clone()) {
+    let mut partitions = scan.table.partitions_between(time.clone());
+    partitions.extend(memory.iter().map(|segment| {
+        let reference = segment.reference();
+        (reference.partition, Arc::new(vec![Arc::clone(reference)]))
+    }));
+    partitions.sort_by_key(|(key, _)| (key.start, std::cmp::Reverse(key.unit)));
+    for (key, segments) in partitions {
         let mut inside = segments
             .iter()
             .filter(|segment| {

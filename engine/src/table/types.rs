@@ -155,3 +155,23 @@ fn format_unit(unit: ArrowUnit) -> TimeUnit {
         ArrowUnit::Nanosecond => TimeUnit::Nanosecond,
     }
 }
+
+/// A column in the storage type of a column type that is at least as wide.
+///
+/// # Errors
+/// `Corrupt` when the array's values do not fit.
+pub(crate) fn widened(
+    array: &arrow_array::ArrayRef,
+    column_type: &ColumnType,
+) -> crate::error::Result<arrow_array::ArrayRef> {
+    let to = storage_type(column_type);
+    if *arrow_array::Array::data_type(array) == to {
+        return Ok(Arc::clone(array));
+    }
+    let options = arrow_cast::CastOptions {
+        safe: false,
+        ..Default::default()
+    };
+    arrow_cast::cast_with_options(array, &to, &options)
+        .map_err(|error| Error::corrupt(format!("a stored column does not convert to {to}: {error}")))
+}

@@ -4,10 +4,19 @@
 //! them, [`spill`] keeps sorted runs on disk when memory is short, and [`BulkWriter`] runs it all.
 
 mod bulk;
-mod normalize;
-mod partition;
-mod sort;
+pub(crate) mod normalize;
+pub(crate) mod partition;
+pub(crate) mod sort;
 mod spill;
 
-pub(crate) use bulk::{BuiltSegments, BulkWriter, SegmentOutput};
+pub(crate) use bulk::{BuiltSegments, BulkWriter, EngineEncoder, SegmentOutput};
 pub use bulk::{WriteOptions, WriteReport};
+
+/// What a streamed commit did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AppendReport {
+    /// Rows that were committed.
+    pub rows: u64,
+    /// The commit's time, by which commits are ordered.
+    pub commit: i64,
+}

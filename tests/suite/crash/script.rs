@@ -35,6 +35,7 @@ pub struct Step {
 /// Opens whatever `storage` holds, with a manifest that is written anew after a few commits.
 pub fn open(storage: &Arc<dyn Storage>) -> Result<Database> {
     Database::builder("faulty")
+        .small_commit_rows(0)
         .storage(Arc::clone(storage))
         .log_bytes_min(600)
         .open()
@@ -197,6 +198,36 @@ pub const SCRIPT: &[Step] = &[
         name: "write trade once more",
         model: |state| extend(state, "trade", 700, 1, 2),
         run: |db, _| write(db, "trade", 700, 1, 2),
+    },
+    Step {
+        name: "compact trade: hours and days of several commits become one segment each",
+        model: |_| (),
+        run: |db, _| db.compact("trade").map(|_| ()),
+    },
+    Step {
+        name: "write trade after the compaction",
+        model: |state| extend(state, "trade", 800, 2, 3),
+        run: |db, _| write(db, "trade", 800, 2, 3),
+    },
+    Step {
+        name: "fold the late rows in",
+        model: |_| (),
+        run: |db, _| {
+            let policy = gapless::compact::Policy {
+                settle_ns: i64::MIN,
+                ..Default::default()
+            };
+            db.maintain(&policy, &Default::default()).map(|_| ())
+        },
+    },
+    Step {
+        name: "expire the first day of trade",
+        model: |state| {
+            if let Some(rows) = state.tables.get_mut("trade") {
+                rows.retain(|row| row.ts >= DAY);
+            }
+        },
+        run: |db, _| db.table("trade")?.expire(DAY).map(|_| ()),
     },
 ];
 
