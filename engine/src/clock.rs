@@ -27,6 +27,27 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long something takes, whatever happens to the wall clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// A stopwatch that runs from now on.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since it was started.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// What is left of a time limit; `None` when it is over.
+    pub(crate) fn left(&self, limit: Duration) -> Option<Duration> {
+        limit.checked_sub(self.elapsed()).filter(|left| !left.is_zero())
+    }
+}
+
 /// A clock that moves only when it is told to, for tests and replays. Clones share the time.
 ///
 /// ```
@@ -59,25 +80,6 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now_ns(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// Measures how long something takes; it never goes backwards.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch(Instant);
-
-impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(crate) fn elapsed(self) -> Duration {
-        self.0.elapsed()
-    }
-
-    /// What is left of a time limit; `None` when it is over.
-    pub(crate) fn left(self, limit: Duration) -> Option<Duration> {
-        limit.checked_sub(self.elapsed()).filter(|left| !left.is_zero())
     }
 }
 

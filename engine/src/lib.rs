@@ -14,10 +14,12 @@
 //! | `stream` | the write-ahead log of each writing process, its recovery and its flush |
 //! | `row` | rows one by one into the stream |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
+//! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
 pub mod check;
 pub mod clock;
+pub mod compact;
 pub mod database;
 pub mod error;
 pub mod io;

@@ -3,6 +3,7 @@
 mod attributes;
 mod cells;
 mod common;
+mod compaction;
 mod concurrent;
 mod crash;
 mod full_disk;

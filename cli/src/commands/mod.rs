@@ -3,6 +3,7 @@
 //! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
 
 mod check;
+mod compact;
 mod demo;
 mod dump;
 mod export;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Dump(dump::Args),
     /// Prove every byte of a database; exit 1 when something is wrong.
     Check(check::Args),
+    /// Make fewer, larger segments: closed days, late rows, deleted rows, expired partitions.
+    Compact(compact::Args),
     /// List symbol domains, or the symbols of one with their codes.
     Symbols(symbols::Args),
     /// Name the present version of a database, to read it later with --as-of.
@@ -65,6 +68,7 @@ impl Command {
             Self::Tail(args) => tail::run(args, output),
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
+            Self::Compact(args) => compact::run(args, output),
             Self::Symbols(args) => symbols::run(args, output),
             Self::Snapshot(args) => snapshot::run(args, output),
         }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
-use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
+use gapless_format::{
+    COMMIT_COLUMN, ColumnMeta, ColumnType, DomainMeta, EditItem, Encoding, SegmentRef, StreamMeta, TableMeta,
+};
 use parking_lot::Mutex;
 
 use super::background::{Background, Maintenance, Workers};
@@ -13,6 +15,7 @@ use super::garbage;
 use super::pins::{self, Pins};
 use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
+use crate::compact::Situation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
@@ -346,6 +349,40 @@ impl Engine {
         }
     }
 
+    /// Asks something that depends on the time, the streams and the files of a version.
+    pub(crate) fn in_situation<T>(&self, version: &Version, ask: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let is_encoded = |segment: &SegmentRef| self.is_encoded(version, segment);
+        ask(&Situation {
+            now_ns: self.now_ns(),
+            flushed: version.streams().filter_map(|stream| self.flushed(stream)).min(),
+            is_encoded: &is_encoded,
+        })
+    }
+
+    /// What a stream holds beside the version was committed after this; `None` when it holds nothing.
+    fn flushed(&self, stream: &StreamMeta) -> Option<i64> {
+        let own = self.own_stream().filter(|own| own.id() == stream.stream);
+        match own {
+            Some(own) if own.memory_bytes() == 0 => None,
+            _ => Some(stream.flushed),
+        }
+    }
+
+    /// A segment that cannot be read counts as encoded: nothing is to be gained from it.
+    fn is_encoded(&self, version: &Version, segment: &SegmentRef) -> bool {
+        let Some(state) = version.table_by_id(segment.table) else {
+            return true;
+        };
+        let open = self.cache.segment(&state.meta().name, &Arc::new(segment.clone()));
+        open.map_or(true, |segment| {
+            let columns = &segment.meta().columns;
+            let is_encoded = |column: &ColumnMeta| column.encoding != Encoding::Plain;
+            columns
+                .iter()
+                .any(|column| column.column_id != COMMIT_COLUMN && is_encoded(column))
+        })
+    }
+
     /// Removes what processes left that died with the database open. What cannot be removed now stays for later.
     pub(crate) fn clean_up_after_the_dead(&self) {
         let cleaned = pins::has_dead(&*self.storage, self.pins.instance()).and_then(|dead| {
@@ -364,6 +401,12 @@ impl Engine {
     pub(crate) fn collect_garbage(&self) -> Result<garbage::GarbageReport> {
         self.check_writable()?;
         garbage::collect(self)
+    }
+
+    /// Removes the files of segments that a commit has removed and that nobody reads any more.
+    pub(crate) fn collect_removed(&self) -> Result<garbage::GarbageReport> {
+        self.check_writable()?;
+        garbage::collect_removed(self)
     }
 }
 

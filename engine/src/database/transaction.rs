@@ -166,6 +166,7 @@ impl Transaction {
         match committed {
             Ok(version) => {
                 let report = built.report(version.number());
+                self.engine.stats().note_bulk(report.bytes);
                 built.keep();
                 if drops && let Err(error) = self.engine.collect_garbage() {
                     tracing::warn!(%error, "files of dropped tables stay until the next garbage collection");

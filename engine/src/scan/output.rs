@@ -297,7 +297,7 @@ fn mapped_runs(codes: &UInt32Array, mut key: impl FnMut(u32) -> u32) -> UInt32Ar
 }
 
 /// A column of some rows in its storage type.
-fn read_column(cache: &SegmentCache, spec: &ColumnSpec, chunks: &[Chunk]) -> Result<ArrayRef> {
+pub(super) fn read_column(cache: &SegmentCache, spec: &ColumnSpec, chunks: &[Chunk]) -> Result<ArrayRef> {
     if let [chunk] = chunks {
         return read_chunk(cache, spec, chunk);
     }

@@ -200,7 +200,7 @@ fn clusters(scan: &Scan, memory: &[Arc<Segment>]) -> Vec<Cluster> {
     }
     for cluster in &mut clusters {
         // Stable: segments of one commit in one partition keep the order in which they were written.
-        cluster.segments.sort_by_key(|segment| segment.created);
+        cluster.segments.sort_by_key(|segment| segment.first_commit);
     }
     clusters
 }

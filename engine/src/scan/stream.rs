@@ -5,12 +5,14 @@
 
 use std::collections::VecDeque;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
+use gapless_format::ColumnSpec;
 use rayon::prelude::*;
 
 use super::builder::{Order, Scan};
 use super::merge::{Chunk, Merge};
+use super::output::read_column;
 use super::piece::Piece;
 use super::plan::Plan;
 use crate::error::Result;
@@ -85,6 +87,24 @@ impl Batches {
             left,
             done: false,
         })
+    }
+
+    /// The rows of a table in the order in which its segments hold them: by series code, then time.
+    pub(crate) fn by_code(scan: Scan) -> Result<Self> {
+        let mut batches = Self::new(scan.order(Order::Series))?;
+        if let Groups::Series { series, .. } = &mut batches.groups {
+            series.sort_unstable();
+        }
+        Ok(batches)
+    }
+
+    /// The next rows as columns in their storage types, symbols as codes.
+    pub(crate) fn next_columns(&mut self, specs: &[ColumnSpec]) -> Result<Option<Vec<ArrayRef>>> {
+        let Some(chunks) = self.next_batch()? else {
+            return Ok(None);
+        };
+        let read = |spec: &ColumnSpec| read_column(self.plan.cache(), spec, &chunks);
+        specs.iter().map(read).collect::<Result<_>>().map(Some)
     }
 
     /// The schema of every batch.

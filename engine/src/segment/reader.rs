@@ -12,14 +12,14 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, FixedSizeListArray, ListArray,
-    PrimitiveArray, StringArray, UInt32Array, new_null_array,
+    PrimitiveArray, StringArray, TimestampNanosecondArray, UInt32Array, new_null_array,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use gapless_format::{
-    AttributeKind, ColumnMeta, ColumnSpec, ColumnType, EncodedPage, EncodedPart, Encoding, GroupedIndex,
-    Number, PAGE_ROWS, PageStats, PartedIndex, SegmentMeta, SegmentRef, TimeUnit, UniqueIndex, VectorKind,
-    checksum,
+    AttributeKind, COMMIT_COLUMN, ColumnMeta, ColumnSpec, ColumnType, EncodedPage, EncodedPart, Encoding,
+    GroupedIndex, Number, PAGE_ROWS, PageStats, PartedIndex, SegmentMeta, SegmentRef, TimeUnit, UniqueIndex,
+    VectorKind, checksum,
 };
 
 use super::cache::SegmentCache;
@@ -178,7 +178,7 @@ impl Segment {
 
     /// Rows `rows` of a column in its storage type: zero-copy for values of fixed width.
     ///
-    /// A column that the segment does not have reads as null.
+    /// A column that the segment does not have reads as null; its commit times as the oldest.
     ///
     /// # Errors
     /// `Corrupt` naming file, page and rows when a checksum does not match; `Io`.
@@ -192,6 +192,10 @@ impl Segment {
             return Err(Error::internal("rows outside of a segment"));
         }
         let Some(column) = self.column(spec.column_id) else {
+            if spec.column_id == COMMIT_COLUMN {
+                let commits = TimestampNanosecondArray::from_value(self.reference.first_commit, rows.len());
+                return Ok(Arc::new(commits));
+            }
             return Ok(new_null_array(
                 &types::storage_type(&spec.column_type),
                 rows.len(),

@@ -133,6 +133,16 @@ impl Table {
         Ok(transaction.commit()?)
     }
 
+    /// Removes the partitions that end at or before a time, as one atomic commit, durable when this returns; gives the
+    /// rows that went. A partition that reaches beyond it stays whole.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Invalid` when the database is open for reading; `Io`. Nothing has
+    /// changed then.
+    pub fn expire(&self, before: i64) -> Result<u64> {
+        self.database.expire(&self.name, before)
+    }
+
     /// Reads rows of the newest version.
     ///
     /// # Errors

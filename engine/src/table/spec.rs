@@ -1,6 +1,7 @@
 //! What a table shall be: its columns, time, series, partition unit and attributes, before it exists.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
 use gapless_format::{
@@ -8,6 +9,7 @@ use gapless_format::{
 };
 
 use super::types;
+use crate::compact::RETAIN_OPTION;
 use crate::error::{Error, Result};
 use crate::segment::COMMIT_COLUMN_NAME;
 
@@ -34,6 +36,7 @@ pub struct TableSpec {
     partition_unit: PartitionUnit,
     attributes: Vec<(String, AttributeKind)>,
     domains: BTreeMap<String, String>,
+    retain_ns: Option<i64>,
 }
 
 impl TableSpec {
@@ -47,6 +50,7 @@ impl TableSpec {
             partition_unit: PartitionUnit::Day,
             attributes: Vec::new(),
             domains: BTreeMap::new(),
+            retain_ns: None,
         }
     }
 
@@ -93,6 +97,13 @@ impl TableSpec {
         self
     }
 
+    /// Keeps rows for this long only: partitions that have ended longer ago are removed by maintenance.
+    #[must_use]
+    pub fn retain(mut self, age: Duration) -> Self {
+        self.retain_ns = Some(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
+        self
+    }
+
     /// Checks the description and gives it the form that is stored.
     ///
     /// # Errors
@@ -135,6 +146,12 @@ impl TableSpec {
                 .find(|column| column.name == name)
                 .map(|column| column.column_id)
         };
+        if self.retain_ns == Some(0) {
+            return Err(Error::invalid(format!(
+                "table {:?}: rows that are kept for no time at all would be removed as they come",
+                self.name
+            )));
+        }
         let time_column = id_of(time).ok_or_else(|| self.unknown(time))?;
         let series_column = self
             .series
@@ -152,8 +169,15 @@ impl TableSpec {
             columns,
             keep: Keep::All,
             key: Vec::new(),
-            options: Vec::new(),
+            options: self.options(),
         })
+    }
+
+    fn options(&self) -> Vec<(String, String)> {
+        let retain = self
+            .retain_ns
+            .map(|ns| (RETAIN_OPTION.to_owned(), ns.to_string()));
+        retain.into_iter().collect()
     }
 
     fn column(&self, column_id: u32, field: &Field, time: &str) -> Result<ColumnSpec> {

@@ -262,13 +262,7 @@ impl BulkWriter {
     }
 
     fn build(&self, key: PartitionKey, buffer: Buffer) -> Result<(BuiltSegments, SyncBatch)> {
-        let mut output = Output {
-            writer: self,
-            key,
-            current: None,
-            built: BuiltSegments::default(),
-            sync: SyncBatch::default(),
-        };
+        let mut output = SegmentOutput::new(&self.engine, &self.table, key, &self.options.encoding);
         if buffer.spilled.is_empty() {
             self.build_in_memory(&buffer.parts, &mut output)?;
         } else {
@@ -277,7 +271,7 @@ impl BulkWriter {
         output.finish()
     }
 
-    fn build_in_memory(&self, parts: &[Vec<ArrayRef>], output: &mut Output<'_>) -> Result<()> {
+    fn build_in_memory(&self, parts: &[Vec<ArrayRef>], output: &mut SegmentOutput<'_>) -> Result<()> {
         let keys = parts
             .iter()
             .map(|part| (codes(part, self.series_at), times(part, self.time_at)));
@@ -297,7 +291,7 @@ impl BulkWriter {
         Ok(())
     }
 
-    fn build_merged(&self, buffer: &Buffer, output: &mut Output<'_>) -> Result<()> {
+    fn build_merged(&self, buffer: &Buffer, output: &mut SegmentOutput<'_>) -> Result<()> {
         let memory = if buffer.rows == 0 {
             None
         } else {
@@ -318,20 +312,40 @@ impl BulkWriter {
     }
 }
 
-/// The segments of one partition: one, unless it would pass a limit.
-struct Output<'a> {
-    writer: &'a BulkWriter,
+/// The segments of one partition, from rows in their final order: one, unless it would pass a limit.
+pub(crate) struct SegmentOutput<'a> {
+    engine: &'a Arc<Engine>,
+    table: &'a Arc<TableMeta>,
     key: PartitionKey,
+    encoding: &'a EncodingPolicy,
     current: Option<(SegmentWriter, Vec<usize>, usize)>,
     built: BuiltSegments,
     sync: SyncBatch,
 }
 
-impl Output<'_> {
-    fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
+impl<'a> SegmentOutput<'a> {
+    /// For one partition of a table.
+    pub(crate) fn new(
+        engine: &'a Arc<Engine>,
+        table: &'a Arc<TableMeta>,
+        key: PartitionKey,
+        encoding: &'a EncodingPolicy,
+    ) -> Self {
+        Self {
+            engine,
+            table,
+            key,
+            encoding,
+            current: None,
+            built: BuiltSegments::default(),
+            sync: SyncBatch::default(),
+        }
+    }
+
+    /// Takes rows that follow those it has in the order of (series code, time).
+    pub(crate) fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let rows = columns.first().map_or(0, |array| array.len());
         let sizes: Vec<usize> = self
-            .writer
             .table
             .columns
             .iter()
@@ -381,16 +395,15 @@ impl Output<'_> {
 
     /// A new segment. A dead process that had this one's number may have left a directory of the name.
     fn open(&self) -> Result<SegmentWriter> {
-        let engine = &self.writer.engine;
         loop {
-            let (segment, directory) = engine.next_segment();
+            let (segment, directory) = self.engine.next_segment();
             match SegmentWriter::create(
-                engine.storage(),
-                &self.writer.table,
+                self.engine.storage(),
+                self.table,
                 self.key,
                 segment,
                 directory,
-                &self.writer.options.encoding,
+                self.encoding,
             ) {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 outcome => return outcome,
@@ -400,14 +413,15 @@ impl Output<'_> {
 
     fn close(&mut self) -> Result<()> {
         if let Some((writer, _, _)) = self.current.take() {
-            let (segment, guard) = writer.finish(self.writer.engine.now_ns(), &mut self.sync)?;
+            let (segment, guard) = writer.finish(self.engine.now_ns(), &mut self.sync)?;
             self.built.segments.push(segment);
             self.built.guards.push(guard);
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(BuiltSegments, SyncBatch)> {
+    /// What was written. It is durable when the batch of syncs was flushed.
+    pub(crate) fn finish(mut self) -> Result<(BuiltSegments, SyncBatch)> {
         self.close()?;
         Ok((self.built, self.sync))
     }

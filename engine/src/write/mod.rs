@@ -9,7 +9,7 @@ pub(crate) mod partition;
 pub(crate) mod sort;
 mod spill;
 
-pub(crate) use bulk::{BuiltSegments, BulkWriter, EngineEncoder};
+pub(crate) use bulk::{BuiltSegments, BulkWriter, EngineEncoder, SegmentOutput};
 pub use bulk::{WriteOptions, WriteReport};
 
 /// What a streamed commit did.

@@ -231,6 +231,36 @@ const BULK_STEPS: &[Step] = &[
         model: |state| extend(state, "trade", 700, 1, 2),
         run: |db, _| write(db, "trade", 700, 1, 2),
     },
+    Step {
+        name: "compact trade: hours and days of several commits become one segment each",
+        model: |_| (),
+        run: |db, _| db.compact("trade").map(|_| ()),
+    },
+    Step {
+        name: "write trade after the compaction",
+        model: |state| extend(state, "trade", 800, 2, 3),
+        run: |db, _| write(db, "trade", 800, 2, 3),
+    },
+    Step {
+        name: "fold the late rows in",
+        model: |_| (),
+        run: |db, _| {
+            let policy = gapless::compact::Policy {
+                settle_ns: i64::MIN,
+                ..Default::default()
+            };
+            db.maintain(&policy, &Default::default()).map(|_| ())
+        },
+    },
+    Step {
+        name: "expire the first day of trade",
+        model: |state| {
+            if let Some(rows) = state.tables.get_mut("trade") {
+                rows.retain(|row| row.ts >= DAY);
+            }
+        },
+        run: |db, _| db.table("trade")?.expire(DAY).map(|_| ()),
+    },
 ];
 
 /// Runs steps until the first error.
