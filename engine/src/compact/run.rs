@@ -8,9 +8,11 @@ use gapless_format::{EditItem, SegmentOrigin, SegmentRef};
 use super::budget::Budget;
 use super::deletions;
 use super::plan::{Plan, Task, TaskKind};
+use super::policy::Policy;
 use super::rewrite::{Rewrite, commit_range, live_state, straddling};
 use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::io;
 use crate::manifest::Version;
 use crate::write::BuiltSegments;
 
@@ -83,6 +85,23 @@ pub struct MaintenanceReport {
     pub files_of_segments_removed: usize,
 }
 
+/// Plans and does what is worth doing now.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn maintain(
+    engine: &Arc<Engine>,
+    policy: &Policy,
+    options: &RunOptions,
+) -> Result<MaintenanceReport> {
+    let version = engine.refresh()?;
+    let plan = engine.in_situation(&version, |situation| super::plan(&version, policy, situation));
+    if plan.tasks.is_empty() {
+        return Ok(MaintenanceReport::default());
+    }
+    run(engine, &plan, options)
+}
+
 /// Does what a plan says.
 ///
 /// # Errors
@@ -92,6 +111,7 @@ pub(crate) fn run(engine: &Arc<Engine>, plan: &Plan, options: &RunOptions) -> Re
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .thread_name(|number| format!("gapless-maintenance-{number}"))
+        .start_handler(|_| io::lower_priority())
         .build()
         .map_err(|error| Error::internal(format!("no threads for maintenance: {error}")))?;
     pool.install(|| Runner::new(engine, plan, options).run())

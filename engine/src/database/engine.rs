@@ -9,7 +9,7 @@ use gapless_format::{
 };
 use parking_lot::Mutex;
 
-use super::background::{Background, Maintenance, Workers};
+use super::background::{Background, BackgroundWork, Maintenance, Workers};
 use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
@@ -120,7 +120,7 @@ impl Default for LiveLimits {
 }
 
 /// What bounds an engine's files.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Limits {
     /// Vectors that are kept mapped.
     pub(crate) vectors_max: usize,
@@ -130,6 +130,7 @@ pub(crate) struct Limits {
     pub(crate) live: LiveLimits,
     pub(crate) durability: Durability,
     pub(crate) maintenance: Maintenance,
+    pub(crate) work: BackgroundWork,
 }
 
 /// The directory of files that only their process uses.
@@ -182,7 +183,7 @@ impl Engine {
                 limits: limits.live,
                 ..Live::default()
             },
-            background: Background::new(limits.maintenance),
+            background: Background::new(limits.maintenance, limits.work),
             workers: Workers::new(),
             counters: Counters::default(),
         })
