@@ -27,7 +27,7 @@ pub mod write;
 
 pub use database::{Builder, Database, GarbageReport, Mode, Snapshot, Transaction};
 pub use error::{Error, ErrorKind, Result};
-pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};
+pub use gapless_format::{AttributeKind, Keep, PartitionKey, PartitionUnit};
 pub use scan::Scan;
-pub use table::{Table, TableSpec};
+pub use table::{SchemaChange, Table, TableSpec};
 pub use write::{WriteOptions, WriteReport};

@@ -127,7 +127,7 @@ impl Segment {
 
     /// Rows `rows` of a column in its storage type: zero-copy for values of fixed width.
     ///
-    /// A column that the segment does not have reads as null.
+    /// A column that the segment does not have reads as null, one that was widened since in its present type.
     ///
     /// # Errors
     /// `Corrupt` naming file, page and rows when a checksum does not match; `Io`.
@@ -146,6 +146,16 @@ impl Segment {
                 rows.len(),
             ));
         };
+        let array = self.read_stored(cache, column, rows)?;
+        if column.column_type == spec.column_type {
+            return Ok(array);
+        }
+        types::widen(&array, &spec.column_type)
+            .map_err(|error| error.context(format!("{}: column {:?}", self.path, spec.name)))
+    }
+
+    /// Rows of a column in the type that it has in this segment.
+    fn read_stored(&self, cache: &SegmentCache, column: &ColumnMeta, rows: Range<usize>) -> Result<ArrayRef> {
         let nulls = self.read_validity(cache, column, rows.clone())?;
         if column.column_type.has_offsets() {
             return self.read_variable(cache, column, rows, nulls);

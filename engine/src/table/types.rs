@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
+use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, TimeUnit as ArrowUnit};
 use gapless_format::{ColumnType, Number, TimeUnit};
 
@@ -43,6 +45,47 @@ pub fn storage_type(column_type: &ColumnType) -> DataType {
     match column_type {
         ColumnType::Symbol { .. } => DataType::UInt32,
         other => arrow_type(other),
+    }
+}
+
+/// Values that were stored in a narrower type, in the type that their column has now.
+///
+/// # Errors
+/// `Invalid` for a time that the finer unit of the wider type cannot hold.
+pub(crate) fn widen(array: &ArrayRef, to: &ColumnType) -> Result<ArrayRef> {
+    // With `safe` off an overflow is an error and not a null.
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let to = storage_type(to);
+    cast_with_options(array, &to, &options).map_err(|error| {
+        Error::invalid(format!(
+            "a value of type {} does not fit into {to}: {error}",
+            array.data_type()
+        ))
+    })
+}
+
+/// How many units of a wider time type make one of a narrower, where they differ.
+pub(crate) fn unit_factor(from: &ColumnType, to: &ColumnType) -> Option<i64> {
+    use ColumnType as C;
+    let (from, to) = match (from, to) {
+        (C::Time(from), C::Time(to))
+        | (C::Duration(from), C::Duration(to))
+        | (C::Timestamp { unit: from, .. }, C::Timestamp { unit: to, .. }) => (*from, *to),
+        _ => return None,
+    };
+    let factor = unit_ns(from) / unit_ns(to);
+    (factor > 1).then_some(factor)
+}
+
+fn unit_ns(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
     }
 }
 
