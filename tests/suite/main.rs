@@ -12,5 +12,6 @@ mod layout;
 mod opening;
 mod real_data;
 mod scan_model;
+mod semantics;
 mod types;
 mod write_read;
