@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The operating system refused. After a failed sync the database must be opened again.
     Io,
+    /// More rows wait in memory than are allowed, and nothing frees it. Nothing was written.
+    Overloaded,
     /// A broken invariant of gapless itself: a bug worth reporting.
     Internal,
     /// The asked range is not covered; the message lists the gaps.
@@ -44,6 +46,7 @@ impl fmt::Display for ErrorKind {
             Self::Corrupt => "corrupt",
             Self::Unsupported => "unsupported",
             Self::Io => "io",
+            Self::Overloaded => "overloaded",
             Self::Internal => "internal",
             Self::Gaps => "gaps",
         })

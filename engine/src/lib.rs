@@ -10,6 +10,9 @@
 //! | [`table`] | what a table is, and its handle |
 //! | [`segment`] | immutable column files of one commit in one partition, with statistics and indexes |
 //! | [`write`] | batches in any order to segments |
+//! | `memtable` | streamed rows in memory, until they are in segments |
+//! | `stream` | the write-ahead log of each writing process, its recovery and its flush |
+//! | `row` | rows one by one into the stream |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
@@ -19,15 +22,21 @@ pub mod database;
 pub mod error;
 pub mod io;
 pub mod manifest;
+mod memtable;
+mod row;
 pub mod scan;
 pub mod segment;
+mod stream;
 pub mod symbols;
 pub mod table;
 pub mod write;
 
-pub use database::{Builder, Database, GarbageReport, Mode, Snapshot, Transaction};
+pub use database::{
+    Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, Transaction, WriteStats,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use gapless_format::{AttributeKind, Keep, PartitionKey, PartitionUnit};
+pub use row::{Row, RowWriter};
 pub use scan::Scan;
 pub use table::{SchemaChange, Table, TableSpec};
-pub use write::{WriteOptions, WriteReport};
+pub use write::{AppendReport, WriteOptions, WriteReport};

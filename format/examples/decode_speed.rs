@@ -33,6 +33,7 @@ fn segment(segment: u64) -> SegmentRef {
         first_commit: 0,
         last_commit: 0,
         origin: SegmentOrigin::Bulk,
+        stream: 0,
     }
 }
 

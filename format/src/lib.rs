@@ -52,3 +52,6 @@ pub use symbols::{Frame, SymbolFileHeader, decode_frame, encode_frame};
 pub use types::{ColumnType, NULL_CODE, Number, TimeUnit};
 pub use vector::{Encoding, HEADER_LEN, VectorHeader, VectorKind};
 pub use version::{FORMAT_MAJOR, FORMAT_MINOR};
+pub use wal::{
+    Coverage, CoverageState, WalColumn, WalHeader, WalItem, WalOutcome, WalRecord, WalRows, WalValues,
+};

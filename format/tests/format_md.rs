@@ -109,6 +109,7 @@ fn segment_ref_fields(segment: &SegmentRef) -> Vec<Field> {
         ("first commit", segment.first_commit.to_le_bytes().to_vec()),
         ("last commit", segment.last_commit.to_le_bytes().to_vec()),
         ("origin", vec![segment.origin.tag()]),
+        ("stream", le(segment.stream, 8)),
         ("directory", string(&segment.directory)),
     ]
 }

@@ -246,6 +246,7 @@ fn segment(table: u32, id: u64) -> impl Strategy<Value = SegmentRef> {
                 first_commit: (n[5] >> 2).cast_signed(),
                 last_commit: (n[5] >> 1).cast_signed(),
                 origin: SegmentOrigin::ALL[(n[5] % 3) as usize],
+                stream: n[5],
             }
         },
     )

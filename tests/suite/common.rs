@@ -90,6 +90,7 @@ pub fn rows(batches: &[RecordBatch]) -> Vec<Row> {
 pub fn scratch() -> (tempfile::TempDir, Database) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let db = Database::builder(directory.path().join("test.db"))
+        .small_commit_rows(0)
         .without_sync()
         .open()
         .expect("a new database");

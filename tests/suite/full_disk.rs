@@ -65,7 +65,10 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_lost() {
         return;
     };
     let path = mount.0.path().join("test.db");
-    let db = Database::builder(&path).open().expect("a new database");
+    let db = Database::builder(&path)
+        .small_commit_rows(0)
+        .open()
+        .expect("a new database");
     let table = db.create_table(&spec("t")).expect("a table");
     table.write([batch(&many(0, 50))]).expect("rows that fit");
     let before = segment_directories(&path);
@@ -104,13 +107,17 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_lost() {
     assert_eq!(found.len(), 50);
     drop((db, table));
     let reader = Database::builder(&path)
+        .small_commit_rows(0)
         .mode(gapless::Mode::Read)
         .open()
         .expect("it opens on a full disk");
     assert_eq!(reader.table("t").expect("t").rows().expect("rows"), 50);
     drop(reader);
     std::fs::remove_file(&hog).expect("space is freed");
-    let db = Database::builder(&path).open().expect("the database opens");
+    let db = Database::builder(&path)
+        .small_commit_rows(0)
+        .open()
+        .expect("the database opens");
     db.table("t")
         .expect("t")
         .write([batch(&many(60, 5))])

@@ -287,6 +287,7 @@ fn the_golden_database_is_written_only_when_asked_for() {
     );
     fs::create_dir_all(directory.join("expected")).expect("a directory for the expected rows");
     let db = Database::builder(directory.join("db"))
+        .small_commit_rows(0)
         .open()
         .expect("a new database");
     let save = |golden: &Golden, name: &str| {
@@ -507,6 +508,7 @@ fn the_golden_database_of_version_1_reads_as_it_was_written_read_only_and_read_w
         let path = scratch.path().join("golden.db");
         copy_files(&golden().join("db"), &path);
         let db = Database::builder(&path)
+            .small_commit_rows(0)
             .mode(mode)
             .open()
             .expect("the golden database opens");
@@ -527,6 +529,7 @@ fn the_golden_database_can_be_written_to_and_keeps_its_rows() {
     copy_files(&golden().join("db"), &path);
     let before = {
         let db = Database::builder(&path)
+            .small_commit_rows(0)
             .open()
             .expect("the golden database opens");
         let table = db.table("quotes / hourly").expect("the quotes");
@@ -546,6 +549,7 @@ fn the_golden_database_can_be_written_to_and_keeps_its_rows() {
         rows
     };
     let db = Database::builder(&path)
+        .small_commit_rows(0)
         .mode(Mode::Read)
         .open()
         .expect("it opens again");

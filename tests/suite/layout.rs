@@ -223,6 +223,7 @@ fn maps_and_descriptors_stay_bounded_however_many_column_files_are_read() {
     let schema = Arc::new(Schema::new(fields));
     {
         let db = Database::builder(&path)
+            .small_commit_rows(0)
             .without_sync()
             .open()
             .expect("a new database");
@@ -244,6 +245,7 @@ fn maps_and_descriptors_stay_bounded_however_many_column_files_are_read() {
     let started = std::time::Instant::now();
     let open = || {
         Database::builder(&path)
+            .small_commit_rows(0)
             .open_files_max(open_files_max)
             .open()
             .expect("it opens again")

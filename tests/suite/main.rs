@@ -13,5 +13,6 @@ mod opening;
 mod real_data;
 mod scan_model;
 mod semantics;
+mod stream;
 mod types;
 mod write_read;

@@ -17,7 +17,7 @@ fn one() -> Row {
 }
 
 fn open(path: &Path, mode: Mode) -> gapless::Result<Database> {
-    Database::builder(path).mode(mode).open()
+    Database::builder(path).small_commit_rows(0).mode(mode).open()
 }
 
 fn pins(path: &Path) -> usize {

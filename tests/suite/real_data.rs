@@ -291,6 +291,7 @@ fn import_prepared(
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("real.db");
     let db = Database::builder(&path)
+        .small_commit_rows(0)
         .without_sync()
         .open()
         .expect("a new database");

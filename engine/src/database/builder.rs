@@ -7,13 +7,17 @@ use std::sync::{Arc, LazyLock, Weak};
 use gapless_format::Identity;
 use parking_lot::Mutex;
 
-use super::engine::{Engine, Limits, staging};
+use super::background::Maintenance;
+use super::durability::Durability;
+use super::engine::{Engine, Limits, LiveLimits, staging};
+use super::session::Session;
 use super::{Database, pins};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, LockMode, Options, RealStorage, RelPath, Storage, UnsyncedStorage};
 use crate::manifest::{LOG_BYTES_MIN, Manifest, log};
 use crate::segment::VECTORS_MAX;
+use crate::stream;
 use crate::symbols;
 
 /// Whether a database is opened to be written.
@@ -35,6 +39,9 @@ pub struct Builder {
     synced: bool,
     vectors_max: usize,
     log_bytes_min: u64,
+    live: LiveLimits,
+    durability: Durability,
+    maintenance: Maintenance,
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
 }
@@ -42,7 +49,7 @@ pub struct Builder {
 /// Databases open in this process, by the identity of their directory.
 static OPEN: LazyLock<Mutex<OpenEngines>> = LazyLock::new(Mutex::default);
 
-type OpenEngines = HashMap<(u64, u64), Weak<Engine>>;
+type OpenEngines = HashMap<(u64, u64), (Weak<Engine>, Weak<Session>)>;
 
 /// Largest GAPLESS file that is read.
 const IDENTITY_BYTES_MAX: u64 = 4096;
@@ -60,6 +67,9 @@ impl Builder {
             synced: true,
             vectors_max: VECTORS_MAX,
             log_bytes_min: LOG_BYTES_MIN,
+            live: LiveLimits::default(),
+            durability: Durability::default(),
+            maintenance: Maintenance::default(),
             clock: Arc::new(SystemClock),
             storage: None,
         }
@@ -103,6 +113,50 @@ impl Builder {
         self
     }
 
+    /// How durable a streamed commit is when it returns, unless it asks for something else.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Whether a background thread rolls, flushes and compacts.
+    #[must_use]
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenance = maintenance;
+        self
+    }
+
+    /// Bytes of streamed rows after which they are written to segments; 256 MiB unless told otherwise.
+    #[must_use]
+    pub fn flush_bytes(mut self, bytes: usize) -> Self {
+        self.live.flush_bytes = bytes.max(1);
+        self
+    }
+
+    /// Bytes of streamed rows in memory at most; 1 GiB unless told otherwise. An append that would pass it waits for a
+    /// flush, [`Builder::back_pressure_ms`] at most, and is then refused.
+    #[must_use]
+    pub fn memory_bytes_max(mut self, bytes: usize) -> Self {
+        self.live.memory_bytes_max = bytes.max(1);
+        self
+    }
+
+    /// Milliseconds that an append waits for memory; 30,000 unless told otherwise.
+    #[must_use]
+    pub fn back_pressure_ms(mut self, ms: u64) -> Self {
+        self.live.back_pressure_ms = ms;
+        self
+    }
+
+    /// Rows up to which a bulk commit goes through the log and is flushed with others, instead of making segments of
+    /// its own; 4,096 unless told otherwise.
+    #[must_use]
+    pub fn small_commit_rows(mut self, rows: usize) -> Self {
+        self.live.small_commit_rows = rows;
+        self
+    }
+
     /// Where the time of commits comes from.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -127,16 +181,20 @@ impl Builder {
         let storage = self.open_storage()?;
         let key = storage.identity();
         let mut open = OPEN.lock();
-        open.retain(|_, engine| engine.strong_count() > 0);
-        let found = open.get(&key).and_then(Weak::upgrade);
-        if let Some(engine) = found {
+        open.retain(|_, (engine, _)| engine.strong_count() > 0);
+        let found = open
+            .get(&key)
+            .and_then(|(engine, session)| Some((engine.upgrade()?, session.upgrade())));
+        if let Some((engine, session)) = found.filter(|(engine, _)| engine.check_process().is_ok()) {
             if self.mode == Mode::ReadWrite && !engine.is_writable() {
                 return Err(Error::new(
                     ErrorKind::Locked,
                     format!("{name} is open for reading in this process: drop that handle before writing"),
                 ));
             }
-            return Ok(Database::new(engine, self.mode == Mode::ReadWrite));
+            let session = session.unwrap_or_else(|| Arc::new(Session::new(&engine)));
+            open.insert(key, (Arc::downgrade(&engine), Arc::downgrade(&session)));
+            return Ok(Database::new(engine, session, self.mode == Mode::ReadWrite));
         }
         let writable = self.mode == Mode::ReadWrite;
         let identity = match read_identity(&*storage, &name)? {
@@ -158,14 +216,19 @@ impl Builder {
             Limits {
                 vectors_max: self.vectors_max,
                 log_bytes_min: self.log_bytes_min,
+                live: self.live,
+                durability: self.durability,
+                maintenance: self.maintenance,
             },
         )?;
         let engine = Arc::new(engine);
+        let session = Arc::new(Session::new(&engine));
         if writable {
+            stream::recover_dead(&engine)?;
             engine.clean_up_after_the_dead();
         }
-        open.insert(key, Arc::downgrade(&engine));
-        Ok(Database::new(engine, writable))
+        open.insert(key, (Arc::downgrade(&engine), Arc::downgrade(&session)));
+        Ok(Database::new(engine, session, writable))
     }
 
     fn open_storage(&self) -> Result<Arc<dyn Storage>> {
@@ -224,6 +287,7 @@ fn create(storage: &dyn Storage, name: &str, clock: &dyn Clock) -> Result<Identi
         "readers",
         "staging",
         "quarantine",
+        "wal",
         "GAPLESS.new",
     ];
     let entries = storage.list(&RelPath::root())?;

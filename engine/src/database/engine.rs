@@ -1,17 +1,24 @@
 //! What all handles of one open database share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwapOption;
 use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
+use parking_lot::Mutex;
 
+use super::background::{Background, Maintenance};
+use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
+use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
+use crate::row::RowBuffer;
 use crate::segment::SegmentCache;
+use crate::stream::{Stream, Tails};
 use crate::symbols::{Domain, Domains};
 
 /// The engine of one open database.
@@ -28,6 +35,84 @@ pub(crate) struct Engine {
     pins: Arc<Pins>,
     next_segment: AtomicU32,
     next_spill: AtomicU32,
+    process: u32,
+    live: Live,
+    background: Background,
+    counters: Counters,
+}
+
+/// The live half: this process's stream, the others', and what bounds them.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    pub(super) own: ArcSwapOption<Stream>,
+    pub(super) making: Mutex<()>,
+    pub(super) tails: Tails,
+    pub(super) flushing: Mutex<()>,
+    pub(super) flush_error: Mutex<Option<Error>>,
+    pub(super) durability: Durability,
+    pub(super) limits: LiveLimits,
+    /// Row writers whose rows are committed when they get old.
+    pub(super) writers: Mutex<Vec<Weak<Mutex<RowBuffer>>>>,
+}
+
+impl Live {
+    /// How durable a streamed commit is unless it asks for something else.
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Rows up to which a bulk commit goes through the stream.
+    pub(crate) fn small_commit_rows(&self) -> usize {
+        self.limits.small_commit_rows
+    }
+
+    /// Bytes of rows from which on a commit is large enough for segments of its own.
+    pub(crate) fn flush_bytes(&self) -> usize {
+        self.limits.flush_bytes
+    }
+
+    /// Takes note of a row writer.
+    pub(crate) fn register_writer(&self, writer: &Arc<Mutex<RowBuffer>>) {
+        let mut writers = self.writers.lock();
+        writers.retain(|writer| writer.strong_count() > 0);
+        writers.push(Arc::downgrade(writer));
+    }
+
+    /// Commits the rows of row writers that have waited long enough. Who is writing now does so itself.
+    pub(crate) fn commit_old_rows(&self) {
+        let writers: Vec<_> = self.writers.lock().iter().filter_map(Weak::upgrade).collect();
+        for writer in writers {
+            if let Some(mut buffer) = writer.try_lock()
+                && let Err(error) = buffer.commit_if_old()
+            {
+                tracing::error!(%error, "collected rows were not written and are tried again");
+            }
+        }
+    }
+}
+
+/// What bounds the live half.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LiveLimits {
+    /// Bytes of rows after which a memtable is sealed.
+    pub(crate) flush_bytes: usize,
+    /// Bytes of rows in all memtables.
+    pub(crate) memory_bytes_max: usize,
+    /// How long an append waits for memory.
+    pub(crate) back_pressure_ms: u64,
+    /// Rows up to which a bulk commit goes through the stream.
+    pub(crate) small_commit_rows: usize,
+}
+
+impl Default for LiveLimits {
+    fn default() -> Self {
+        Self {
+            flush_bytes: 256 << 20,
+            memory_bytes_max: 1 << 30,
+            back_pressure_ms: 30_000,
+            small_commit_rows: 4096,
+        }
+    }
 }
 
 /// What bounds an engine's files.
@@ -37,6 +122,9 @@ pub(crate) struct Limits {
     pub(crate) vectors_max: usize,
     /// Bytes of edits before the manifest is written anew.
     pub(crate) log_bytes_min: u64,
+    pub(crate) live: LiveLimits,
+    pub(crate) durability: Durability,
+    pub(crate) maintenance: Maintenance,
 }
 
 /// The directory of files that only their process uses.
@@ -83,6 +171,14 @@ impl Engine {
             writable,
             next_segment: AtomicU32::new(1),
             next_spill: AtomicU32::new(1),
+            process: std::process::id(),
+            live: Live {
+                durability: limits.durability,
+                limits: limits.live,
+                ..Live::default()
+            },
+            background: Background::new(limits.maintenance),
+            counters: Counters::default(),
         })
     }
 
@@ -119,6 +215,38 @@ impl Engine {
         self.writable
     }
 
+    pub(crate) fn clock(&self) -> &Arc<CommitClock> {
+        &self.clock
+    }
+
+    pub(crate) fn domains(&self) -> &Domains {
+        &self.domains
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    pub(crate) fn background(&self) -> &Background {
+        &self.background
+    }
+
+    pub(crate) fn stats(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Refuses to work in a process that was forked from the one that opened the database.
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if std::process::id() == self.process {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "{} was opened by process {}, of which this one is a fork: its locks and threads are not here. Open the \
+             database in the child",
+            self.name, self.process
+        )))
+    }
+
     /// Refuses writes to a database that was opened for reading.
     pub(crate) fn check_writable(&self) -> Result<()> {
         if !self.writable {
@@ -127,6 +255,7 @@ impl Engine {
                 self.name
             )));
         }
+        self.check_process()?;
         self.manifest.check_poison()
     }
 

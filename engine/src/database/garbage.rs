@@ -16,6 +16,7 @@ use crate::io::{EntryKind, RelPath, Storage};
 use crate::manifest::{Version, log};
 use crate::segment::discard::remove_segment;
 use crate::segment::segment_path;
+use crate::stream::remove_ended;
 
 /// Depth of segment directories under `tables`: table, day, and an hour perhaps.
 const SEGMENT_DEPTH_MAX: usize = 3;
@@ -47,6 +48,7 @@ pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
     remove_empty_directories(&**engine.storage(), &tables(), 0)?;
     remove_staging(engine, unfinished.spills, &others, &mut report)?;
     remove_manifest_files(engine, &mut report)?;
+    report.files += remove_ended(engine)?;
     Ok(report)
 }
 

@@ -8,7 +8,9 @@ use gapless_format::EditItem;
 use super::builder::Builder;
 use super::engine::Engine;
 use super::garbage::GarbageReport;
+use super::session::Session;
 use super::snapshot::Snapshot;
+use super::stats::WriteStats;
 use super::transaction::Transaction;
 use crate::error::{Error, Result};
 use crate::manifest::{Version, log};
@@ -28,12 +30,21 @@ use crate::table::{Table, TableSpec};
 #[derive(Debug, Clone)]
 pub struct Database {
     engine: Arc<Engine>,
+    session: Arc<Session>,
     writable: bool,
 }
 
 impl Database {
-    pub(crate) fn new(engine: Arc<Engine>, writable: bool) -> Self {
-        Self { engine, writable }
+    pub(crate) fn new(engine: Arc<Engine>, session: Arc<Session>, writable: bool) -> Self {
+        Self {
+            engine,
+            session,
+            writable,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// Says where the database is and how to open it.
@@ -46,7 +57,7 @@ impl Database {
         self.engine.name()
     }
 
-    fn check_writable(&self) -> Result<()> {
+    pub(crate) fn check_writable(&self) -> Result<()> {
         if self.writable {
             return self.engine.check_writable();
         }
@@ -197,6 +208,31 @@ impl Database {
             )));
         }
         self.engine.domain(name, &version)
+    }
+
+    /// Writes all streamed rows of this process to segments. Returns when they are.
+    ///
+    /// # Errors
+    /// `Io`; the rows stay in the log and in memory then.
+    pub fn flush(&self) -> Result<()> {
+        self.check_writable()?;
+        self.engine.flush()
+    }
+
+    /// Makes everything durable that this process has streamed.
+    ///
+    /// # Errors
+    /// `Io` when the sync fails: the database must be opened again then.
+    pub fn sync(&self) -> Result<()> {
+        self.check_writable()?;
+        self.engine.sync_stream()
+    }
+
+    /// Bytes that this process has written since it opened the database.
+    pub fn write_stats(&self) -> WriteStats {
+        let own = self.engine.own_stream();
+        let (unflushed, logged) = own.map_or((0, 0), |own| (own.memory_bytes() as u64, own.logged_bytes()));
+        self.engine.stats().stats(unflushed, logged)
     }
 
     /// Removes files that no version, snapshot or reader needs, and what dead processes left.

@@ -1,16 +1,24 @@
 //! The open database: engine, handle, transactions, snapshots and what keeps their files alive.
 
+mod background;
 mod builder;
+mod durability;
 mod engine;
 pub(crate) mod garbage;
 mod handle;
+mod live;
 pub(crate) mod pins;
+mod session;
 mod snapshot;
+mod stats;
 mod transaction;
 
+pub use background::Maintenance;
 pub use builder::{Builder, Mode};
+pub use durability::Durability;
 pub(crate) use engine::Engine;
 pub use garbage::GarbageReport;
 pub use handle::Database;
 pub use snapshot::Snapshot;
+pub use stats::WriteStats;
 pub use transaction::Transaction;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::engine::Engine;
+use super::live::LiveView;
 use super::pins::PinGuard;
 use crate::error::{Error, Result};
 use crate::manifest::{TableState, Version, log};
@@ -13,20 +14,24 @@ use crate::scan::Scan;
 pub struct Snapshot {
     engine: Arc<Engine>,
     version: Arc<Version>,
+    live: LiveView,
     _pin: Arc<PinGuard>,
 }
 
 impl Snapshot {
     /// The newest version, with all that other processes have committed.
     pub(crate) fn newest(engine: &Arc<Engine>) -> Result<Self> {
-        engine.refresh()?;
-        let (pin, version) = engine.pins().pin(|| {
-            let version = engine.manifest().current();
-            (version.number(), version)
-        });
+        engine.check_process()?;
+        let (pin, version, live) = engine.consistent_view(|| {
+            engine.pins().pin(|| {
+                let version = engine.manifest().current();
+                (version.number(), version)
+            })
+        })?;
         Ok(Self {
             engine: Arc::clone(engine),
             version,
+            live,
             _pin: Arc::new(pin),
         })
     }
@@ -41,12 +46,18 @@ impl Snapshot {
         Ok(Self {
             engine: Arc::clone(engine),
             version,
+            live: LiveView::default(),
             _pin: Arc::new(pin),
         })
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// The streamed rows that are not in segments yet.
+    pub(crate) fn live(&self) -> &LiveView {
+        &self.live
     }
 
     /// The pinned version.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use gapless_format::{ColumnType, Deletion, EditItem, TableMeta};
 
+use super::durability::Durability;
 use super::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
+use crate::stream::PreparedRows;
 use crate::table::{SchemaChange, TableSpec};
 use crate::write::{Bounds, BuiltSegments, BulkWriter, WriteOptions, WriteReport};
 
@@ -20,6 +22,8 @@ pub struct Transaction {
     dropped: Vec<u32>,
     tables: Vec<Arc<TableMeta>>,
     built: BuiltSegments,
+    /// Rows of small writes. They go through the stream, unless the commit needs the manifest anyway.
+    small: Vec<PreparedRows>,
     deletions: Vec<Deletion>,
     changed: Vec<ChangedTable>,
 }
@@ -43,6 +47,7 @@ impl Transaction {
             dropped: Vec::new(),
             tables: Vec::new(),
             built: BuiltSegments::default(),
+            small: Vec::new(),
             deletions: Vec::new(),
             changed: Vec::new(),
         })
@@ -112,7 +117,7 @@ impl Transaction {
     {
         let meta = self.table(table)?;
         let writer = BulkWriter::new(&self.engine, &meta, options.clone())?;
-        self.build(meta, writer, batches, progress)
+        self.build(meta, writer, batches, options, progress)
     }
 
     fn build<E: From<Error>>(
@@ -120,10 +125,21 @@ impl Transaction {
         meta: Arc<TableMeta>,
         mut writer: BulkWriter,
         batches: impl IntoIterator<Item = std::result::Result<RecordBatch, E>>,
+        options: &WriteOptions,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> std::result::Result<WriteReport, E> {
         for batch in batches {
             writer.push(&batch?)?;
+        }
+        let is_new = meta.table >= PROVISIONAL;
+        if options.partition.is_none() && !is_new && writer.is_small(self.engine.live().small_commit_rows()) {
+            let rows = writer.into_rows();
+            let report = WriteReport {
+                rows: row_count(&rows),
+                ..WriteReport::default()
+            };
+            self.small.extend(rows);
+            return Ok(report);
         }
         let built = writer
             .finish(progress)
@@ -185,7 +201,7 @@ impl Transaction {
             codes: codes.clone(),
         };
         let writer = BulkWriter::new(&self.engine, &meta, options.clone())?.within(bounds);
-        let report = self.build(Arc::clone(&meta), writer, batches, &|_, _| {})?;
+        let report = self.build(Arc::clone(&meta), writer, batches, options, &|_, _| {})?;
         self.push_deletion(&meta, time, codes);
         Ok(report)
     }
@@ -251,6 +267,11 @@ impl Transaction {
     /// # Errors
     /// `Conflict` when another commit has created or dropped a table meanwhile; `Io`. Nothing is visible then.
     pub fn commit(mut self) -> Result<WriteReport> {
+        let is_small = self.created.is_empty() && self.dropped.is_empty() && self.built.segments.is_empty();
+        if is_small && self.deletions.is_empty() && self.changed.is_empty() {
+            return self.commit_small();
+        }
+        self.build_small()?;
         let mut domains = Vec::new();
         for table in &self.tables {
             domains.extend(self.engine.sync_domains(table)?);
@@ -322,6 +343,38 @@ fn series_domain(table: &TableMeta) -> Result<&str> {
             table.name
         ))),
     }
+}
+
+impl Transaction {
+    /// Commits through the stream.
+    fn commit_small(self) -> Result<WriteReport> {
+        let rows = row_count(&self.small);
+        if rows > 0 {
+            self.engine
+                .append(self.small, Vec::new(), Vec::new(), Some(Durability::Sync))?;
+        }
+        Ok(WriteReport {
+            rows,
+            version: self.engine.refresh()?.number(),
+            ..WriteReport::default()
+        })
+    }
+
+    /// Makes segments of small writes, to be committed with the others.
+    fn build_small(&mut self) -> Result<()> {
+        for rows in std::mem::take(&mut self.small) {
+            let mut writer = BulkWriter::new(&self.engine, &rows.table, WriteOptions::default())?;
+            writer.push_columns(rows.columns.into_iter().map(|column| column.array).collect())?;
+            self.built.merge(writer.finish(&|_, _| {})?);
+            self.tables.push(rows.table);
+        }
+        Ok(())
+    }
+}
+
+fn row_count(rows: &[PreparedRows]) -> u64 {
+    let count = |rows: &PreparedRows| rows.columns.first().map_or(0, |column| column.array.len() as u64);
+    rows.iter().map(count).sum()
 }
 
 /// Gives new tables the next free ids, and everything the version and the time it is committed in.

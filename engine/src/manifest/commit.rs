@@ -209,6 +209,11 @@ impl Manifest {
         Error::new(ErrorKind::Io, message.clone())
     }
 
+    /// Refuses every further commit because another file of the database could not be made durable.
+    pub(crate) fn refuse_further(&self, cause: &Error) {
+        self.poison.get_or_init(|| cause.to_string());
+    }
+
     /// Whether commits are still possible.
     pub(crate) fn check_poison(&self) -> Result<()> {
         match self.poison.get() {

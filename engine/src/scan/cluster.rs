@@ -18,7 +18,7 @@ pub(crate) struct Cluster {
     pub(crate) contested: Contested,
 }
 
-/// Series that more than one segment of a cluster has.
+/// Series that more than one segment of a cluster has, or one in memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contested {
     codes: RoaringBitmap,
@@ -32,9 +32,14 @@ impl Contested {
         let (mut seen, mut others_seen) = (RoaringBitmap::new(), false);
         for segment in segments {
             let meta = segment.meta();
+            let has_others = meta.null_series || meta.series_column.is_none();
+            if segment.is_in_memory() {
+                // A block may have several versions of a row by itself.
+                contested.codes |= &meta.series;
+                contested.others |= has_others;
+            }
             contested.codes |= &seen & &meta.series;
             seen |= &meta.series;
-            let has_others = meta.null_series || meta.series_column.is_none();
             contested.others |= others_seen && has_others;
             others_seen |= has_others;
         }

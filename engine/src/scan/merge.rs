@@ -140,7 +140,8 @@ impl Merge {
             .filter(|(_, piece)| piece.rows.len() > 0)
             .collect();
         // A single piece is in order already: its times are not even read.
-        let times = if pieces.len() > 1 {
+        let is_settled = pieces.iter().all(|(_, piece)| ties.is_settled(piece));
+        let times = if pieces.len() > 1 || !is_settled {
             pieces
                 .iter()
                 .map(|(_, piece)| piece.times(cache))
@@ -149,7 +150,7 @@ impl Merge {
             Vec::new()
         };
         Ok(Self {
-            has_ties: has_ties(ties, pieces.iter().map(|(place, piece)| (*place, piece))),
+            has_ties: has_ties(ties, &pieces),
             ties: ties.clone(),
             at: vec![0; pieces.len()],
             active: (0..pieces.len()).collect(),
@@ -166,7 +167,7 @@ impl Merge {
             .retain(|piece| at[*piece] < pieces[*piece].1.rows.len());
         match self.active.as_slice() {
             [] => Ok(None),
-            [only] => {
+            [only] if self.ties.is_settled(&self.pieces[*only].1) => {
                 let only = *only;
                 Ok(Some(self.take_slice(only, self.pieces[only].1.rows.len())))
             }
@@ -189,7 +190,7 @@ impl Merge {
         let mut heads: Vec<(i64, usize)> = self.active.iter().map(head).collect();
         heads.sort_unstable();
         let (_, first) = heads[0];
-        let (other_time, other) = heads[1];
+        let (other_time, other) = heads.get(1).copied().unwrap_or((i64::MAX, first));
         // Rows of the first piece that go before every other: up to the next head, with it if the piece goes first.
         let limit = if first < other && !self.has_ties {
             other_time.saturating_add(1)
@@ -199,7 +200,7 @@ impl Merge {
         let wanted = SLICE_ROWS_MIN.min(self.batch_rows);
         let from = self.at[first];
         let alone = self.times[first].gallop(from..self.times[first].len(), limit);
-        if alone - from >= wanted {
+        if alone - from >= wanted && self.ties.is_settled(&self.pieces[first].1) {
             return Ok(self.take_slice(first, alone));
         }
         self.next_window(cache, heads[0].0)
@@ -227,6 +228,8 @@ impl Merge {
         let window = self.has_ties.then_some(&window);
         let rows: usize = parts.iter().map(|part| part.within.len()).sum();
         let largest = (0..parts.len()).max_by_key(|part| parts[*part].within.len());
+        // Rows of a block in memory may be versions of one another, so they do not go along as runs.
+        let largest = largest.filter(|part| self.ties.is_settled(&pieces[*part].1));
         let largest = largest
             .filter(|part| parts.len() == 2 || (rows - parts[*part].within.len()) * FEWER_TIMES <= rows);
         let (runs, picks) = match largest {

@@ -40,7 +40,8 @@ impl Piece {
     pub(crate) fn joins(&self, next: &Self) -> bool {
         match (&self.rows, &next.rows) {
             (Rows::Range(first), Rows::Range(second)) => {
-                first.end == second.start && self.segment.meta().segment == next.segment.meta().segment
+                first.end == second.start
+                    && self.segment.reference().segment == next.segment.reference().segment
             }
             _ => false,
         }

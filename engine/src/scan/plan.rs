@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gapless_format::{ColumnSpec, Deletion, Keep, NULL_CODE, SegmentRef, TableMeta};
+use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::bind::{Bind, bind};
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     /// Codes of the series asked for, in order of their text; `None` for all.
     pub(crate) codes: Option<Vec<u32>>,
     ties: Ties,
+    /// Blocks of streamed rows, by the segment ids under which they stand in the clusters.
+    memory: hashbrown::HashMap<u64, Arc<Segment>>,
 }
 
 /// Rows that are read in no order but their stored one.
@@ -61,16 +64,26 @@ impl Plan {
             deletions: deletions(&scan),
         };
         let nothing = scan.time.start >= scan.time.end || codes.as_ref().is_some_and(Vec::is_empty);
+        let memory = if nothing {
+            Vec::new()
+        } else {
+            memory_segments(&scan)?
+        };
         let clusters = if nothing {
             Vec::new()
         } else {
             let partitions = scan.table.partitions_between(scan.time.clone());
-            let segments = partitions.iter().flat_map(|(_, segments)| segments.iter());
-            clusters(segments, &scan.time, &selector.deletions)
+            let stored = partitions.iter().flat_map(|(_, segments)| segments.iter());
+            let streamed = memory.iter().map(|segment| segment.reference());
+            clusters(stored.chain(streamed), &scan.time, &selector.deletions)
         };
+        let memory = memory
+            .into_iter()
+            .map(|segment| (segment.reference().segment, segment));
         let mut plan = Self {
             output: Output::new(&scan, projection, read, condition, codes.as_deref())?,
             ties: Ties::of(scan.meta()),
+            memory: memory.collect(),
             selector,
             clusters,
             codes,
@@ -89,7 +102,9 @@ impl Plan {
             .clusters
             .iter()
             .map(|cluster| {
-                if cluster.segments.len() < 2 {
+                if let [segment] = cluster.segments.as_slice()
+                    && !self.memory.contains_key(&segment.segment)
+                {
                     return Ok(Contested::default());
                 }
                 let segments = self.open_all(cluster)?;
@@ -121,6 +136,9 @@ impl Plan {
     }
 
     pub(crate) fn open(&self, segment: &Arc<SegmentRef>) -> Result<Arc<Segment>> {
+        if let Some(memory) = self.memory.get(&segment.segment) {
+            return Ok(Arc::clone(memory));
+        }
         let name = &self.meta().name;
         self.cache()
             .segment(name, segment)
@@ -265,12 +283,13 @@ impl Plan {
 
 /// The deletions of the scan's version that hide rows of its table and time range.
 fn deletions(scan: &Scan) -> Vec<Arc<Deletion>> {
-    let deletions = scan.snapshot.version().deletions(scan.meta().table);
+    let table = scan.meta().table;
+    let stored = scan.snapshot.version().deletions(table).cloned();
     let time = &scan.time;
-    deletions
+    stored
+        .chain(scan.snapshot.live().deletions(table))
         .filter(|deletion| deletion.start < time.end || time.end == i64::MAX)
         .filter(|deletion| deletion.end > time.start || deletion.end == i64::MAX)
-        .cloned()
         .collect()
 }
 
@@ -289,4 +308,10 @@ fn series_codes(scan: &Scan) -> Result<Option<Vec<u32>>> {
     names.sort_unstable();
     names.dedup();
     Ok(Some(domain.find(&names).into_iter().flatten().collect()))
+}
+
+/// Streamed rows of the time range, sorted.
+fn memory_segments(scan: &Scan) -> Result<Vec<Arc<Segment>>> {
+    let blocks = scan.snapshot.live().blocks(scan.meta().table, &scan.time)?;
+    blocks.par_iter().map(|block| block.segment()).collect()
 }

@@ -33,6 +33,12 @@ impl Ties {
             key: extra_columns(table),
         }
     }
+
+    /// Whether rows of one piece need nothing more: a segment holds its rows in order, and each key once. A block in
+    /// memory may still have several versions of a row.
+    pub(crate) fn is_settled(&self, piece: &Piece) -> bool {
+        self.keep == Keep::All || !piece.segment.is_in_memory()
+    }
 }
 
 /// Pieces of a window of time, each with the place of its series in the order.
@@ -46,15 +52,12 @@ pub(crate) struct Window<'a> {
 
 /// Whether the order of pieces alone does not settle ties: two pieces of one series meet, and there are commits of
 /// single rows or versions of rows.
-pub(crate) fn has_ties<'a>(ties: &Ties, pieces: impl Iterator<Item = (u32, &'a Piece)> + Clone) -> bool {
-    let mut places = pieces.clone().map(|(place, _)| place);
-    let meet = places.next().is_some_and(|first| {
-        places
-            .try_fold(first, |last, place| (last != place).then_some(place))
-            .is_none()
-    });
-    let mut pieces = pieces;
-    meet && (ties.keep != Keep::All || pieces.any(|(_, piece)| piece.segment.column(COMMIT_COLUMN).is_some()))
+pub(crate) fn has_ties(ties: &Ties, pieces: &[(u32, Piece)]) -> bool {
+    let meet = pieces.windows(2).any(|pair| pair[0].0 == pair[1].0);
+    let has_commits = |piece: &Piece| piece.segment.column(COMMIT_COLUMN).is_some();
+    let mut all = pieces.iter().map(|(_, piece)| piece);
+    meet && (ties.keep != Keep::All || all.clone().any(has_commits))
+        || all.any(|piece| !ties.is_settled(piece))
 }
 
 impl<'a> Window<'a> {
@@ -93,8 +96,13 @@ impl<'a> Window<'a> {
         let [first, .., last] = rows.as_slice() else {
             return Ok(());
         };
-        if first.0 == last.0 {
-            return Ok(()); // One segment holds its rows in order, and each key once.
+        if first.0 == last.0
+            && self
+                .pieces
+                .get(first.0 as usize)
+                .is_some_and(|(_, piece)| self.ties.is_settled(piece))
+        {
+            return Ok(());
         }
         self.sort_by_commit(rows)?;
         if self.ties.keep == Keep::All {

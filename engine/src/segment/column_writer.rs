@@ -397,7 +397,7 @@ impl ColumnWriter {
 }
 
 /// The bits after the last row are zero, so that equal rows have equal bytes.
-fn clear_padding(bytes: &[u8], rows: usize) -> Vec<u8> {
+pub(crate) fn clear_padding(bytes: &[u8], rows: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if let Some(last) = bytes.last_mut()
         && !rows.is_multiple_of(8)
@@ -408,7 +408,7 @@ fn clear_padding(bytes: &[u8], rows: usize) -> Vec<u8> {
 }
 
 /// The bytes of an array of fixed width, with the width of one value (of one item, for fixed-size lists).
-fn fixed_bytes(array: &ArrayRef) -> Result<(arrow_buffer::Buffer, usize)> {
+pub(crate) fn fixed_bytes(array: &ArrayRef) -> Result<(arrow_buffer::Buffer, usize)> {
     if let DataType::FixedSizeList(_, len) = array.data_type() {
         let list = array.as_fixed_size_list();
         let len = usize::try_from(*len).unwrap_or_default();

@@ -19,9 +19,9 @@ mod vector;
 mod writer;
 
 pub(crate) use cache::{SegmentCache, VECTORS_MAX};
-pub(crate) use column_writer::{is_list, vector_path};
+pub(crate) use column_writer::{clear_padding, fixed_bytes, is_list, vector_path};
 pub(crate) use commits::{COMMIT_COLUMN_NAME, commit_spec};
 pub(crate) use index_writer::{first_descent, is_hashed};
 pub use reader::Segment;
-pub(crate) use reader::{Times, fixed_array, variable_array};
+pub(crate) use reader::{MemoryRows, Times, fixed_array, variable_array};
 pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, segment_path};

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
     DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -34,9 +35,36 @@ pub struct Segment {
     reference: Arc<SegmentRef>,
     path: RelPath,
     meta: SegmentMeta,
+    memory: Option<MemoryRows>,
+}
+
+/// The rows of a segment that has no files.
+#[derive(Debug)]
+pub(crate) struct MemoryRows {
+    /// Columns by id, sorted by (series, time).
+    pub(crate) columns: Vec<(u32, ArrayRef)>,
+    /// Body of the series column's parted index.
+    pub(crate) parted: Vec<u8>,
+}
+
+impl MemoryRows {
+    fn column(&self, column_id: u32) -> Option<&ArrayRef> {
+        let found = self.columns.iter().find(|(id, _)| *id == column_id);
+        found.map(|(_, array)| array)
+    }
 }
 
 impl Segment {
+    /// A segment of rows in memory.
+    pub(crate) fn in_memory(reference: Arc<SegmentRef>, meta: SegmentMeta, rows: MemoryRows) -> Self {
+        Self {
+            reference,
+            path: RelPath::root(),
+            meta,
+            memory: Some(rows),
+        }
+    }
+
     /// Reads `segment.meta` and checks it against what the manifest says of it.
     ///
     /// # Errors
@@ -72,6 +100,7 @@ impl Segment {
             reference: Arc::clone(reference),
             path,
             meta,
+            memory: None,
         })
     }
 
@@ -150,12 +179,22 @@ impl Segment {
         if column.column_type == spec.column_type {
             return Ok(array);
         }
-        types::widen(&array, &spec.column_type)
+        types::widened(&array, &spec.column_type)
             .map_err(|error| error.context(format!("{}: column {:?}", self.path, spec.name)))
+    }
+
+    /// Whether its rows are in memory. Of such rows several may have the same key.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.memory.is_some()
     }
 
     /// Rows of a column in the type that it has in this segment.
     fn read_stored(&self, cache: &SegmentCache, column: &ColumnMeta, rows: Range<usize>) -> Result<ArrayRef> {
+        if let Some(memory) = &self.memory {
+            let array = memory.column(column.column_id);
+            let array = array.ok_or_else(|| Error::internal("a column of a block is missing"))?;
+            return Ok(array.slice(rows.start, rows.len()));
+        }
         let nulls = self.read_validity(cache, column, rows.clone())?;
         if column.column_type.has_offsets() {
             return self.read_variable(cache, column, rows, nulls);
@@ -178,7 +217,7 @@ impl Segment {
         symbols: &Arc<StringArray>,
     ) -> Result<Option<ArrayRef>> {
         let page = rows.start / PAGE_ROWS;
-        let Some(column) = self.column(spec.column_id) else {
+        let Some(column) = self.column(spec.column_id).filter(|_| self.memory.is_none()) else {
             return Ok(None);
         };
         let has_nulls = column.pages.get(page).is_none_or(|page| page.null_count > 0);
@@ -332,19 +371,30 @@ impl Segment {
         let column = self
             .column(self.meta.time_column)
             .ok_or_else(|| Error::corrupt(format!("{} has no time column", self.path)))?;
+        if let Some(memory) = &self.memory {
+            let times = memory.column(column.column_id);
+            let times = times.ok_or_else(|| Error::internal("a block has no times"))?;
+            return Ok(Times {
+                values: times.as_primitive::<TimestampNanosecondType>().values().clone(),
+                vector: None,
+            });
+        }
         let vector = self.vector(cache, column, VectorKind::Values)?;
         let values = native_slice::<i64>(vector.body(), &(0..self.rows()))
             .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
-        Ok(Times { values, vector })
+        Ok(Times {
+            values,
+            vector: Some(vector),
+        })
     }
 
     /// Verifies the pages of the time column that `rows` touch.
     pub(crate) fn verify_times(&self, times: &Times, rows: Range<usize>) -> Result<()> {
-        let Some(column) = self.column(self.meta.time_column) else {
+        let (Some(column), Some(vector)) = (self.column(self.meta.time_column), &times.vector) else {
             return Ok(());
         };
         let total = self.rows();
-        times.vector.verify(
+        vector.verify(
             rows,
             |page| column.pages.get(page).map(|stats| stats.checksum),
             |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
@@ -358,6 +408,11 @@ impl Segment {
         column: &ColumnMeta,
         read: impl FnOnce(PartedIndex<'_>) -> T,
     ) -> Result<T> {
+        if let Some(memory) = &self.memory {
+            let index = PartedIndex::parse(&memory.parted, self.meta.rows)
+                .map_err(|error| Error::internal(format!("the runs of a block: {error}")))?;
+            return Ok(read(index));
+        }
         let vector = self.index(cache, column, AttributeKind::Parted, VectorKind::Parted)?;
         let index =
             PartedIndex::parse(vector.bytes(), self.meta.rows).map_err(|error| located(&vector, &error))?;
@@ -413,7 +468,8 @@ impl Segment {
 #[derive(Debug, Clone)]
 pub(crate) struct Times {
     values: ScalarBuffer<i64>,
-    vector: Arc<Vector>,
+    /// What verifies them; memory needs none.
+    vector: Option<Arc<Vector>>,
 }
 
 impl std::ops::Deref for Times {

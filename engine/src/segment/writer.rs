@@ -225,6 +225,7 @@ impl SegmentWriter {
             first_commit: 0,
             last_commit: 0,
             origin: SegmentOrigin::Bulk,
+            stream: 0,
         };
         Ok((reference, self.guard))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::StringArray;
 use gapless_format::{
@@ -50,6 +51,7 @@ impl Domains {
                 storage: Arc::clone(&self.storage),
                 database: self.database,
                 known: RwLock::default(),
+                durable_len: AtomicU64::new(0),
             })
         });
         Arc::clone(domain)
@@ -63,6 +65,8 @@ pub struct Domain {
     storage: Arc<dyn Storage>,
     database: u128,
     known: RwLock<Known>,
+    /// Bytes of the file that this process has synced.
+    durable_len: AtomicU64,
 }
 
 /// What was read of the file.
@@ -390,7 +394,38 @@ impl Domain {
                 .unwrap_or_default();
             return Err(error.context(format!("new symbols could not be made durable{also}")));
         }
+        self.durable_len.fetch_max(grown.committed_len, Ordering::AcqRel);
         Ok(Some(grown))
+    }
+
+    /// Makes all symbols known here durable, without a commit that names them.
+    ///
+    /// # Errors
+    /// As [`Domain::sync`].
+    pub(crate) fn make_durable(&self, committed: Option<&DomainMeta>) -> Result<()> {
+        if self.known.read().len > self.durable_len.load(Ordering::Acquire) {
+            self.sync(committed)?;
+        }
+        Ok(())
+    }
+
+    /// Reads whole frames that follow what is known, committed or not: records of logs use their codes.
+    ///
+    /// # Errors
+    /// `Corrupt` with file and offset.
+    pub(crate) fn read_ahead(&self) -> Result<()> {
+        let stamp = self.storage.stamp(&domain_path(&self.name)?)?;
+        let Some(stamp) = stamp.filter(|stamp| stamp.len > self.known.read().len) else {
+            return Ok(());
+        };
+        let mut known = self.known.write();
+        if known.len == 0 && stamp.len < self.header().len() as u64 {
+            return Ok(());
+        }
+        if stamp.len > known.len {
+            self.read_frames(&mut known, None)?;
+        }
+        Ok(())
     }
 
     /// Puts a new file with the same content in the place of one whose sync has failed: the old one may read right
@@ -401,6 +436,7 @@ impl Domain {
             storage: Arc::clone(&self.storage),
             database: self.database,
             known: RwLock::default(),
+            durable_len: AtomicU64::new(0),
         };
         fresh.load(Some(grown))?; // Proves that the file still reads right.
         let mut bytes = vec![0; usize::try_from(grown.committed_len).unwrap_or(usize::MAX)];

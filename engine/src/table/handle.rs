@@ -9,10 +9,11 @@ use gapless_format::TableMeta;
 
 use super::change::SchemaChange;
 use super::types::arrow_type;
-use crate::database::{Database, Snapshot};
+use crate::database::{Database, Durability, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::row::RowWriter;
 use crate::scan::Scan;
-use crate::write::{WriteOptions, WriteReport};
+use crate::write::{AppendReport, WriteOptions, WriteReport};
 
 /// Times that a change of columns is tried when others change the same table.
 const CHANGE_RETRIES: usize = 100;
@@ -51,12 +52,65 @@ impl Table {
         Ok(schema_of(&meta))
     }
 
-    /// Rows of the newest version.
+    /// Rows that are stored, in segments and in memory. Rows that a deletion or a key hides are counted until a
+    /// compaction removes them.
     ///
     /// # Errors
     /// `NotFound` when it was dropped.
     pub fn rows(&self) -> Result<u64> {
-        Ok(self.database.version()?.table(&self.name)?.rows())
+        let snapshot = self.database.snapshot()?;
+        let table = snapshot.table(&self.name)?;
+        Ok(table.rows() + snapshot.live().rows(table.meta().table)?)
+    }
+
+    /// Streams rows in any order as one atomic commit: visible when this returns, and as durable as the database
+    /// is opened for.
+    ///
+    /// The rows go to the log and to memory, and are written to segments later, together with others. Each row belongs
+    /// to the partition of its own time, however late it comes.
+    ///
+    /// # Errors
+    /// `Invalid` names column, row and reason; `Overloaded` when memory is full and is not freed in time; `Io`.
+    /// Nothing was written then, unless the error says that a sync has failed.
+    pub fn append(&self, batch: &RecordBatch) -> Result<AppendReport> {
+        self.append_with(batch, None)
+    }
+
+    /// As [`Table::append`], as durable as `durability` says.
+    ///
+    /// # Errors
+    /// As [`Table::append`].
+    pub fn append_with(&self, batch: &RecordBatch, durability: Option<Durability>) -> Result<AppendReport> {
+        self.database.check_writable()?;
+        let engine = self.database.engine();
+        let meta = Arc::clone(self.database.version()?.table(&self.name)?.meta());
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return Ok(AppendReport::default());
+        }
+        let prepared = engine.prepare_rows(&meta, batch)?;
+        let appended = engine.append(vec![prepared], Vec::new(), Vec::new(), durability)?;
+        Ok(AppendReport {
+            rows: rows as u64,
+            commit: appended.commit,
+        })
+    }
+
+    /// A writer that takes rows one by one, committed as durable as the database is opened for.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Unsupported` when it has a column of lists.
+    pub fn writer(&self) -> Result<RowWriter> {
+        self.writer_with(None)
+    }
+
+    /// As [`Table::writer`], with a durability of its own.
+    ///
+    /// # Errors
+    /// As [`Table::writer`].
+    pub fn writer_with(&self, durability: Option<Durability>) -> Result<RowWriter> {
+        self.database.check_writable()?;
+        RowWriter::new(&self.database, &self.meta()?, durability)
     }
 
     /// Writes rows in any order as one atomic commit, durable when this returns.

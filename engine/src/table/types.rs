@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, TimeUnit as ArrowUnit};
 use gapless_format::{ColumnType, Number, TimeUnit};
 
@@ -46,25 +44,6 @@ pub fn storage_type(column_type: &ColumnType) -> DataType {
         ColumnType::Symbol { .. } => DataType::UInt32,
         other => arrow_type(other),
     }
-}
-
-/// Values that were stored in a narrower type, in the type that their column has now.
-///
-/// # Errors
-/// `Invalid` for a time that the finer unit of the wider type cannot hold.
-pub(crate) fn widen(array: &ArrayRef, to: &ColumnType) -> Result<ArrayRef> {
-    // With `safe` off an overflow is an error and not a null.
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    let to = storage_type(to);
-    cast_with_options(array, &to, &options).map_err(|error| {
-        Error::invalid(format!(
-            "a value of type {} does not fit into {to}: {error}",
-            array.data_type()
-        ))
-    })
 }
 
 /// How many units of a wider time type make one of a narrower, where they differ.
@@ -197,4 +176,24 @@ fn format_unit(unit: ArrowUnit) -> TimeUnit {
         ArrowUnit::Microsecond => TimeUnit::Microsecond,
         ArrowUnit::Nanosecond => TimeUnit::Nanosecond,
     }
+}
+
+/// A column in the storage type of a column type that is at least as wide.
+///
+/// # Errors
+/// `Corrupt` when the array's values do not fit.
+pub(crate) fn widened(
+    array: &arrow_array::ArrayRef,
+    column_type: &ColumnType,
+) -> crate::error::Result<arrow_array::ArrayRef> {
+    let to = storage_type(column_type);
+    if *arrow_array::Array::data_type(array) == to {
+        return Ok(Arc::clone(array));
+    }
+    let options = arrow_cast::CastOptions {
+        safe: false,
+        ..Default::default()
+    };
+    arrow_cast::cast_with_options(array, &to, &options)
+        .map_err(|error| Error::corrupt(format!("a stored column does not convert to {to}: {error}")))
 }

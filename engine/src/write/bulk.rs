@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::segment::discard::SegmentGuard;
 use crate::segment::sync::SyncBatch;
 use crate::segment::{SEGMENT_ROWS_MAX, SegmentWriter};
+use crate::stream::{PreparedRows, stream_columns};
 
 /// Memory that a bulk write uses unless told otherwise.
 pub(crate) const MEMORY_BYTES: usize = 2 << 30;
@@ -184,8 +185,13 @@ impl BulkWriter {
         let mut encoder = EngineEncoder { engine: &self.engine };
         let columns = normalize::normalize(&self.table, batch, &mut encoder)?;
         self.check_bounds(&columns)?;
+        self.push_columns(columns)
+    }
+
+    /// Takes normalized columns.
+    pub(crate) fn push_columns(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
         let unit = self.options.partition.unwrap_or(self.table.partition_unit);
-        for (key, part) in partition::split(&columns, times(&columns, self.time_at), unit)? {
+        for (key, part) in partition::split(&columns, times(&columns, self.time_at), |_| unit)? {
             let bytes = part.iter().map(array_bytes).sum::<usize>();
             let (_, buffer) = self
                 .buffers
@@ -200,6 +206,33 @@ impl BulkWriter {
             self.spill()?;
         }
         Ok(())
+    }
+
+    /// Takes rows of one partition that have the table's columns in their storage types.
+    pub(crate) fn push_rows(&mut self, key: PartitionKey, columns: Vec<ArrayRef>) {
+        let (_, buffer) = self
+            .buffers
+            .entry((key.start, key.unit))
+            .or_insert_with(|| (key, Buffer::default()));
+        buffer.rows += columns.first().map_or(0, |array| array.len());
+        buffer.parts.push(columns);
+    }
+
+    /// Rows taken so far, when they are few enough for the stream.
+    pub(crate) fn is_small(&self, rows_max: usize) -> bool {
+        let rows: usize = self.buffers.values().map(|(_, buffer)| buffer.rows).sum();
+        self.spilled_bytes == 0 && rows <= rows_max
+    }
+
+    /// The rows taken so far, for the stream. Nothing was spilled.
+    pub(crate) fn into_rows(self) -> Vec<PreparedRows> {
+        let parts = self.buffers.into_values().flat_map(|(_, buffer)| buffer.parts);
+        parts
+            .map(|columns| PreparedRows {
+                columns: stream_columns(&self.table, columns),
+                table: Arc::clone(&self.table),
+            })
+            .collect()
     }
 
     /// Puts the largest buffers on disk until half of the memory is free.
@@ -464,8 +497,8 @@ fn joined(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
 }
 
 /// Gives codes from the database's domains.
-struct EngineEncoder<'a> {
-    engine: &'a Arc<Engine>,
+pub(crate) struct EngineEncoder<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
 }
 
 impl Encode for EngineEncoder<'_> {

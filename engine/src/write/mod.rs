@@ -5,11 +5,20 @@
 
 mod bulk;
 mod dedup;
-mod normalize;
-mod partition;
-mod sort;
+pub(crate) mod normalize;
+pub(crate) mod partition;
+pub(crate) mod sort;
 mod spill;
 
-pub(crate) use bulk::{Bounds, BuiltSegments, BulkWriter};
+pub(crate) use bulk::{Bounds, BuiltSegments, BulkWriter, EngineEncoder};
 pub use bulk::{WriteOptions, WriteReport};
 pub(crate) use normalize::is_lossless;
+
+/// What a streamed commit did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AppendReport {
+    /// Rows that were committed.
+    pub rows: u64,
+    /// The commit's time, by which commits are ordered.
+    pub commit: i64,
+}

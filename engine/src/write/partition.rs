@@ -10,10 +10,12 @@ use crate::error::{Error, Result};
 const RUNS_MAX: usize = 256;
 
 /// The rows of `columns` by partition, each part in the order of the batch.
+///
+/// `unit` gives the unit for a time. It may change at times that begin a partition of every unit it gives.
 pub(crate) fn split(
     columns: &[ArrayRef],
     times: &[i64],
-    unit: PartitionUnit,
+    unit: impl Fn(i64) -> PartitionUnit,
 ) -> Result<Vec<(PartitionKey, Vec<ArrayRef>)>> {
     let runs = runs(times, unit);
     if let [(key, _, _)] = runs.as_slice() {
@@ -31,7 +33,7 @@ pub(crate) fn split(
 }
 
 /// Runs of consecutive rows in the same partition: key, first row, row after the last.
-fn runs(times: &[i64], unit: PartitionUnit) -> Vec<(PartitionKey, usize, usize)> {
+fn runs(times: &[i64], unit: impl Fn(i64) -> PartitionUnit) -> Vec<(PartitionKey, usize, usize)> {
     let mut runs: Vec<(PartitionKey, usize, usize)> = Vec::new();
     // The first and the last time of the partition that the rows are in now.
     let (mut first, mut last) = (0, 0);
@@ -39,7 +41,7 @@ fn runs(times: &[i64], unit: PartitionUnit) -> Vec<(PartitionKey, usize, usize)>
         match runs.last_mut() {
             Some((_, _, end)) if first <= *time && *time <= last => *end = row + 1,
             _ => {
-                let key = PartitionKey::containing(unit, *time);
+                let key = PartitionKey::containing(unit(*time), *time);
                 // The end saturates at the end of time, which then still belongs to the partition.
                 first = key.start;
                 last = if key.contains(i64::MAX) {
@@ -91,10 +93,9 @@ mod tests {
     #[test]
     fn consecutive_rows_of_a_partition_are_one_run() {
         const HOUR: i64 = 3_600_000_000_000;
-        let found = runs(
-            &[0, 1, HOUR, HOUR + 5, -1, i64::MAX, i64::MAX],
-            PartitionUnit::Hour,
-        );
+        let found = runs(&[0, 1, HOUR, HOUR + 5, -1, i64::MAX, i64::MAX], |_| {
+            PartitionUnit::Hour
+        });
         let spans: Vec<_> = found
             .iter()
             .map(|(key, from, to)| (key.start, *from, *to))

@@ -39,6 +39,8 @@ pub struct SegmentRef {
     pub last_commit: i64,
     /// What built it.
     pub origin: SegmentOrigin,
+    /// The stream whose rows a flush put into it; 0 for none.
+    pub stream: u64,
 }
 
 /// What built a segment.
@@ -103,6 +105,7 @@ impl SegmentRef {
         writer.i64(self.first_commit);
         writer.i64(self.last_commit);
         writer.u8(self.origin.tag());
+        writer.u64(self.stream);
         writer.string(&self.directory);
     }
 
@@ -122,6 +125,7 @@ impl SegmentRef {
             first_commit: reader.i64("first commit")?,
             last_commit: reader.i64("last commit")?,
             origin: reader.tag(SegmentOrigin::from_tag, "segment origin")?,
+            stream: reader.u64("stream")?,
             directory: decode_directory(reader)?,
         };
         segment.check(offset)?;

@@ -161,6 +161,7 @@ pub fn segment_ref(table: u32, segment: u64) -> SegmentRef {
         first_commit: 0x0102_0304_0506_0708,
         last_commit: 0x1112_1314_1516_1718,
         origin: SegmentOrigin::Flush,
+        stream: 0x2122_2324_2526_2728,
     }
 }
 

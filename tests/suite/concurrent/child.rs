@@ -132,6 +132,7 @@ fn entry() {
         .expect("a number");
     let open = || {
         Database::builder(&path)
+            .small_commit_rows(0)
             .log_bytes_min(4000)
             .open()
             .expect("the database opens")
@@ -148,6 +149,7 @@ fn entry() {
         }
         "reader" => {
             let db = Database::builder(&path)
+                .small_commit_rows(0)
                 .mode(Mode::Read)
                 .open()
                 .expect("the database opens");
@@ -180,6 +182,7 @@ fn entry() {
         }
         "holder" => {
             let db = Database::builder(&path)
+                .small_commit_rows(0)
                 .mode(Mode::Read)
                 .open()
                 .expect("the database opens");

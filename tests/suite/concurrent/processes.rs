@@ -23,7 +23,10 @@ impl Drop for EndOf<'_> {
 fn fresh() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("test.db");
-    let db = Database::builder(&path).open().expect("a new database");
+    let db = Database::builder(&path)
+        .small_commit_rows(0)
+        .open()
+        .expect("a new database");
     for table in ["a", "b"] {
         db.create_table(&spec(table)).expect("a table");
     }
@@ -91,6 +94,7 @@ fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols()
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 let db = Database::builder(&path)
+                    .small_commit_rows(0)
                     .open()
                     .expect("it opens while others commit");
                 db.collect_garbage().expect("garbage is collected beside writers");
@@ -103,7 +107,10 @@ fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols()
     for reader in readers {
         assert_eq!(reader.rest(), [(writers * 25).to_string()]);
     }
-    let db = Database::builder(&path).open().expect("the database opens");
+    let db = Database::builder(&path)
+        .small_commit_rows(0)
+        .open()
+        .expect("the database opens");
     assert_eq!(ids(&db, "a"), acknowledged);
     assert_eq!(ids(&db, "b"), acknowledged);
 }
@@ -141,6 +148,7 @@ fn writers_that_are_killed_lose_nothing_they_acknowledged_and_leave_nothing_behi
             victim.child.wait().expect("a status");
         }
         let db = Database::builder(&path)
+            .small_commit_rows(0)
             .open()
             .expect("the database opens after a kill");
         let found = ids(&db, "a");
@@ -193,7 +201,10 @@ fn processes_that_create_the_same_database_share_it() {
         for child in children {
             child.rest();
         }
-        let db = Database::builder(&path).open().expect("the database opens");
+        let db = Database::builder(&path)
+            .small_commit_rows(0)
+            .open()
+            .expect("the database opens");
         assert_eq!(db.tables().expect("tables"), ["t0", "t1", "t2"]);
     }
 }
@@ -201,7 +212,10 @@ fn processes_that_create_the_same_database_share_it() {
 #[test]
 fn a_stopped_reader_in_another_process_keeps_its_files_and_a_dead_one_does_not() {
     let (_directory, path) = fresh();
-    let db = Database::builder(&path).open().expect("the database opens");
+    let db = Database::builder(&path)
+        .small_commit_rows(0)
+        .open()
+        .expect("the database opens");
     let table = db.table("a").expect("the table");
     for id in 0..4 {
         table.write([batch(&[row(id)])]).expect("a row");

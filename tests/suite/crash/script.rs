@@ -35,6 +35,7 @@ pub struct Step {
 /// Opens whatever `storage` holds, with a manifest that is written anew after a few commits.
 pub fn open(storage: &Arc<dyn Storage>) -> Result<Database> {
     Database::builder("faulty")
+        .small_commit_rows(0)
         .storage(Arc::clone(storage))
         .log_bytes_min(600)
         .open()

@@ -10,6 +10,7 @@ use crate::common::{Row, batch, rows, spec};
 fn database(directory: &Path) -> PathBuf {
     let path = directory.join("test.db");
     let db = Database::builder(&path)
+        .small_commit_rows(0)
         .without_sync()
         .open()
         .expect("a new database");
@@ -40,7 +41,7 @@ fn every_path(path: &Path) -> Vec<PathBuf> {
 }
 
 fn read(path: &Path, mode: Mode) -> gapless::Result<usize> {
-    let db = Database::builder(path).mode(mode).open()?;
+    let db = Database::builder(path).small_commit_rows(0).mode(mode).open()?;
     let table = db.table("t")?;
     let all = rows(&table.scan()?.collect()?).len();
     table.scan()?.series(["A"]).collect()?;

@@ -10,6 +10,7 @@ fn small_database() -> (tempfile::TempDir, PathBuf, Vec<i64>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("test.db");
     let db = Database::builder(&path)
+        .small_commit_rows(0)
         .without_sync()
         .open()
         .expect("a new database");
@@ -28,7 +29,10 @@ fn small_database() -> (tempfile::TempDir, PathBuf, Vec<i64>) {
 }
 
 fn state(path: &Path) -> gapless::Result<(Vec<i64>, usize)> {
-    let db = Database::builder(path).mode(Mode::Read).open()?;
+    let db = Database::builder(path)
+        .small_commit_rows(0)
+        .mode(Mode::Read)
+        .open()?;
     let found = rows(&db.table("t")?.scan()?.collect()?);
     Ok((found.iter().map(|row| row.id).collect(), db.snapshots()?.len()))
 }
@@ -159,6 +163,7 @@ fn a_file_that_is_gone_is_corrupt_and_named() {
         std::fs::remove_file(path.join(&victim)).expect("removed");
         let outcome = if victim.ends_with("sym.parted") {
             Database::builder(&path)
+                .small_commit_rows(0)
                 .mode(Mode::Read)
                 .open()
                 .and_then(|db| db.table("t")?.scan()?.series(["S0", "S1", "S2"]).collect())
@@ -193,6 +198,7 @@ fn a_file_that_is_gone_is_corrupt_and_named() {
         .find(|path| path.extension().is_some_and(|e| e == "ckpt"));
     std::fs::remove_file(snapshot.expect("a snapshot's checkpoint")).expect("removed");
     let error = Database::builder(&path)
+        .small_commit_rows(0)
         .open()
         .and_then(|db| db.as_of("s").map(|_| ()))
         .expect_err("gone");

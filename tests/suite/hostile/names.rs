@@ -55,6 +55,7 @@ fn tables_columns_and_snapshots_may_have_any_printable_name() {
     drop(db);
     let path = directory.path().join("test.db");
     let db = Database::builder(&path)
+        .small_commit_rows(0)
         .without_sync()
         .open()
         .expect("the database opens");
@@ -136,6 +137,7 @@ fn symbols_may_be_any_text() {
     table.write([batch(&expected)]).expect("rows");
     drop((db, table));
     let db = Database::builder(directory.path().join("test.db"))
+        .small_commit_rows(0)
         .without_sync()
         .open()
         .expect("it opens");

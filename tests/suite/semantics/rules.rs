@@ -212,3 +212,21 @@ fn a_table_without_series_keeps_deletes_and_replaces_too() {
     let error = table.delete(2..3, Some(&["a"])).expect_err("there is no series");
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
+
+#[test]
+fn versions_of_a_row_in_one_streamed_commit_are_told_apart_before_and_after_a_flush() {
+    for first in [i64::MIN, 0] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let db = gapless::Database::builder(directory.path().join("test.db"));
+        let db = db.without_sync().open().expect("a database");
+        let table = db.create_table(&spec("bars").keep(Keep::First)).expect("a table");
+        let other: Vec<Row> = (0..18).map(|id| row(DAY, "b", 1.0, id)).collect();
+        let same = [row(first, "a", 1.0, 19), row(first, "a", 1.0, 20)];
+        table
+            .write([batch(&other[..9]), batch(&other[9..]), batch(&same)])
+            .expect("rows");
+        assert_eq!(ids(&table), [19, 0], "in memory, at {first}");
+        db.flush().expect("a flush");
+        assert_eq!(ids(&table), [19, 0], "in a segment, at {first}");
+    }
+}

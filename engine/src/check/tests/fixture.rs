@@ -26,6 +26,7 @@ const DAY: i64 = 1_795_132_800_000_000_000;
 /// Opens a database in memory.
 pub(super) fn open(storage: &MemoryStorage, mode: Mode) -> crate::Result<Database> {
     Database::builder("memory")
+        .small_commit_rows(0)
         .storage(Arc::new(storage.clone()))
         .mode(mode)
         .open()

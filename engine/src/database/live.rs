@@ -1,0 +1,335 @@
+//! The engine's live half: commits through the stream, what readers see of streams, and flushes.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use gapless_format::{ColumnType, Coverage, Deletion, EditItem, TableMeta};
+
+use super::durability::Durability;
+use super::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Version;
+use crate::memtable::{Block, Memtable};
+use crate::stream::{self, Appended, FlushTarget, Prepared, PreparedRows, Stream, flush_memtable};
+use crate::write::EngineEncoder;
+use crate::write::normalize::normalize;
+
+/// Attempts to see all streams and the manifest at one moment.
+const VIEW_ATTEMPTS: usize = 100;
+
+/// The streamed rows that belong to a version: memtables, and the commit up to which each is visible.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LiveView {
+    memtables: Vec<(Arc<Memtable>, i64)>,
+}
+
+impl LiveView {
+    /// The blocks of a table that may have rows of a time range.
+    pub(crate) fn blocks(&self, table: u32, time: &Range<i64>) -> Result<Vec<Arc<Block>>> {
+        let mut blocks = Vec::new();
+        for (memtable, upto) in &self.memtables {
+            blocks.extend(memtable.blocks(table, time, *upto)?);
+        }
+        Ok(blocks)
+    }
+
+    /// The deletions in a table.
+    pub(crate) fn deletions(&self, table: u32) -> Vec<Arc<Deletion>> {
+        let visible = self
+            .memtables
+            .iter()
+            .flat_map(|(memtable, upto)| memtable.deletions(*upto));
+        visible.filter(|deletion| deletion.table == table).collect()
+    }
+
+    /// Rows of a table.
+    pub(crate) fn rows(&self, table: u32) -> Result<u64> {
+        let blocks = self.blocks(table, &(i64::MIN..i64::MAX))?;
+        Ok(blocks.iter().map(|block| block.rows() as u64).sum())
+    }
+
+    fn newest(&self) -> Vec<(u64, i64)> {
+        let newest = |(memtable, upto): &(Arc<Memtable>, i64)| {
+            (memtable.start_lsn(), memtable.last_commit().min(*upto))
+        };
+        self.memtables.iter().map(newest).collect()
+    }
+}
+
+impl Engine {
+    /// Whether a stream is this process's own.
+    pub(crate) fn owns_stream(&self, stream: u64) -> bool {
+        self.own_stream().is_some_and(|own| own.id() == stream)
+    }
+
+    /// The stream of this process, if it has one.
+    pub(crate) fn own_stream(&self) -> Option<Arc<Stream>> {
+        self.live().own.load_full()
+    }
+
+    /// The stream of this process, made and named by a commit when there is none.
+    fn stream(self: &Arc<Self>) -> Result<Arc<Stream>> {
+        if let Some(own) = self.own_stream() {
+            return Ok(own);
+        }
+        let _making = self.live().making.lock();
+        if let Some(own) = self.own_stream() {
+            return Ok(own);
+        }
+        let (seed, _) = self.next_segment();
+        let stream = Arc::new(Stream::create(
+            self.storage(),
+            self.clock(),
+            self.database(),
+            seed,
+        )?);
+        self.commit(|_, now| Ok(vec![EditItem::Stream(stream.meta(0, now))]))?;
+        self.live().own.store(Some(Arc::clone(&stream)));
+        Ok(stream)
+    }
+
+    /// A batch as the stream takes it.
+    ///
+    /// # Errors
+    /// `Invalid` names column, row and reason.
+    pub(crate) fn prepare_rows(
+        self: &Arc<Self>,
+        table: &Arc<TableMeta>,
+        batch: &RecordBatch,
+    ) -> Result<PreparedRows> {
+        let mut encoder = EngineEncoder { engine: self };
+        let arrays = normalize(table, batch, &mut encoder)?;
+        Ok(PreparedRows {
+            table: Arc::clone(table),
+            columns: stream::stream_columns(table, arrays),
+        })
+    }
+
+    /// Commits rows, deletions and coverage through the stream: atomic, visible, and as durable as asked when this
+    /// returns.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        rows: Vec<PreparedRows>,
+        deletions: Vec<Deletion>,
+        coverage: Vec<Coverage>,
+        durability: Option<Durability>,
+    ) -> Result<Appended> {
+        self.check_writable()?;
+        for rows in &rows {
+            self.make_symbols_durable(&rows.table)?;
+        }
+        let prepared = Prepared::new(rows, deletions, coverage, self.now_ns())?;
+        let stream = self.stream()?;
+        self.wait_for_memory(&stream, prepared.record_len())?;
+        let appended = stream.append(prepared)?;
+        if stream
+            .active()
+            .is_some_and(|active| active.bytes() >= self.live().limits.flush_bytes)
+        {
+            self.seal_and_wake(&stream);
+        }
+        match durability.unwrap_or(self.live().durability) {
+            Durability::Sync => self.wait_durable(&stream, appended.end_lsn)?,
+            Durability::Interval(ms) => self.background().sync_every(self, ms),
+            Durability::Buffered => {}
+        }
+        self.background().start(self);
+        Ok(appended)
+    }
+
+    fn wait_durable(&self, stream: &Stream, lsn: u64) -> Result<()> {
+        stream
+            .wait_durable(lsn)
+            .inspect_err(|error| self.manifest().refuse_further(error))
+    }
+
+    /// Makes everything durable that was streamed until now.
+    pub(crate) fn sync_stream(&self) -> Result<()> {
+        match self.own_stream() {
+            Some(stream) => self.wait_durable(&stream, stream.end_lsn()),
+            None => Ok(()),
+        }
+    }
+
+    /// New symbols are durable before a record that uses their codes is written.
+    fn make_symbols_durable(&self, table: &TableMeta) -> Result<()> {
+        let version = self.manifest().current();
+        for column in &table.columns {
+            if let ColumnType::Symbol { domain } = &column.column_type {
+                self.domains().get(domain).make_durable(version.domain(domain))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what memory cannot take, after waiting for flushes.
+    fn wait_for_memory(self: &Arc<Self>, stream: &Stream, more: usize) -> Result<()> {
+        let limits = &self.live().limits;
+        let is_full = || {
+            let used = stream.memory_bytes();
+            used > 0 && used + more > limits.memory_bytes_max
+        };
+        if !is_full() {
+            return Ok(());
+        }
+        self.seal_and_wake(stream);
+        let wait = if self.background().is_enabled() {
+            limits.back_pressure_ms
+        } else {
+            0
+        };
+        if stream.wait_for_flush(Duration::from_millis(wait), is_full) {
+            return Ok(());
+        }
+        let why = match self.live().flush_error.lock().as_ref() {
+            Some(error) => format!("the last flush failed: {error}"),
+            None if wait == 0 => "nothing is flushed in the background: call flush()".to_owned(),
+            None => format!("flushes have not kept up for {wait} ms"),
+        };
+        Err(Error::new(
+            ErrorKind::Overloaded,
+            format!(
+                "{} bytes of streamed rows wait in memory, {} are allowed; {why}. Nothing was written: try again later, \
+                 or allow more memory",
+                stream.memory_bytes(),
+                limits.memory_bytes_max
+            ),
+        ))
+    }
+
+    fn seal_and_wake(self: &Arc<Self>, stream: &Stream) {
+        match stream.seal() {
+            Ok(_) => {
+                self.background().start(self);
+                self.background().wake();
+            }
+            Err(error) => tracing::warn!(%error, "the memtable could not be sealed and goes on"),
+        }
+    }
+
+    /// Seals the memtable and writes all streamed rows to segments.
+    pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
+        self.check_writable()?;
+        let Some(stream) = self.own_stream() else {
+            return Ok(());
+        };
+        stream.seal()?;
+        self.flush_sealed()
+    }
+
+    /// Writes sealed memtables to segments, one after the other.
+    pub(crate) fn flush_sealed(self: &Arc<Self>) -> Result<()> {
+        let _flushing = self.live().flushing.lock();
+        let Some(stream) = self.own_stream() else {
+            return Ok(());
+        };
+        while let Some((memtable, end)) = stream.oldest_sealed() {
+            let target = FlushTarget::Checkpoint(stream.meta(end, memtable.last_commit()));
+            let flushed = flush_memtable(self, Some(&memtable), target);
+            *self.live().flush_error.lock() = flushed.as_ref().err().cloned();
+            self.stats().note_flushed(flushed?, memtable.bytes() as u64);
+            stream.forget(end);
+        }
+        Ok(())
+    }
+
+    /// Flushes what is left and ends the stream: its directory goes.
+    pub(crate) fn end_stream(self: &Arc<Self>) -> Result<()> {
+        let Some(stream) = self.own_stream() else {
+            return Ok(());
+        };
+        if self.check_writable().is_err() || stream.check().is_err() {
+            return Ok(()); // What is in the log is recovered by who opens the database next.
+        }
+        self.flush()?;
+        self.live().own.store(None);
+        let id = stream.id();
+        self.commit(|_, _| Ok(vec![EditItem::EndStream { stream: id }]))?;
+        stream::remove_stream(&**self.storage(), id)
+    }
+
+    /// What readers see of all streams beside a version. The caller checks that the version is still the newest.
+    fn live_view(&self, version: &Version) -> Result<LiveView> {
+        let mut view = LiveView::default();
+        let own = self.own_stream();
+        for meta in version.streams() {
+            match &own {
+                Some(own) if own.id() == meta.stream => view.memtables.extend(own.view(meta.checkpoint)),
+                _ => view.memtables.extend(self.live().tails.view(meta)),
+            }
+        }
+        Ok(view)
+    }
+
+    /// Reads on in the logs of other processes. True when something was new.
+    fn follow_others(&self, version: &Version) -> Result<bool> {
+        let own = self.own_stream().map(|own| own.id());
+        let mut others = version
+            .streams()
+            .filter(|meta| Some(meta.stream) != own)
+            .peekable();
+        if others.peek().is_none() {
+            return Ok(false);
+        }
+        self.live().tails.follow(
+            &**self.storage(),
+            self.clock(),
+            self.database(),
+            others,
+            &|table| self.table_of_record(table),
+        )
+    }
+
+    /// The table that a log record names. A record may be newer than the version that is known here.
+    pub(crate) fn table_of_record(&self, table: u32) -> Result<Option<Arc<TableMeta>>> {
+        let find = |version: &Version| version.table_by_id(table).map(|state| Arc::clone(state.meta()));
+        let found = match find(&self.manifest().current()) {
+            Some(found) => Some(found),
+            None => find(&*self.refresh()?),
+        };
+        if let Some(meta) = &found {
+            for column in &meta.columns {
+                if let ColumnType::Symbol { domain } = &column.column_type {
+                    self.domains().get(domain).read_ahead()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// A version and the streamed rows beside it, as they were at one moment, and what `pin` made of the version.
+    pub(crate) fn consistent_view<P>(
+        &self,
+        pin: impl Fn() -> (P, Arc<Version>),
+    ) -> Result<(P, Arc<Version>, LiveView)> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            self.refresh()?;
+            let (pinned, version) = pin();
+            let is_last = attempt >= VIEW_ATTEMPTS;
+            let outcome = self.view_of(&version, is_last);
+            let is_same = self.refresh()?.number() == version.number();
+            match outcome {
+                Ok(Some(view)) if is_same || is_last => return Ok((pinned, version, view)),
+                // A log file that a newer version does not need has gone.
+                Err(error) if is_same || is_last => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    /// The view of a version; `None` when streams have moved on while it was made.
+    fn view_of(&self, version: &Version, is_last: bool) -> Result<Option<LiveView>> {
+        self.follow_others(version)?;
+        let view = self.live_view(version)?;
+        // All streams are read as they were when the first one was read, if by now none of them has moved.
+        if self.follow_others(version)? && !is_last {
+            return Ok(None);
+        }
+        let again = self.live_view(version)?;
+        Ok((is_last || view.newest() == again.newest()).then_some(again))
+    }
+}

@@ -1,0 +1,191 @@
+//! The rows of one log file, by table and partition.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use gapless_format::{Coverage, Deletion, PartitionKey, PartitionUnit, TableMeta};
+use parking_lot::RwLock;
+
+use super::block::{Block, StreamColumn};
+use crate::error::Result;
+
+/// This many blocks of about the same size become one.
+const JOIN_BLOCKS: usize = 8;
+/// Blocks are not joined beyond this many rows: the copy is what an append may have to wait for.
+const JOIN_ROWS_MAX: usize = 64 * 1024;
+
+/// Rows of one table in one commit, split by partition.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamRows {
+    pub(crate) table: Arc<TableMeta>,
+    pub(crate) parts: Vec<(PartitionKey, Vec<StreamColumn>)>,
+}
+
+impl StreamRows {
+    pub(crate) fn rows(&self) -> usize {
+        let rows = |columns: &Vec<StreamColumn>| columns.first().map_or(0, |column| column.array.len());
+        self.parts.iter().map(|(_, columns)| rows(columns)).sum()
+    }
+}
+
+/// Streamed rows in memory.
+#[derive(Debug)]
+pub(crate) struct Memtable {
+    /// LSN of its first record, which begins its log file.
+    start_lsn: u64,
+    bytes: AtomicUsize,
+    last_commit: AtomicI64,
+    content: RwLock<Content>,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    parts: BTreeMap<(u32, PartitionUnit, i64), Part>,
+    deletions: Vec<Arc<Deletion>>,
+    coverage: Vec<Coverage>,
+    rows: u64,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    blocks: Vec<Arc<Block>>,
+}
+
+impl Memtable {
+    pub(crate) fn new(start_lsn: u64) -> Self {
+        Self {
+            start_lsn,
+            bytes: AtomicUsize::new(0),
+            last_commit: AtomicI64::new(i64::MIN),
+            content: RwLock::default(),
+        }
+    }
+
+    pub(crate) fn start_lsn(&self) -> u64 {
+        self.start_lsn
+    }
+
+    /// Memory that its rows take, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.content.read().rows
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.last_commit.load(Ordering::Acquire) == i64::MIN
+    }
+
+    /// Time of the newest commit in it.
+    pub(crate) fn last_commit(&self) -> i64 {
+        self.last_commit.load(Ordering::Acquire)
+    }
+
+    /// Takes one commit. Commits come in their order, by one thread at a time.
+    pub(crate) fn apply(
+        &self,
+        commit: i64,
+        rows: Vec<StreamRows>,
+        deletions: Vec<Deletion>,
+        coverage: Vec<Coverage>,
+    ) -> Result<()> {
+        let mut blocks = Vec::new();
+        for of_table in rows {
+            for (key, columns) in of_table.parts {
+                blocks.push(Arc::new(Block::of_commit(&of_table.table, key, columns, commit)?));
+            }
+        }
+        let mut content = self.content.write();
+        for block in blocks {
+            self.bytes.fetch_add(block.bytes(), Ordering::Relaxed);
+            content.rows += block.rows() as u64;
+            let key = (block.table.table, block.partition.unit, block.partition.start);
+            content.parts.entry(key).or_default().push(block)?;
+        }
+        content.deletions.extend(deletions.into_iter().map(Arc::new));
+        content.coverage.extend(coverage);
+        self.last_commit.store(commit, Ordering::Release);
+        Ok(())
+    }
+
+    /// The blocks of a table that may have rows of a time range, committed at `upto` or before.
+    pub(crate) fn blocks(&self, table: u32, time: &Range<i64>, upto: i64) -> Result<Vec<Arc<Block>>> {
+        let content = self.content.read();
+        let first = (table, PartitionUnit::ALL[0], i64::MIN);
+        let mut found = Vec::new();
+        for (_, part) in content
+            .parts
+            .range(first..)
+            .take_while(|((id, _, _), _)| *id == table)
+        {
+            for block in &part.blocks {
+                let overlaps =
+                    block.max_time >= time.start && (block.min_time < time.end || time.end == i64::MAX);
+                if overlaps && block.first_commit() <= upto {
+                    found.push(Arc::clone(block));
+                }
+            }
+        }
+        drop(content);
+        found
+            .into_iter()
+            .filter_map(|block| block.until(upto).transpose())
+            .collect()
+    }
+
+    /// All blocks, by table and partition.
+    pub(crate) fn all_blocks(&self) -> Vec<(u32, PartitionKey, Vec<Arc<Block>>)> {
+        let content = self.content.read();
+        content
+            .parts
+            .iter()
+            .map(|((table, unit, start), part)| {
+                let key = PartitionKey {
+                    unit: *unit,
+                    start: *start,
+                };
+                (*table, key, part.blocks.clone())
+            })
+            .collect()
+    }
+
+    /// The deletions that were committed at `upto` or before.
+    pub(crate) fn deletions(&self, upto: i64) -> Vec<Arc<Deletion>> {
+        let content = self.content.read();
+        let seen = content
+            .deletions
+            .iter()
+            .filter(|deletion| deletion.commit <= upto);
+        seen.cloned().collect()
+    }
+}
+
+impl Part {
+    /// Appends a block and joins small ones, so that the number of blocks stays small and each row is copied a few
+    /// times at most.
+    fn push(&mut self, block: Arc<Block>) -> Result<()> {
+        self.blocks.push(block);
+        while let Some(first) = self.joinable() {
+            let joined = Block::joined(self.blocks.get(first..).unwrap_or_default())?;
+            self.blocks.truncate(first);
+            self.blocks.push(Arc::new(joined));
+        }
+        Ok(())
+    }
+
+    /// Where the last blocks begin that are to become one: enough of them that none is much larger than the others.
+    fn joinable(&self) -> Option<usize> {
+        let first = self.blocks.len().checked_sub(JOIN_BLOCKS)?;
+        let tail = self.blocks.get(first..)?;
+        let (oldest, newest) = (tail.first()?, tail.last()?);
+        let rows: usize = tail.iter().map(|block| block.rows()).sum();
+        let alike = tail
+            .iter()
+            .all(|block| block.rows() <= JOIN_BLOCKS * newest.rows().max(1));
+        (rows <= JOIN_ROWS_MAX && alike && tail.iter().all(|block| oldest.joins(block))).then_some(first)
+    }
+}

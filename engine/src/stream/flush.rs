@@ -1,0 +1,203 @@
+//! A sealed memtable becomes segments: one for each partition of each table.
+//!
+//! A segment of several commits holds the commit time of each row: it decides the order among equal rows of other
+//! streams and bulk commits, and where a subscription goes on. A compaction drops it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, TimestampNanosecondArray};
+use gapless_format::{Deletion, DomainMeta, EditItem, PartitionKey, SegmentOrigin, StreamMeta, TableMeta};
+
+use super::codec::conform;
+use crate::database::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Version;
+use crate::memtable::{Block, Memtable};
+use crate::segment::commit_spec;
+use crate::write::{BuiltSegments, BulkWriter, WriteOptions};
+
+/// Builds are begun again when a table has changed meanwhile; more than this is no accident.
+const ATTEMPTS_MAX: usize = 10;
+
+/// What the commit of a flush says of the stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FlushTarget {
+    /// It goes on from a checkpoint.
+    Checkpoint(StreamMeta),
+    /// Nothing of its log is needed any more.
+    End(u64),
+}
+
+impl FlushTarget {
+    fn stream(self) -> u64 {
+        match self {
+            Self::Checkpoint(meta) => meta.stream,
+            Self::End(stream) => stream,
+        }
+    }
+
+    fn item(self) -> EditItem {
+        match self {
+            Self::Checkpoint(meta) => EditItem::Stream(meta),
+            Self::End(stream) => EditItem::EndStream { stream },
+        }
+    }
+}
+
+/// The partitions of one table in a memtable, with the commits of their rows.
+type Parts = BTreeMap<PartitionKey, (i64, i64)>;
+
+/// Writes the rows of a memtable as segments and commits them with the stream's new state. Gives the bytes written.
+///
+/// # Errors
+/// `Io`; the rows stay where they are then.
+pub(crate) fn flush_memtable(
+    engine: &Arc<Engine>,
+    memtable: Option<&Memtable>,
+    target: FlushTarget,
+) -> Result<u64> {
+    for _ in 0..ATTEMPTS_MAX {
+        let version = engine.refresh()?;
+        let mut flush = Flush {
+            engine,
+            version: &version,
+            built: BuiltSegments::default(),
+            commits: BTreeMap::new(),
+            domains: Vec::new(),
+            deletions: Vec::new(),
+        };
+        if let Some(memtable) = memtable {
+            flush.build(memtable)?;
+        }
+        match flush.commit(target) {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                tracing::debug!(%error, "a table has changed during a flush, which is done again");
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(Error::conflict(
+        "a flush was overtaken by changes of its tables again and again".to_owned(),
+    ))
+}
+
+struct Flush<'a> {
+    engine: &'a Arc<Engine>,
+    version: &'a Arc<Version>,
+    built: BuiltSegments,
+    commits: BTreeMap<u32, Parts>,
+    domains: Vec<DomainMeta>,
+    deletions: Vec<Deletion>,
+}
+
+impl Flush<'_> {
+    fn build(&mut self, memtable: &Memtable) -> Result<()> {
+        let mut by_table: BTreeMap<u32, Vec<(PartitionKey, Vec<Arc<Block>>)>> = BTreeMap::new();
+        for (table, key, blocks) in memtable.all_blocks() {
+            by_table.entry(table).or_default().push((key, blocks));
+        }
+        for (table, parts) in by_table {
+            // The rows of a table that was dropped are dropped too.
+            if let Some(state) = self.version.table_by_id(table) {
+                let meta = Arc::clone(state.meta());
+                self.build_table(&meta, parts)
+                    .map_err(|error| error.context(format!("flush of table {:?}", meta.name)))?;
+            }
+        }
+        let live = |deletion: &Arc<Deletion>| self.version.table_by_id(deletion.table).is_some();
+        let deletions = memtable.deletions(i64::MAX);
+        self.deletions = deletions
+            .iter()
+            .filter(|deletion| live(deletion))
+            .map(|deletion| Deletion::clone(deletion))
+            .collect();
+        Ok(())
+    }
+
+    fn build_table(
+        &mut self,
+        meta: &Arc<TableMeta>,
+        parts: Vec<(PartitionKey, Vec<Arc<Block>>)>,
+    ) -> Result<()> {
+        let with_commits = Arc::new(with_commit_column(meta));
+        let options = WriteOptions {
+            memory_bytes: usize::MAX,
+            ..WriteOptions::default()
+        };
+        let mut plain = BulkWriter::new(self.engine, meta, options.clone())?;
+        let mut stamped = BulkWriter::new(self.engine, &with_commits, options)?;
+        let commits = self.commits.entry(meta.table).or_default();
+        for (key, blocks) in parts {
+            let first = blocks
+                .iter()
+                .map(|block| block.first_commit())
+                .min()
+                .unwrap_or(i64::MAX);
+            let last = blocks
+                .iter()
+                .map(|block| block.last_commit())
+                .max()
+                .unwrap_or(i64::MIN);
+            commits.insert(key, (first, last));
+            for block in blocks {
+                let mut columns = conform(meta, &block.columns, block.rows())?;
+                if first < last {
+                    let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(block.commit_times()));
+                    columns.push(times);
+                    stamped.push_rows(key, columns);
+                } else {
+                    plain.push_rows(key, columns);
+                }
+            }
+        }
+        for writer in [plain, stamped] {
+            self.built.merge(writer.finish(&|_, _| {})?);
+        }
+        self.domains.extend(self.engine.sync_domains(meta)?);
+        Ok(())
+    }
+
+    fn commit(mut self, target: FlushTarget) -> Result<u64> {
+        let mut items: Vec<EditItem> = self.domains.drain(..).map(EditItem::GrowDomain).collect();
+        for segment in &mut self.built.segments {
+            let commits = self
+                .commits
+                .get(&segment.table)
+                .and_then(|parts| parts.get(&segment.partition));
+            let (first, last) =
+                *commits.ok_or_else(|| Error::internal("a flushed segment of no partition"))?;
+            (segment.first_commit, segment.last_commit) = (first, last);
+            (segment.origin, segment.stream) = (SegmentOrigin::Flush, target.stream());
+        }
+        items.extend(self.deletions.drain(..).map(EditItem::Delete));
+        items.push(target.item());
+        let segments = self.built.segments.clone();
+        let committed = self.engine.commit(|version, _| {
+            let number = version.number() + 1;
+            items.extend(segments.into_iter().map(|mut segment| {
+                segment.created = number;
+                EditItem::AddSegment(segment)
+            }));
+            Ok(items)
+        });
+        let bytes = self.built.segments.iter().map(|segment| segment.bytes).sum();
+        match committed {
+            Ok(_) => self.built.keep(),
+            Err(error) => {
+                if error.kind() == ErrorKind::Io && self.engine.manifest().check_poison().is_err() {
+                    self.built.keep(); // The commit may have happened.
+                }
+                return Err(error);
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// A table's description with the commit times as its last column.
+fn with_commit_column(meta: &TableMeta) -> TableMeta {
+    let mut meta = meta.clone();
+    meta.columns.push(commit_spec());
+    meta
+}

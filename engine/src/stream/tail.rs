@@ -1,0 +1,229 @@
+//! Follows the logs of other streams: what they commit is seen here without a message.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gapless_format::{StreamMeta, TableMeta, Tail as TailMark, WalHeader, WalItem, WalRecord};
+use parking_lot::Mutex;
+
+use super::codec;
+use super::log::{self, LogEnd, LogReader};
+use crate::clock::CommitClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::Storage;
+use crate::memtable::Memtable;
+
+/// Tells what a table is that a record names; `None` for one that was dropped.
+pub(crate) type TableOf<'a> = &'a dyn Fn(u32) -> Result<Option<Arc<TableMeta>>>;
+
+/// The streams of other processes, as far as they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Tails {
+    tails: Mutex<BTreeMap<u64, Tail>>,
+}
+
+impl Tails {
+    /// Reads on in some streams. True when something was new.
+    ///
+    /// # Errors
+    /// `Corrupt` with file and offset; `NotFound` when a file has gone that was needed: the caller's version is old.
+    pub(crate) fn follow<'a>(
+        &self,
+        storage: &dyn Storage,
+        clock: &CommitClock,
+        database: u128,
+        streams: impl Iterator<Item = &'a StreamMeta>,
+        table_of: TableOf<'_>,
+    ) -> Result<bool> {
+        let mut tails = self.tails.lock();
+        let mut kept = BTreeMap::new();
+        let mut is_new = false;
+        for meta in streams {
+            let mut tail = tails
+                .remove(&meta.stream)
+                .unwrap_or_else(|| Tail::new(meta.stream, database));
+            tail.skip_to(meta.checkpoint);
+            is_new |= tail.follow(storage, clock, table_of)?;
+            kept.insert(meta.stream, tail);
+        }
+        *tails = kept;
+        Ok(is_new)
+    }
+
+    /// The memtables of a stream from a checkpoint on, and the commit up to which they are read.
+    pub(crate) fn view(&self, meta: &StreamMeta) -> Vec<(Arc<Memtable>, i64)> {
+        let tails = self.tails.lock();
+        let Some(tail) = tails.get(&meta.stream) else {
+            return Vec::new();
+        };
+        let live = tail.memtables.iter();
+        live.filter(|memtable| memtable.start_lsn() >= meta.checkpoint)
+            .map(|memtable| (Arc::clone(memtable), tail.last_commit))
+            .collect()
+    }
+
+    /// Memory that all memtables take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let tails = self.tails.lock();
+        let memtables = tails.values().flat_map(|tail| &tail.memtables);
+        memtables.map(|memtable| memtable.bytes()).sum()
+    }
+}
+
+/// One stream of another process.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    stream: u64,
+    database: u128,
+    /// First LSN of the file that is read.
+    file: u64,
+    next_lsn: u64,
+    last_commit: i64,
+    memtables: Vec<Arc<Memtable>>,
+}
+
+impl Tail {
+    /// A stream of which nothing was read.
+    pub(crate) fn new(stream: u64, database: u128) -> Self {
+        Self {
+            stream,
+            database,
+            file: 0,
+            next_lsn: 0,
+            last_commit: i64::MIN,
+            memtables: Vec::new(),
+        }
+    }
+
+    /// What lies before the checkpoint is in segments.
+    pub(crate) fn skip_to(&mut self, checkpoint: u64) {
+        self.memtables
+            .retain(|memtable| memtable.start_lsn() >= checkpoint);
+        if self.file < checkpoint {
+            (self.file, self.next_lsn) = (checkpoint, checkpoint);
+        }
+    }
+
+    /// Position after the last record that was read.
+    pub(crate) fn next_lsn(&self) -> u64 {
+        self.next_lsn
+    }
+
+    /// What was read, by log file.
+    pub(crate) fn memtables(&self) -> &[Arc<Memtable>] {
+        &self.memtables
+    }
+
+    /// Reads whole records from where it is to the end of the log. True when there was one.
+    pub(crate) fn follow(
+        &mut self,
+        storage: &dyn Storage,
+        clock: &CommitClock,
+        table_of: TableOf<'_>,
+    ) -> Result<bool> {
+        let mut is_new = false;
+        let limit = suspect_after(storage, self.stream)?;
+        loop {
+            let header = WalHeader {
+                stream: self.stream,
+                first_lsn: self.file,
+                database: self.database,
+            };
+            let Some(mut reader) = LogReader::open(storage, header, self.next_lsn)? else {
+                return Ok(is_new);
+            };
+            let end = loop {
+                if limit.is_some_and(|limit| reader.lsn() >= limit) {
+                    return Ok(is_new);
+                }
+                match reader.next(|record| self.take(record, table_of))? {
+                    Ok(()) => is_new = true,
+                    Err(end) => break end,
+                }
+                self.next_lsn = reader.lsn();
+            };
+            clock.observe(self.last_commit);
+            let next = log::file_path(self.stream, self.next_lsn)?;
+            let has_next = self.next_lsn > self.file && storage.stamp(&next)?.is_some();
+            if !has_next {
+                self.check_end(storage, &reader, &end)?;
+                return Ok(is_new);
+            }
+            self.file = self.next_lsn;
+        }
+    }
+
+    /// A torn record is one that is being written, or that a crash cut off; with a later file it is damage.
+    fn check_end(&self, storage: &dyn Storage, reader: &LogReader, end: &LogEnd) -> Result<()> {
+        let LogEnd::Torn(reason) = end else { return Ok(()) };
+        let later = storage
+            .list(&log::stream_path(self.stream)?)?
+            .iter()
+            .filter_map(|entry| log::first_lsn(&entry.name))
+            .find(|first_lsn| *first_lsn > self.next_lsn);
+        match later {
+            None => Ok(()),
+            Some(later) => Err(Error::corrupt(format!(
+                "{}: the record with LSN {} is damaged ({reason}), and the log goes on at LSN {later}: restore the file \
+                 from a copy; `gapless dump --wal` shows what is still readable",
+                reader.name(),
+                self.next_lsn
+            ))),
+        }
+    }
+
+    fn take(&mut self, record: &WalRecord<'_>, table_of: TableOf<'_>) -> Result<()> {
+        let items = record.items().map_err(|error| {
+            Error::from_format(&format!("the log of stream {:016x}", self.stream), &error)
+        })?;
+        let (mut rows, mut deletions, mut coverage) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                WalItem::Rows(of_table) => {
+                    if let Some(table) = table_of(of_table.table)? {
+                        rows.push(
+                            codec::decode_rows(&of_table, &table, record.commit).map_err(|error| {
+                                error.context(format!("stream {:016x}, LSN {}", self.stream, record.lsn))
+                            })?,
+                        );
+                    }
+                }
+                WalItem::Delete(mut deletion) => {
+                    deletion.commit = record.commit;
+                    if table_of(deletion.table)?.is_some() {
+                        deletions.push(deletion);
+                    }
+                }
+                WalItem::Coverage(range) => coverage.push(range),
+            }
+        }
+        if self
+            .memtables
+            .last()
+            .is_none_or(|memtable| memtable.start_lsn() != self.file)
+        {
+            self.memtables.push(Arc::new(Memtable::new(self.file)));
+        }
+        if let Some(memtable) = self.memtables.last() {
+            memtable.apply(record.commit, rows, deletions, coverage)?;
+        }
+        self.last_commit = record.commit;
+        Ok(())
+    }
+}
+
+/// Where a log ends whose owner could not make the rest durable.
+fn suspect_after(storage: &dyn Storage, stream: u64) -> Result<Option<u64>> {
+    Ok(read_mark(storage, stream)?
+        .filter(|mark| mark.suspect)
+        .map(|mark| mark.committed_len))
+}
+
+/// How far a log was durable when its owner last said so. It may be old: the mark itself is not synced.
+pub(crate) fn read_mark(storage: &dyn Storage, stream: u64) -> Result<Option<TailMark>> {
+    let bytes = match storage.read(&log::lock_path(stream)?, 4096) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        bytes => bytes?,
+    };
+    Ok(TailMark::decode(&bytes).ok().filter(|mark| mark.log == stream))
+}
