@@ -7,16 +7,23 @@
 
 mod bind;
 mod builder;
+mod cluster;
+mod deleted;
 mod explain;
 mod fold;
+mod gather;
 mod last;
 mod merge;
 mod output;
 mod piece;
 mod plan;
 mod predicate;
+mod rows;
 mod select;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod ties;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
