@@ -14,6 +14,7 @@ mod fold;
 mod gather;
 mod last;
 mod merge;
+mod merged;
 mod output;
 mod piece;
 mod plan;
@@ -27,5 +28,6 @@ mod ties;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
+pub(crate) use merged::MergeCache;
 pub use predicate::{Column, Comparison, Literal, Predicate, col};
 pub use stream::Batches;
