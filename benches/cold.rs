@@ -4,6 +4,7 @@
 //! are there. Parquet gets the same rows in the same order (series, time), its default settings and row groups of
 //! 1,048,576 rows. Every iteration decodes every page: no decoded page is kept from one to the next.
 
+#[expect(dead_code, reason = "this bench has sizes of its own")]
 mod data;
 
 use std::hint::black_box;

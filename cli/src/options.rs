@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gapless::{Database, Mode, Scan, Snapshot};
+use gapless::{Database, Maintenance, Mode, Scan, Snapshot};
 
 use crate::error::CliError;
 
@@ -15,7 +15,9 @@ pub(crate) fn open(database: &Path) -> Result<Database, CliError> {
 /// Opens a database that is there already, to write.
 pub(crate) fn open_existing(database: &Path) -> Result<Database, CliError> {
     open(database)?;
-    Ok(Database::builder(database).open()?)
+    Ok(Database::builder(database)
+        .maintenance(Maintenance::Manual)
+        .open()?)
 }
 
 /// Which rows of a table.

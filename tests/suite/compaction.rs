@@ -382,6 +382,7 @@ fn rows_older_than_the_retention_go_and_others_stay() {
     let path = directory.path().join("test.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .clock(Arc::clone(&clock) as Arc<dyn Clock>)
         .open()

@@ -44,6 +44,7 @@ pub(crate) struct Engine {
     live: Live,
     background: Background,
     workers: Workers,
+    bulk_workers: Workers,
     counters: Counters,
 }
 
@@ -187,7 +188,8 @@ impl Engine {
                 ..Live::default()
             },
             background: Background::new(limits.maintenance, limits.work),
-            workers: Workers::new(),
+            workers: Workers::new("flush", 1),
+            bulk_workers: Workers::new("bulk", 0),
             counters: Counters::default(),
         })
     }
@@ -244,6 +246,11 @@ impl Engine {
 
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// The threads of bulk commits: all cores, where nobody else wants them.
+    pub(crate) fn bulk_workers(&self) -> &Workers {
+        &self.bulk_workers
     }
 
     /// The threads of work that nobody waits for.

@@ -133,6 +133,7 @@ fn entry() {
     let open = || {
         Database::builder(&path)
             .small_commit_rows(0)
+            .maintenance(gapless::Maintenance::Manual)
             .log_bytes_min(4000)
             .open()
             .expect("the database opens")
@@ -150,6 +151,7 @@ fn entry() {
         "reader" => {
             let db = Database::builder(&path)
                 .small_commit_rows(0)
+                .maintenance(gapless::Maintenance::Manual)
                 .mode(Mode::Read)
                 .open()
                 .expect("the database opens");
@@ -183,6 +185,7 @@ fn entry() {
         "holder" => {
             let db = Database::builder(&path)
                 .small_commit_rows(0)
+                .maintenance(gapless::Maintenance::Manual)
                 .mode(Mode::Read)
                 .open()
                 .expect("the database opens");

@@ -25,6 +25,7 @@ fn fresh() -> (tempfile::TempDir, PathBuf) {
     let path = directory.path().join("test.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .open()
         .expect("a new database");
     for table in ["a", "b"] {
@@ -95,6 +96,7 @@ fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols()
             while !done.load(Ordering::Acquire) {
                 let db = Database::builder(&path)
                     .small_commit_rows(0)
+                    .maintenance(gapless::Maintenance::Manual)
                     .open()
                     .expect("it opens while others commit");
                 db.collect_garbage().expect("garbage is collected beside writers");
@@ -109,6 +111,7 @@ fn processes_that_write_and_read_at_once_lose_nothing_and_never_mix_up_symbols()
     }
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .open()
         .expect("the database opens");
     assert_eq!(ids(&db, "a"), acknowledged);
@@ -149,6 +152,7 @@ fn writers_that_are_killed_lose_nothing_they_acknowledged_and_leave_nothing_behi
         }
         let db = Database::builder(&path)
             .small_commit_rows(0)
+            .maintenance(gapless::Maintenance::Manual)
             .open()
             .expect("the database opens after a kill");
         let found = ids(&db, "a");
@@ -203,6 +207,7 @@ fn processes_that_create_the_same_database_share_it() {
         }
         let db = Database::builder(&path)
             .small_commit_rows(0)
+            .maintenance(gapless::Maintenance::Manual)
             .open()
             .expect("the database opens");
         assert_eq!(db.tables().expect("tables"), ["t0", "t1", "t2"]);
@@ -214,6 +219,7 @@ fn a_stopped_reader_in_another_process_keeps_its_files_and_a_dead_one_does_not()
     let (_directory, path) = fresh();
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .open()
         .expect("the database opens");
     let table = db.table("a").expect("the table");

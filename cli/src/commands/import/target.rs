@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gapless::{Database, Keep, Mode, TableSpec};
+use gapless::{Database, Keep, Maintenance, Mode, TableSpec};
 use gapless_format::{ColumnType, Number, TableMeta, TimeUnit};
 use gapless_interchange::{Plan, ReadOptions, TypeName};
 
@@ -27,7 +27,10 @@ impl Target {
             });
         }
         let mode = if args.dry_run { Mode::Read } else { Mode::ReadWrite };
-        let database = Database::builder(&args.database).mode(mode).open()?;
+        let database = Database::builder(&args.database)
+            .mode(mode)
+            .maintenance(Maintenance::Manual)
+            .open()?;
         let table = match database.version()?.table(&args.table) {
             Ok(state) => Some(Arc::clone(state.meta())),
             Err(_) => None,
@@ -129,7 +132,10 @@ impl Target {
             return Ok((database.clone(), None));
         }
         let made = Made::about_to(&args.database);
-        Ok((Database::builder(&args.database).open()?, Some(made)))
+        let database = Database::builder(&args.database)
+            .maintenance(Maintenance::Manual)
+            .open()?;
+        Ok((database, Some(made)))
     }
 }
 
