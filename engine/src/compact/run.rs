@@ -11,6 +11,7 @@ use super::plan::{Plan, Task, TaskKind};
 use super::rewrite::{Rewrite, commit_range, live_state, straddling};
 use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::io;
 use crate::manifest::Version;
 use crate::write::BuiltSegments;
 
@@ -92,6 +93,7 @@ pub(crate) fn run(engine: &Arc<Engine>, plan: &Plan, options: &RunOptions) -> Re
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .thread_name(|number| format!("gapless-maintenance-{number}"))
+        .start_handler(|_| io::lower_priority())
         .build()
         .map_err(|error| Error::internal(format!("no threads for maintenance: {error}")))?;
     pool.install(|| Runner::new(engine, plan, options).run())
