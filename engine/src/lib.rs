@@ -37,9 +37,9 @@ pub use database::{
     Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, Transaction, WriteStats,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};
+pub use gapless_format::{AttributeKind, Keep, PartitionKey, PartitionUnit};
 pub use row::{Row, RowWriter};
 pub use scan::Scan;
 pub use segment::{ColumnEncoding, EncodingPolicy};
-pub use table::{Table, TableSpec};
+pub use table::{SchemaChange, Table, TableSpec};
 pub use write::{AppendReport, WriteOptions, WriteReport};

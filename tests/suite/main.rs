@@ -13,6 +13,7 @@ mod layout;
 mod opening;
 mod real_data;
 mod scan_model;
+mod semantics;
 mod stream;
 mod types;
 mod write_read;

@@ -22,8 +22,8 @@ mod tests;
 pub(crate) use expire::expire;
 pub use plan::{Plan, Task, TaskKind, plan};
 pub use policy::{Policy, Situation};
-pub(crate) use run::run;
 pub use run::{MaintenanceProgress, MaintenanceReport, RunOptions};
+pub(crate) use run::{maintain, run};
 
 /// Name of the table option that holds how long rows are kept, in nanoseconds.
 pub const RETAIN_OPTION: &str = "retain_ns";

@@ -87,7 +87,7 @@ impl<'a> Rewrite<'a> {
         } else {
             EncodingPolicy::plain()
         };
-        let mut output = SegmentOutput::new(self.engine, target, self.task.partition, &encoding);
+        let mut output = SegmentOutput::new(self.engine, target, self.task.partition, &encoding, None);
         while let Some(columns) = batches.next_columns(&target.columns)? {
             output.push(&columns)?;
             if !take(columns.first().map_or(0, |array| array.len() as u64)) {

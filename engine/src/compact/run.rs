@@ -8,6 +8,7 @@ use gapless_format::{EditItem, SegmentOrigin, SegmentRef};
 use super::budget::Budget;
 use super::deletions;
 use super::plan::{Plan, Task, TaskKind};
+use super::policy::Policy;
 use super::rewrite::{Rewrite, commit_range, live_state, straddling};
 use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
@@ -82,6 +83,23 @@ pub struct MaintenanceReport {
     pub bytes_added: u64,
     /// Segments whose files were removed because no snapshot needs them.
     pub files_of_segments_removed: usize,
+}
+
+/// Plans and does what is worth doing now.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn maintain(
+    engine: &Arc<Engine>,
+    policy: &Policy,
+    options: &RunOptions,
+) -> Result<MaintenanceReport> {
+    let version = engine.refresh()?;
+    let plan = engine.in_situation(&version, |situation| super::plan(&version, policy, situation));
+    if plan.tasks.is_empty() {
+        return Ok(MaintenanceReport::default());
+    }
+    run(engine, &plan, options)
 }
 
 /// Does what a plan says.

@@ -7,12 +7,13 @@ use std::sync::{Arc, LazyLock, Weak};
 use gapless_format::Identity;
 use parking_lot::Mutex;
 
-use super::background::Maintenance;
+use super::background::{BackgroundWork, Maintenance};
 use super::durability::Durability;
 use super::engine::{Engine, Limits, LiveLimits, staging};
 use super::session::Session;
 use super::{Database, pins};
 use crate::clock::{Clock, SystemClock};
+use crate::compact::Policy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, LockMode, Options, RealStorage, RelPath, Storage, UnsyncedStorage};
 use crate::manifest::{LOG_BYTES_MIN, Manifest, log};
@@ -43,6 +44,7 @@ pub struct Builder {
     live: LiveLimits,
     durability: Durability,
     maintenance: Maintenance,
+    work: BackgroundWork,
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
 }
@@ -72,6 +74,7 @@ impl Builder {
             live: LiveLimits::default(),
             durability: Durability::default(),
             maintenance: Maintenance::default(),
+            work: BackgroundWork::default(),
             clock: Arc::new(SystemClock),
             storage: None,
         }
@@ -134,6 +137,21 @@ impl Builder {
     #[must_use]
     pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
         self.maintenance = maintenance;
+        self
+    }
+
+    /// When background maintenance rewrites partitions.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.work.policy = policy;
+        self
+    }
+
+    /// Bytes that background maintenance reads and writes in a second; 64 MiB unless told otherwise, `None` for as
+    /// fast as it goes.
+    #[must_use]
+    pub fn maintenance_bytes_per_s(mut self, bytes: Option<u64>) -> Self {
+        self.work.bytes_per_s = bytes;
         self
     }
 
@@ -230,6 +248,7 @@ impl Builder {
                 live: self.live,
                 durability: self.durability,
                 maintenance: self.maintenance,
+                work: self.work,
             },
         )?;
         let engine = Arc::new(engine);

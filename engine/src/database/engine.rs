@@ -9,7 +9,7 @@ use gapless_format::{
 };
 use parking_lot::Mutex;
 
-use super::background::{Background, Maintenance, Workers};
+use super::background::{Background, BackgroundWork, Maintenance, Workers};
 use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
 use crate::row::RowBuffer;
+use crate::scan::MergeCache;
 use crate::segment::SegmentCache;
 use crate::stream::{Stream, Tails};
 use crate::symbols::{Domain, Domains};
@@ -35,6 +36,7 @@ pub(crate) struct Engine {
     manifest: Manifest,
     domains: Domains,
     cache: SegmentCache,
+    merges: MergeCache,
     pins: Arc<Pins>,
     next_segment: AtomicU32,
     next_spill: AtomicU32,
@@ -120,7 +122,7 @@ impl Default for LiveLimits {
 }
 
 /// What bounds an engine's files.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Limits {
     /// Vectors that are kept mapped.
     pub(crate) vectors_max: usize,
@@ -130,6 +132,7 @@ pub(crate) struct Limits {
     pub(crate) live: LiveLimits,
     pub(crate) durability: Durability,
     pub(crate) maintenance: Maintenance,
+    pub(crate) work: BackgroundWork,
 }
 
 /// The directory of files that only their process uses.
@@ -168,6 +171,7 @@ impl Engine {
             name,
             domains: Domains::new(Arc::clone(&storage), database),
             cache: SegmentCache::new(Arc::clone(&storage), limits.vectors_max, limits.decoded_bytes_max),
+            merges: MergeCache::new(),
             manifest,
             pins,
             storage,
@@ -182,7 +186,7 @@ impl Engine {
                 limits: limits.live,
                 ..Live::default()
             },
-            background: Background::new(limits.maintenance),
+            background: Background::new(limits.maintenance, limits.work),
             workers: Workers::new(),
             counters: Counters::default(),
         })
@@ -210,6 +214,11 @@ impl Engine {
 
     pub(crate) fn cache(&self) -> &SegmentCache {
         &self.cache
+    }
+
+    /// Merged rows that are kept.
+    pub(crate) fn merges(&self) -> &MergeCache {
+        &self.merges
     }
 
     pub(crate) fn pins(&self) -> &Arc<Pins> {

@@ -31,7 +31,8 @@ use crate::table::{Table, TableSpec};
 #[derive(Debug, Clone)]
 pub struct Database {
     engine: Arc<Engine>,
-    session: Arc<Session>,
+    /// What ends with the last handle.
+    _session: Arc<Session>,
     writable: bool,
 }
 
@@ -39,7 +40,7 @@ impl Database {
     pub(crate) fn new(engine: Arc<Engine>, session: Arc<Session>, writable: bool) -> Self {
         Self {
             engine,
-            session,
+            _session: session,
             writable,
         }
     }

@@ -7,18 +7,27 @@
 
 mod bind;
 mod builder;
+mod cluster;
+mod deleted;
 mod explain;
 mod fold;
+mod gather;
 mod last;
 mod merge;
+mod merged;
 mod output;
 mod piece;
 mod plan;
 mod predicate;
+mod rows;
 mod select;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod ties;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
+pub(crate) use merged::MergeCache;
 pub use predicate::{Column, Comparison, Literal, Predicate, col};
 pub use stream::Batches;

@@ -9,15 +9,15 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
 use arrow_schema::{Field, Schema, SchemaRef};
-use arrow_select::concat::concat;
 use arrow_select::filter::filter;
-use arrow_select::interleave::interleave;
 use gapless_format::{ColumnSpec, ColumnType, PAGE_ROWS};
 
 use super::bind::Bind;
 use super::builder::Scan;
+use super::gather::{internal, read_column};
 use super::merge::Chunk;
-use super::piece::{Piece, Rows};
+use super::piece::Piece;
+use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::segment::SegmentCache;
 use crate::symbols::Domain;
@@ -188,6 +188,9 @@ impl Output {
                     }),
                 ],
             ) => segment.read_symbols(cache, spec, rows.start as usize..rows.end as usize, symbols),
+            (Some(Fixed::Whole(symbols)), [Chunk::Kept(run, at, rows)]) => {
+                run.symbols(cache, spec, *at, rows, symbols)
+            }
             _ => Ok(None),
         }
     }
@@ -262,10 +265,6 @@ impl Symbols {
     }
 }
 
-fn internal(what: &str, error: &arrow_schema::ArrowError) -> Error {
-    Error::internal(format!("{what}: {error}"))
-}
-
 /// Rows that all have the one symbol of `values`.
 fn one_symbol(rows: usize, values: &Arc<StringArray>) -> ArrayRef {
     let values: ArrayRef = Arc::clone(values) as ArrayRef;
@@ -294,42 +293,4 @@ fn mapped_runs(codes: &UInt32Array, mut key: impl FnMut(u32) -> u32) -> UInt32Ar
         keys.resize(keys.len() + run.len(), key);
     }
     UInt32Array::new(keys.into(), codes.nulls().cloned())
-}
-
-/// A column of some rows in its storage type.
-pub(super) fn read_column(cache: &SegmentCache, spec: &ColumnSpec, chunks: &[Chunk]) -> Result<ArrayRef> {
-    if let [chunk] = chunks {
-        return read_chunk(cache, spec, chunk);
-    }
-    let arrays = chunks
-        .iter()
-        .map(|chunk| read_chunk(cache, spec, chunk))
-        .collect::<Result<Vec<_>>>()?;
-    let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-    concat(&arrays).map_err(|error| internal("rows do not join", &error))
-}
-
-fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk) -> Result<ArrayRef> {
-    match chunk {
-        Chunk::Slice(piece) => read_piece(cache, spec, piece),
-        Chunk::Picks(pieces, picks) => {
-            let arrays = pieces
-                .iter()
-                .map(|piece| read_piece(cache, spec, piece))
-                .collect::<Result<Vec<_>>>()?;
-            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-            let picks: Vec<(usize, usize)> = picks
-                .iter()
-                .map(|(piece, at)| (*piece as usize, *at as usize))
-                .collect();
-            interleave(&arrays, &picks).map_err(|error| internal("rows do not interleave", &error))
-        }
-    }
-}
-
-fn read_piece(cache: &SegmentCache, spec: &ColumnSpec, piece: &Piece) -> Result<ArrayRef> {
-    match &piece.rows {
-        Rows::Range(_) => piece.segment.read(cache, spec, piece.rows.span()),
-        Rows::List(rows) => piece.segment.take(cache, spec, rows),
-    }
 }

@@ -178,7 +178,8 @@ impl Segment {
 
     /// Rows `rows` of a column in its storage type: zero-copy for values of fixed width.
     ///
-    /// A column that the segment does not have reads as null; its commit times as the oldest.
+    /// A column that the segment does not have reads as null, its commit times as the oldest, one that was widened
+    /// since in its present type.
     ///
     /// # Errors
     /// `Corrupt` naming file, page and rows when a checksum does not match; `Io`.
@@ -201,8 +202,23 @@ impl Segment {
                 rows.len(),
             ));
         };
+        let array = self.read_stored(cache, column, rows)?;
+        if column.column_type == spec.column_type {
+            return Ok(array);
+        }
+        types::widened(&array, &spec.column_type)
+            .map_err(|error| error.context(format!("{}: column {:?}", self.path, spec.name)))
+    }
+
+    /// Whether its rows are in memory. Of such rows several may have the same key.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Rows of a column in the type that it has in this segment.
+    fn read_stored(&self, cache: &SegmentCache, column: &ColumnMeta, rows: Range<usize>) -> Result<ArrayRef> {
         if let Some(memory) = &self.memory {
-            let array = memory.column(spec.column_id);
+            let array = memory.column(column.column_id);
             let array = array.ok_or_else(|| Error::internal("a column of a block is missing"))?;
             return Ok(array.slice(rows.start, rows.len()));
         }

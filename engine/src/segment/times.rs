@@ -55,14 +55,8 @@ impl Times {
             return Err(Error::internal("times outside of a segment"));
         }
         let column = time_column(&self.segment)?;
-        if let Some((values, vector)) = &self.plain {
-            if let Some(vector) = vector {
-                vector.verify(
-                    rows.start..end,
-                    |page| column.pages.get(page).map(|stats| stats.checksum),
-                    |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
-                )?;
-            }
+        if let Some((values, _)) = &self.plain {
+            self.verify(rows.start..end)?;
             return Ok(values.slice(rows.start, end - rows.start));
         }
         let decoded = self.segment.decoded_page(cache, column, page)?;
@@ -70,6 +64,33 @@ impl Times {
         let times = times
             .ok_or_else(|| Error::corrupt(format!("{}: times are no nanoseconds", self.segment.path())))?;
         Ok(times.values().slice(rows.start - first, end - rows.start))
+    }
+
+    /// The times of some rows: a slice of the map where the column is plain, else a copy.
+    pub(crate) fn span(&self, cache: &SegmentCache, rows: Range<usize>) -> Result<ScalarBuffer<i64>> {
+        if let Some((values, _)) = &self.plain {
+            self.verify(rows.clone())?;
+            return Ok(values.slice(rows.start, rows.len()));
+        }
+        let mut times = Vec::with_capacity(rows.len());
+        while rows.start + times.len() < rows.end {
+            times.extend_from_slice(&self.run(cache, rows.start + times.len()..rows.end)?);
+        }
+        Ok(times.into())
+    }
+
+    /// Verifies the pages of some rows of a plain column.
+    fn verify(&self, rows: Range<usize>) -> Result<()> {
+        let Some((_, Some(vector))) = &self.plain else {
+            return Ok(());
+        };
+        let column = time_column(&self.segment)?;
+        let total = self.segment.rows();
+        vector.verify(
+            rows,
+            |page| column.pages.get(page).map(|stats| stats.checksum),
+            |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
+        )
     }
 
     /// The time of one row.

@@ -202,14 +202,6 @@ impl Stream {
         }
     }
 
-    /// Makes everything durable that was appended until now.
-    ///
-    /// # Errors
-    /// As [`Stream::wait_durable`].
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.wait_durable(self.durable.written())
-    }
-
     /// Whether something is not durable yet.
     pub(crate) fn is_unsynced(&self) -> bool {
         self.durable.synced() < self.durable.written()
@@ -290,11 +282,6 @@ impl Stream {
             .filter(|memtable| memtable.start_lsn() >= checkpoint)
             .map(|memtable| (Arc::clone(memtable), visible))
             .collect()
-    }
-
-    /// Time of the newest visible commit.
-    pub(crate) fn visible(&self) -> i64 {
-        self.visible.load(Ordering::Acquire)
     }
 
     /// The memtable that takes commits.
