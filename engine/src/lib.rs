@@ -13,6 +13,7 @@
 //! | `memtable` | streamed rows in memory, until they are in segments |
 //! | `stream` | the write-ahead log of each writing process, its recovery and its flush |
 //! | `row` | rows one by one into the stream |
+//! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
@@ -27,6 +28,7 @@ mod row;
 pub mod scan;
 pub mod segment;
 mod stream;
+mod subscribe;
 pub mod symbols;
 pub mod table;
 pub mod write;
@@ -38,5 +40,6 @@ pub use error::{Error, ErrorKind, Result};
 pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};
 pub use row::{Row, RowWriter};
 pub use scan::Scan;
+pub use subscribe::{Committed, Position, Subscription};
 pub use table::{Table, TableSpec};
 pub use write::{AppendReport, WriteOptions, WriteReport};

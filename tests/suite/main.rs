@@ -13,5 +13,6 @@ mod opening;
 mod real_data;
 mod scan_model;
 mod stream;
+mod subscribe;
 mod types;
 mod write_read;

@@ -11,6 +11,7 @@ use super::background::{Background, Maintenance};
 use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
+use super::signal::Signal;
 use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
 use crate::error::{Error, ErrorKind, Result};
@@ -39,6 +40,7 @@ pub(crate) struct Engine {
     live: Live,
     background: Background,
     counters: Counters,
+    signal: Signal,
 }
 
 /// The live half: this process's stream, the others', and what bounds them.
@@ -179,6 +181,7 @@ impl Engine {
             },
             background: Background::new(limits.maintenance),
             counters: Counters::default(),
+            signal: Signal::default(),
         })
     }
 
@@ -233,6 +236,11 @@ impl Engine {
 
     pub(crate) fn stats(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What wakes those who wait for commits of this process.
+    pub(crate) fn signal(&self) -> &Signal {
+        &self.signal
     }
 
     /// Refuses to work in a process that was forked from the one that opened the database.
@@ -318,6 +326,7 @@ impl Engine {
         self.check_writable()?;
         let version = self.manifest.commit(plan)?;
         self.publish_pins();
+        self.signal.notify();
         Ok(version)
     }
 

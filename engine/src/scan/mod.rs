@@ -20,5 +20,8 @@ mod stream;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
+pub(crate) use merge::Chunk;
+pub(crate) use output::Output;
+pub(crate) use piece::{Piece, Rows};
 pub use predicate::{Column, Comparison, Literal, Predicate, col};
 pub use stream::Batches;

@@ -11,6 +11,7 @@ use crate::database::{Database, Durability, Snapshot};
 use crate::error::{Error, Result};
 use crate::row::RowWriter;
 use crate::scan::Scan;
+use crate::subscribe::{Position, Subscription};
 use crate::write::{AppendReport, WriteOptions, WriteReport};
 
 /// A table of an open database.
@@ -131,6 +132,16 @@ impl Table {
         let mut transaction = self.database.transaction()?;
         transaction.write(&self.name, batches, options)?;
         Ok(transaction.commit()?)
+    }
+
+    /// What is committed to the table from a position on, first what is stored and then what comes, each row once;
+    /// `None` is the beginning.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Invalid` for a position of another database; `Conflict` when rows
+    /// behind the position can no longer be told from those before it.
+    pub fn subscribe(&self, from: Option<Position>) -> Result<Subscription> {
+        Subscription::new(self.database.clone(), &self.name, from)
     }
 
     /// Reads rows of the newest version.
