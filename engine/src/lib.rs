@@ -34,7 +34,8 @@ pub mod table;
 pub mod write;
 
 pub use database::{
-    Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, Transaction, WriteStats,
+    Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, StreamInfo, Transaction,
+    WriteStats,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};

@@ -50,6 +50,14 @@ impl LiveView {
         Ok(blocks)
     }
 
+    /// Rows of all tables in the memtables of a stream, and their bytes.
+    pub(crate) fn size_of(&self, stream: u64) -> (u64, u64) {
+        let of_stream = self.memtables.iter().filter(|live| live.stream == stream);
+        of_stream.fold((0, 0), |(rows, bytes), live| {
+            (rows + live.memtable.rows(), bytes + live.memtable.bytes() as u64)
+        })
+    }
+
     /// All blocks of a table, with the streams they are of.
     pub(crate) fn blocks_by_stream(&self, table: u32) -> Result<Vec<(u64, Arc<Block>)>> {
         let mut found = Vec::new();

@@ -12,6 +12,7 @@ mod session;
 mod signal;
 mod snapshot;
 mod stats;
+mod streams;
 mod transaction;
 
 pub use background::Maintenance;
@@ -23,4 +24,5 @@ pub use handle::Database;
 pub(crate) use pins::PinGuard;
 pub use snapshot::Snapshot;
 pub use stats::WriteStats;
+pub use streams::StreamInfo;
 pub use transaction::Transaction;

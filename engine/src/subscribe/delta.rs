@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use gapless_format::SegmentOrigin;
+use gapless_format::{SegmentOrigin, SegmentRef};
 
 use super::position::{Partial, Reached};
 use super::source::{CommitKey, Cursor, Part, Source};
@@ -53,12 +53,15 @@ impl Delta {
             let removed = version.removed().map(|removed| &removed.segment);
             let removed = removed.filter(|segment| segment.table == from.table);
             let after = |stream: u64| from.delivered_of(stream);
-            let new = table
-                .segments()
-                .cloned()
-                .chain(removed.map(|segment| segment.clone().into()))
-                .filter(|segment| segment.created > from.version);
-            sources.extend(new.filter_map(|segment| Source::of_segment(&segment, after)));
+            let new = |segment: &SegmentRef| segment.created > from.version;
+            let live = table.segments().filter(|segment| new(segment)).cloned();
+            let removed = removed
+                .filter(|segment| new(segment))
+                .map(|segment| segment.clone().into());
+            sources.extend(
+                live.chain(removed)
+                    .filter_map(|segment| Source::of_segment(&segment, after)),
+            );
         }
         let blocks = snapshot.live().blocks_by_stream(from.table)?;
         for ((stream, block), number) in blocks.iter().zip(0..) {

@@ -211,6 +211,7 @@ fn entry() {
             say(before);
         }
         "streamer" | "endless streamer" => stream(&open(), number, role == "streamer"),
+        "opener" => drop(open()),
         "subscriber" => subscribe(&path, number),
         "create table" => {
             let db = open();

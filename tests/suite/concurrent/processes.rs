@@ -238,18 +238,12 @@ fn what_a_killed_process_has_streamed_is_delivered_once_before_and_after_its_rec
             listen(&mut heard);
         }
         // Opened to write: the stream of the dead process is flushed.
-        drop(
-            Database::builder(&path)
-                .small_commit_rows(0)
-                .open()
-                .expect("it is recovered"),
-        );
+        start("opener", &path, 0).rest();
         listen(&mut heard);
         assert_each_once_in_order(&heard, &said);
     }
-    let db = Database::builder(&path).open().expect("the database opens");
     assert_eq!(
-        ids(&db, "a"),
+        ids(&reader, "a"),
         heard.iter().copied().collect(),
         "what is there is what was delivered"
     );
