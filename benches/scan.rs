@@ -5,12 +5,13 @@ mod data;
 use std::hint::black_box;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_select::take::take_record_batch;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gapless::scan::{Order, col};
-use gapless::{AttributeKind, Database, Table};
+use gapless::{AttributeKind, Database, Keep, Table};
 use rayon::prelude::*;
 
 use data::{DAY_NS, FIRST_DAY, is_test, scale, sorted_day, spec, symbol};
@@ -309,9 +310,71 @@ fn scans(criterion: &mut Criterion) {
     attributes(criterion);
 }
 
+/// A finished day of which one row in a hundred came late, in a segment of its own, against the same day in one.
+fn late_rows(criterion: &mut Criterion) {
+    let rows = if is_test() { 10_000 } else { 4_000_000 };
+    let day = sorted_day(0, rows, 200);
+    let part = |late: bool| {
+        let is_meant = |row: usize| (row.wrapping_mul(0x9e37_79b9) >> 7) % 100 == 0;
+        let rows = (0..day.num_rows()).filter(|row| is_meant(*row) == late);
+        let rows = UInt32Array::from_iter_values(rows.map(|row| row as u32));
+        take_record_batch(&day, &rows).expect("some rows")
+    };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let db = Database::builder(directory.path().join("bench.db"))
+        .without_sync()
+        .open()
+        .expect("a database");
+    let make = |name: &str, keep: Keep, parts: &[RecordBatch]| {
+        let table = db.create_table(&spec(name).keep(keep)).expect("a table");
+        for part in parts {
+            table.write([part.clone()]).expect("rows are written");
+        }
+        table
+    };
+    let tables = [
+        ("one_segment", make("one_segment", Keep::All, &[part(false)])),
+        (
+            "late_rows",
+            make("late_rows", Keep::All, &[part(false), part(true)]),
+        ),
+        (
+            "late_rows_keep_last",
+            make("late_rows_keep_last", Keep::Last, &[part(false), part(true)]),
+        ),
+    ];
+    let mut group = criterion.benchmark_group("late");
+    for (name, table) in &tables {
+        for (what, series, order) in [
+            ("one_series_by_time", true, Order::Time),
+            ("day_by_series", false, Order::Series),
+            ("day_by_time", false, Order::Time),
+        ] {
+            let scan = || {
+                let scan = table.scan().expect("a scan").order(order);
+                if series {
+                    scan.series([symbol(4).as_str()])
+                } else {
+                    scan
+                }
+            };
+            group.throughput(Throughput::Elements(scan().count().expect("a count")));
+            group.bench_function(BenchmarkId::new(what, name), |b| {
+                b.iter(|| {
+                    let batches = scan().stream().expect("a stream");
+                    batches
+                        .map(|batch| batch.expect("a batch").num_rows())
+                        .sum::<usize>()
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_secs(1));
-    targets = scans
+    targets = scans, late_rows
 }
 criterion_main!(benches);

@@ -15,10 +15,12 @@
 //! | `row` | rows one by one into the stream |
 //! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
+//! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
 pub mod check;
 pub mod clock;
+pub mod compact;
 pub mod database;
 pub mod error;
 pub mod io;
@@ -38,9 +40,10 @@ pub use database::{
     WriteStats,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use gapless_format::{AttributeKind, PartitionKey, PartitionUnit};
+pub use gapless_format::{AttributeKind, Keep, PartitionKey, PartitionUnit};
 pub use row::{Row, RowWriter};
 pub use scan::Scan;
+pub use segment::{ColumnEncoding, EncodingPolicy};
 pub use subscribe::{Committed, Position, Subscription};
-pub use table::{Table, TableSpec};
+pub use table::{SchemaChange, Table, TableSpec};
 pub use write::{AppendReport, WriteOptions, WriteReport};

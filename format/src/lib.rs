@@ -19,6 +19,7 @@
 
 pub mod bytes;
 pub mod checksum;
+pub mod encoded;
 pub mod error;
 pub mod index;
 pub mod item;
@@ -36,6 +37,7 @@ pub mod wal;
 
 pub use bytes::{Reader, Writer};
 pub use checksum::{body_checksum, checksum};
+pub use encoded::{Codec, EncodedPage, EncodedPart, encoded_slots};
 pub use error::{FormatError, FormatErrorKind};
 pub use index::{GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_parted, encode_unique};
 pub use manifest::{

@@ -5,6 +5,7 @@
 
 use crate::bytes::{Reader, Writer, tags};
 use crate::checksum::{seal, unseal};
+use crate::encoded::{ENCODED_PAGE_LEN, EncodedPage, EncodedPart};
 use crate::error::FormatError;
 use crate::index::{read_bitmap, write_bitmap};
 use crate::item::{Item, MUST_UNDERSTAND, next_item, write_item};
@@ -77,7 +78,7 @@ pub struct ColumnMeta {
     pub column_id: u32,
     /// What it holds.
     pub column_type: ColumnType,
-    /// How the values file is stored.
+    /// How values, offsets and validity are stored.
     pub encoding: Encoding,
     /// Nulls in the segment.
     pub null_count: u64,
@@ -91,6 +92,8 @@ pub struct ColumnMeta {
     pub attributes: Vec<Attribute>,
     /// Statistics, one per [`crate::PAGE_ROWS`] rows.
     pub pages: Vec<PageStats>,
+    /// How each page is stored, when the encoding is paged; else empty.
+    pub encoded: Vec<EncodedPage>,
 }
 
 /// The content of `segment.meta`.
@@ -314,6 +317,7 @@ impl ColumnMeta {
         }
         writer.count(self.pages.len());
         self.pages.iter().for_each(|page| page.encode(writer));
+        self.encoded.iter().for_each(|page| page.encode(writer));
     }
 
     fn decode(item: Item<'_>, rows: u64) -> Result<Self, FormatError> {
@@ -329,9 +333,11 @@ impl ColumnMeta {
             validity_bytes: reader.u64("validity size")?,
             attributes: Vec::new(),
             pages: Vec::new(),
+            encoded: Vec::new(),
         };
         column.decode_attributes(&mut reader)?;
         column.decode_pages(&mut reader, rows)?;
+        column.decode_encoded(&mut reader, rows)?;
         reader.finish("column item")?;
         column.check_sizes(rows, item.offset)?;
         Ok(column)
@@ -401,7 +407,37 @@ impl ColumnMeta {
         Ok(())
     }
 
-    /// Compares the file sizes with what type and rows imply.
+    fn decode_encoded(&mut self, reader: &mut Reader<'_>, rows: u64) -> Result<(), FormatError> {
+        if self.encoding == Encoding::Plain {
+            return Ok(());
+        }
+        if reader.remaining() / ENCODED_PAGE_LEN < self.pages.len() {
+            return Err(FormatError::torn(
+                reader.offset(),
+                "encoded pages",
+                (self.pages.len() * ENCODED_PAGE_LEN) as u64,
+                reader.remaining() as u64,
+            ));
+        }
+        self.encoded.reserve_exact(self.pages.len());
+        for (page, stats) in (0..).zip(&self.pages) {
+            let offset = reader.offset();
+            let encoded = EncodedPage::decode(reader)?;
+            let range = page_rows(page, rows);
+            let has_validity = self.validity_bytes > 0;
+            encoded.check(
+                &self.column_type,
+                range.end - range.start,
+                stats,
+                has_validity,
+                offset,
+            )?;
+            self.encoded.push(encoded);
+        }
+        Ok(())
+    }
+
+    /// Compares the file sizes with what type and rows, or the encoded pages, imply.
     fn check_sizes(&self, rows: u64, offset: u64) -> Result<(), FormatError> {
         let wrong = |file: &str, found: u64| {
             let message = format!(
@@ -411,9 +447,34 @@ impl ColumnMeta {
             );
             Err(FormatError::corrupt(offset, message))
         };
+        if self.encoding == Encoding::Paged {
+            let decoded = self
+                .encoded
+                .iter()
+                .fold(0, |sum, page| page.decoded_len.saturating_add(sum));
+            let has_offsets = self.column_type.has_offsets();
+            if self.paged_bytes(|page| page.values) != self.values_bytes
+                || has_offsets && decoded > SEGMENT_ROWS_MAX
+            {
+                return wrong("values", self.values_bytes);
+            }
+            let offsets = if has_offsets {
+                self.paged_bytes(|page| page.offsets)
+            } else {
+                0
+            };
+            if self.offsets_bytes != offsets {
+                return wrong("offsets", self.offsets_bytes);
+            }
+            let validity = self.paged_bytes(|page| page.validity);
+            if self.validity_bytes != validity && !(self.validity_bytes == 0 && self.null_count == 0) {
+                return wrong("validity", self.validity_bytes);
+            }
+            return Ok(());
+        }
         let header = HEADER_LEN as u64;
         let bits = header + rows.div_ceil(8);
-        if self.encoding == Encoding::Plain && !self.values_bytes_fit(rows) {
+        if !self.values_bytes_fit(rows) {
             return wrong("values", self.values_bytes);
         }
         let offsets = if self.column_type.has_offsets() {
@@ -421,13 +482,19 @@ impl ColumnMeta {
         } else {
             0
         };
-        if self.encoding == Encoding::Plain && self.offsets_bytes != offsets {
+        if self.offsets_bytes != offsets {
             return wrong("offsets", self.offsets_bytes);
         }
         if self.validity_bytes != bits && !(self.validity_bytes == 0 && self.null_count == 0) {
             return wrong("validity", self.validity_bytes);
         }
         Ok(())
+    }
+
+    /// Size of a file whose body is one part of every encoded page.
+    fn paged_bytes(&self, part: impl Fn(&EncodedPage) -> EncodedPart) -> u64 {
+        let slots = self.encoded.iter().map(|page| part(page).slot());
+        slots.fold(HEADER_LEN as u64, u64::saturating_add)
     }
 
     fn values_bytes_fit(&self, rows: u64) -> bool {

@@ -55,7 +55,7 @@ impl VectorKind {
 pub enum Encoding {
     /// Little-endian values, one after the other.
     Plain,
-    /// Compressed pages. Reserved: this version reads the header and refuses the body.
+    /// Pages that are encoded one by one: see [`crate::EncodedPage`].
     Paged,
 }
 tags!(Encoding { Plain = 0, Paged = 1 });
@@ -157,18 +157,18 @@ impl VectorHeader {
         Ok(())
     }
 
-    /// Checks that this version can read the body.
+    /// Checks that the body is stored as `segment.meta` says.
     ///
     /// # Errors
-    /// `Unsupported` for every encoding but plain.
-    pub fn require_plain(&self) -> Result<(), FormatError> {
-        match self.encoding {
-            Encoding::Plain => Ok(()),
-            Encoding::Paged => Err(FormatError::unsupported(
-                13,
-                "encoding: found paged (compressed), this version reads plain; open it with a newer gapless",
-            )),
+    /// `Corrupt` when it is not.
+    pub fn check_encoding(&self, expected: Encoding) -> Result<(), FormatError> {
+        if self.encoding == expected {
+            return Ok(());
         }
+        Err(FormatError::corrupt(
+            13,
+            format!("encoding: found {:?}, expected {expected:?}", self.encoding),
+        ))
     }
 
     /// Checks an index body against the checksum in the header.

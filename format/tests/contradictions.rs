@@ -133,6 +133,18 @@ fn a_record_that_contradicts_itself_is_corrupt() {
         ("times reversed", |it| {
             it.segments[0].min_time = it.segments[0].max_time + 1
         }),
+        ("commits reversed", |it| {
+            it.segments[0].first_commit = it.segments[0].last_commit + 1
+        }),
+        ("stream twice", |it| it.streams.push(it.streams[0])),
+        ("deletion twice", |it| it.deletions.push(it.deletions[0].clone())),
+        ("deletion in no table", |it| it.deletions[0].table = 5),
+        ("times of a deletion reversed", |it| {
+            it.deletions[0].start = it.deletions[0].end + 1
+        }),
+        ("series of a deletion out of order", |it| {
+            it.deletions[0].series = Some(vec![9, 7])
+        }),
     ];
     for (what, contradict) in breaks {
         let mut it = checkpoint(2);

@@ -31,6 +31,15 @@ fn decode_any_record(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
+fn decode_log_record(bytes: &[u8]) -> Result<String, String> {
+    match wal::decode_wal_record(bytes, 7, 64) {
+        Ok(wal::WalOutcome::Torn { reason, .. }) => Err(reason),
+        Ok(wal::WalOutcome::End) => Err("end".into()),
+        Ok(wal::WalOutcome::Record(record)) => text(record.items()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn decode_symbol_frame(bytes: &[u8]) -> Result<String, String> {
     text(decode_frame(bytes, 3, 77, 0).map(|frame| {
         let symbols: Vec<&str> = frame.symbols().collect();
@@ -191,6 +200,18 @@ fn structures() -> Vec<Structure> {
             encode_record(45, 7, &check),
             decode_any_record,
             last,
+        ),
+        structure(
+            "wal header",
+            wal_header().encode(),
+            |b| text(wal::WalHeader::decode(b)),
+            last,
+        ),
+        structure(
+            "wal record",
+            wal_record(7, -1, &wal_body()),
+            decode_log_record,
+            None,
         ),
         structure(
             "parted",

@@ -16,6 +16,23 @@ fn peak_kib() -> u64 {
         .unwrap_or(0)
 }
 
+/// Reads a log record and everything in it.
+fn read_wal(bytes: &[u8]) {
+    let Ok(wal::WalOutcome::Record(record)) = wal::decode_wal_record(bytes, 7, 64) else {
+        return;
+    };
+    for item in record.items().unwrap_or_default() {
+        if let wal::WalItem::Rows(rows) = item {
+            // Columns bound the rows, so a reader may reserve for them.
+            let most = bytes.len() * 8;
+            assert!(rows.rows <= most, "{} rows in {} bytes", rows.rows, bytes.len());
+            for column in &rows.columns {
+                let _ = (column.verify(), Rows::of(column));
+            }
+        }
+    }
+}
+
 fn reseal(bytes: &mut [u8]) {
     let at = bytes.len() - 8;
     let sum = checksum(&bytes[..at]);
@@ -57,6 +74,20 @@ fn a_forged_count_anywhere_reserves_no_memory() {
                 reseal(&mut bytes);
                 decode(&bytes);
             }
+        }
+    }
+    // Both checksums of a log record stand in its header.
+    let body = wal_body();
+    for at in 0..body.len() - 4 {
+        for forged in [u32::MAX, 1 << 31, 1 << 30, 1 << 26] {
+            let mut body = body.clone();
+            body[at..at + 4].copy_from_slice(&forged.to_le_bytes());
+            read_wal(&wal_record(7, 1, &body));
+            let mut bytes = wal_record(7, 1, &body);
+            bytes[..4].copy_from_slice(&forged.to_le_bytes());
+            let sum = checksum(&bytes[..32]);
+            bytes[32..40].copy_from_slice(&sum.to_le_bytes());
+            read_wal(&bytes);
         }
     }
     for cookie in [[58, 48, 0, 0, 255, 255, 255, 255], [59, 48, 255, 255, 0, 0, 0, 0]] {

@@ -217,6 +217,27 @@ fn column_fields(column: &ColumnMeta) -> Vec<Field> {
                 .flat_map(|page| join(&page_fields(page)))
                 .collect(),
         ),
+        (
+            "encoded pages",
+            column
+                .encoded
+                .iter()
+                .flat_map(|page| join(&encoded_fields(page)))
+                .collect(),
+        ),
+    ]
+}
+
+fn encoded_fields(page: &EncodedPage) -> Vec<Field> {
+    vec![
+        ("values codec", vec![page.values.codec.tag()]),
+        ("offsets codec", vec![page.offsets.codec.tag()]),
+        ("validity codec", vec![page.validity.codec.tag()]),
+        ("packed", vec![u8::from(page.packed)]),
+        ("offsets length", le(page.offsets.len, 4)),
+        ("validity length", le(page.validity.len, 4)),
+        ("values length", le(page.values.len, 8)),
+        ("decoded length", le(page.decoded_len, 8)),
     ]
 }
 
@@ -405,6 +426,133 @@ fn manifest(layouts: &mut Layouts) {
     );
 }
 
+/// Streams and deletions in the manifest.
+fn streams(layouts: &mut Layouts) {
+    let stream = stream_meta(0xB5);
+    let fields = vec![
+        ("stream", le(0xB5_u8, 8)),
+        ("checkpoint", le(stream.checkpoint, 8)),
+        ("flushed", stream.flushed.to_le_bytes().to_vec()),
+    ];
+    layouts.insert("stream", (fields, payload(EditItem::Stream(stream))));
+    layouts.insert(
+        "end stream",
+        (
+            vec![("stream", le(0xB6_u8, 8))],
+            payload(EditItem::EndStream { stream: 0xB6 }),
+        ),
+    );
+
+    let it = deletion(3);
+    let codes = it.series.clone().unwrap();
+    let fields = vec![
+        ("deletion", le(it.deletion, 8)),
+        ("table", le(it.table, 4)),
+        ("start", it.start.to_le_bytes().to_vec()),
+        ("end", it.end.to_le_bytes().to_vec()),
+        ("commit", it.commit.to_le_bytes().to_vec()),
+        ("has series", vec![1]),
+        ("count", le(codes.len() as u32, 4)),
+        ("series", words(&codes, 4)),
+    ];
+    let bytes = payload(EditItem::Delete(it.clone()));
+    assert_eq!(wal_deletion(&it)[8..], bytes, "the same bytes in a log");
+    layouts.insert("deletion", (fields, bytes));
+    layouts.insert(
+        "drop deletion",
+        (
+            vec![("deletion", le(0xB7_u8, 8))],
+            payload(EditItem::DropDeletion { deletion: 0xB7 }),
+        ),
+    );
+}
+
+fn packed_fields(narrow: u8, base: i64, numbers: &[u8]) -> Vec<Field> {
+    let numbers = [le(numbers.len() as u32, 4), numbers.to_vec()].concat();
+    vec![
+        ("narrow", vec![narrow]),
+        ("base", base.to_le_bytes().to_vec()),
+        ("numbers", numbers),
+    ]
+}
+
+/// The write-ahead log.
+fn write_ahead_log(layouts: &mut Layouts) {
+    let header = wal_header();
+    let mut fields = prelude(b"GAPLWAL\0");
+    fields.extend([
+        ("reserved", vec![0; 4]),
+        ("stream", le(header.stream, 8)),
+        ("first lsn", le(header.first_lsn, 8)),
+        ("database", le(header.database, 16)),
+        ("reserved", vec![0; 8]),
+    ]);
+    layouts.insert("wal header", (sealed(fields), header.encode()));
+
+    let body = wal_body();
+    let mut fields = vec![
+        ("length", le(40 + body.len() as u32, 4)),
+        ("kind", le(1_u8, 4)),
+        ("lsn", le(0xF1_u8, 8)),
+        ("commit", le(0xF2_u8, 8)),
+        ("body checksum", le(checksum(&body), 8)),
+    ];
+    let sum = checksum(&join(&fields));
+    fields.extend([("header checksum", le(sum, 8)), ("items", body.clone())]);
+    layouts.insert("log record", (fields, wal_record(0xF1, 0xF2, &body)));
+
+    let it = coverage();
+    let fields = vec![
+        ("table", le(it.table, 4)),
+        ("series", le(it.series.unwrap(), 4)),
+        ("start", it.start.to_le_bytes().to_vec()),
+        ("end", it.end.to_le_bytes().to_vec()),
+        ("interval", it.interval.to_le_bytes().to_vec()),
+        ("state", vec![it.state.tag()]),
+        ("rows", le(it.rows, 8)),
+        ("content", le(it.content, 8)),
+        ("fetched at", it.fetched_at.to_le_bytes().to_vec()),
+        ("source", string(&it.source)),
+        ("batch", string(&it.batch)),
+    ];
+    layouts.insert("coverage", (fields, wal_coverage(&it)[8..].to_vec()));
+    rows_of_a_log(layouts);
+}
+
+/// Rows: a list of two-byte numbers has every field.
+fn rows_of_a_log(layouts: &mut Layouts) {
+    let column = Rows {
+        column_id: 0xF3,
+        column_type: ColumnType::List(Number::I16),
+        validity: Some(vec![0b101]),
+        lengths: Some(words(&[300_u32, 299, 301], 4)),
+        values: vec![7; 2 * 900],
+    };
+    let lengths = packed_fields(1, 299, &[1, 0, 2]);
+    let values = [vec![0], le(1800_u16, 4), column.values.clone()].concat();
+    let fields = vec![
+        ("column", le(0xF3_u8, 4)),
+        ("type", type_bytes(&column.column_type)),
+        ("has validity", vec![1]),
+        ("validity", vec![0b101]),
+        ("lengths", join(&lengths)),
+        ("values", values),
+    ];
+    let bytes = wal_rows(0xF4, 3, std::slice::from_ref(&column))[8..].to_vec();
+    // Behind the count of columns, the type and the flag with one byte of validity.
+    let at = 12 + 4 + 2 + 1 + 1;
+    let lengths_bytes = bytes[at..at + join(&lengths).len()].to_vec();
+    layouts.insert("packed numbers", (lengths, lengths_bytes));
+    let all = vec![
+        ("table", le(0xF4_u8, 4)),
+        ("rows", le(3_u8, 4)),
+        ("column count", le(1_u8, 4)),
+        ("columns", join(&fields)),
+    ];
+    layouts.insert("rows", (all, bytes.clone()));
+    layouts.insert("column of rows", (fields, bytes[12..].to_vec()));
+}
+
 fn symbol_file(layouts: &mut Layouts) {
     let header = SymbolFileHeader {
         domain: "größe".into(),
@@ -483,7 +631,17 @@ fn segment(layouts: &mut Layouts) {
     let column_bytes = bytes[bytes.len() - 8 - len..bytes.len() - 8].to_vec();
     layouts.insert(
         "statistics of a page",
-        (page_fields(&last.pages[1]), column_bytes[len - 64..].to_vec()),
+        (
+            page_fields(&last.pages[1]),
+            column_bytes[len - 2 * 28 - 64..len - 2 * 28].to_vec(),
+        ),
+    );
+    layouts.insert(
+        "encoded page",
+        (
+            encoded_fields(&last.encoded[1]),
+            column_bytes[len - 28..].to_vec(),
+        ),
     );
     layouts.insert("column chunk", (column_fields(last), column_bytes));
     let parted = &meta.columns[1];
@@ -531,6 +689,8 @@ fn layouts() -> Layouts {
     let mut layouts = Layouts::new();
     small_files(&mut layouts);
     manifest(&mut layouts);
+    streams(&mut layouts);
+    write_ahead_log(&mut layouts);
     symbol_file(&mut layouts);
     segment(&mut layouts);
     indexes(&mut layouts);
@@ -634,6 +794,19 @@ fn every_tag_of_an_item_on_the_page_is_the_one_written() {
         "segment tags",
         &[(segment::ITEM_SERIES, "SERIES"), (segment::ITEM_COLUMN, "COLUMN")],
     );
+    use wal::tag as log;
+    let tags = [
+        (log::ROWS, "ROWS"),
+        (log::COVERAGE, "COVERAGE"),
+        (log::DELETION, "DELETION"),
+    ];
+    assert_tags("log tags", &tags);
+    let written = [
+        wal_rows(1, 0, &[]),
+        wal_coverage(&coverage()),
+        wal_deletion(&deletion(1)),
+    ];
+    assert_eq!(written.map(|item| u16::from(item[0])), tags.map(|(tag, _)| tag));
 }
 
 fn assert_tags(table: &str, tags: &[(u16, &str)]) {
@@ -662,9 +835,12 @@ fn every_closed_set_on_the_page_is_complete_and_right() {
         rows("TimeUnit", TimeUnit::ALL, TimeUnit::tag),
         rows("VectorKind", VectorKind::ALL, VectorKind::tag),
         rows("Encoding", Encoding::ALL, Encoding::tag),
+        rows("Codec", Codec::ALL, Codec::tag),
         rows("AttributeKind", AttributeKind::ALL, AttributeKind::tag),
         rows("PartitionUnit", PartitionUnit::ALL, PartitionUnit::tag),
         rows("Keep", Keep::ALL, Keep::tag),
+        rows("SegmentOrigin", SegmentOrigin::ALL, SegmentOrigin::tag),
+        rows("CoverageState", wal::CoverageState::ALL, wal::CoverageState::tag),
     ];
     assert_eq!(tables("table")["sets"], code.concat());
 }
@@ -715,4 +891,9 @@ fn the_numbers_in_the_prose_are_the_constants() {
     assert!(PAGE.contains("at most 16 MiB") && types::FIXED_LIST_BYTES_MAX == 16 << 20);
     assert!(PAGE.contains("at most 1 GiB") && symbols::FRAME_TEXT_MAX == 1 << 30);
     assert!(PAGE.contains("`s-` and 1 to 62 of"));
+    let prose = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(prose.contains(&format!("id `{COMMIT_COLUMN:#X}`").replace("0X", "0x")));
+    assert!(prose.contains(&format!("`{}`", file_name("#commit").unwrap())));
+    assert!(prose.contains("the record's offset in the file - 64") && HEADER_LEN == 64);
+    assert!(prose.contains("A header of 40 zero bytes") && wal::WAL_RECORD_HEADER_LEN == 40);
 }

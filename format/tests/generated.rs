@@ -110,21 +110,24 @@ fn column_meta(
     rows: u64,
 ) -> impl Strategy<Value = ColumnMeta> {
     let pages = vec(page(&column_type), rows.div_ceil(PAGE_ROWS as u64) as usize);
-    (pages, attributes(), any::<bool>()).prop_map(move |(mut pages, attributes, has_nulls)| {
-        if let (Some(page), true) = (pages.last_mut(), has_nulls) {
-            page.null_count = 1;
-        }
-        let null_count = u64::from(has_nulls && rows > 0);
-        let validity_bytes = if null_count > 0 { 64 + rows.div_ceil(8) } else { 0 };
-        let sample = column(id, &name, column_type.clone(), rows);
-        ColumnMeta {
-            pages,
-            attributes,
-            null_count,
-            validity_bytes,
-            ..sample
-        }
-    })
+    (pages, attributes(), any::<[bool; 2]>()).prop_map(
+        move |(mut pages, attributes, [has_nulls, is_paged])| {
+            if let (Some(page), true) = (pages.last_mut(), has_nulls) {
+                page.null_count = 1;
+            }
+            let null_count = u64::from(has_nulls && rows > 0);
+            let validity_bytes = if null_count > 0 { 64 + rows.div_ceil(8) } else { 0 };
+            let sample = column(id, &name, column_type.clone(), rows);
+            let plain = ColumnMeta {
+                pages,
+                attributes,
+                null_count,
+                validity_bytes,
+                ..sample
+            };
+            if is_paged { paged(plain, rows) } else { plain }
+        },
+    )
 }
 
 fn segment_meta_values() -> impl Strategy<Value = SegmentMeta> {
@@ -265,6 +268,20 @@ fn domain() -> impl Strategy<Value = DomainMeta> {
     })
 }
 
+fn deletion_values() -> impl Strategy<Value = Deletion> {
+    let series = option::of(btree_set(any::<u32>(), 0..9).prop_map(|codes| codes.into_iter().collect()));
+    (any::<(u64, u32)>(), any::<[i64; 3]>(), series).prop_map(
+        |((deletion, table), [a, b, commit], series)| Deletion {
+            deletion,
+            table,
+            start: a.min(b),
+            end: a.max(b),
+            series,
+            commit,
+        },
+    )
+}
+
 fn edit_item() -> impl Strategy<Value = EditItem> {
     prop_oneof![
         table(3).prop_map(EditItem::CreateTable),
@@ -285,7 +302,7 @@ fn edit_item() -> impl Strategy<Value = EditItem> {
             })
         }),
         any::<u64>().prop_map(|stream| EditItem::EndStream { stream }),
-        any::<u32>().prop_map(|table| EditItem::Delete(deletion(table))),
+        deletion_values().prop_map(EditItem::Delete),
         any::<u64>().prop_map(|deletion| EditItem::DropDeletion { deletion }),
     ]
 }
@@ -315,18 +332,59 @@ fn checkpoint_values() -> impl Strategy<Value = Checkpoint> {
             .map(|(name, version)| SnapshotMeta { name, version })
             .collect()
     });
-    (tables, segments, removed, domains, snapshots, any::<(u64, i64)>()).prop_map(
-        |(tables, segments, removed, domains, snapshots, (version, committed_at))| Checkpoint {
-            version,
-            committed_at,
-            next_table: 8,
-            tables,
-            segments,
-            removed: vec![removed],
-            domains,
-            snapshots,
-        },
+    let streams = btree_map(any::<u64>(), any::<(u64, i64)>(), 0..4).prop_map(|streams| {
+        streams
+            .into_iter()
+            .map(|(stream, (checkpoint, flushed))| StreamMeta {
+                stream,
+                checkpoint,
+                flushed,
+            })
+            .collect::<Vec<_>>()
+    });
+    let deletions = btree_map(any::<u64>(), (select(vec![3, 7]), deletion_values()), 0..4).prop_map(|all| {
+        all.into_iter()
+            .map(|(deletion, (table, it))| Deletion {
+                deletion,
+                table,
+                ..it
+            })
+            .collect::<Vec<_>>()
+    });
+    let hidden = (streams, deletions);
+    (
+        tables,
+        segments,
+        removed,
+        domains,
+        snapshots,
+        hidden,
+        any::<(u64, i64)>(),
     )
+        .prop_map(
+            |(
+                tables,
+                segments,
+                removed,
+                domains,
+                snapshots,
+                (streams, deletions),
+                (version, committed_at),
+            )| {
+                Checkpoint {
+                    version,
+                    committed_at,
+                    next_table: 8,
+                    tables,
+                    segments,
+                    removed: vec![removed],
+                    domains,
+                    snapshots,
+                    streams,
+                    deletions,
+                }
+            },
+        )
 }
 
 proptest! {
@@ -491,6 +549,7 @@ proptest! {
         let _ = (Tail::decode(&bytes), Current::decode(&bytes), Pin::decode(&bytes), LogHeader::decode(&bytes));
         let _ = (SymbolFileHeader::decode(&bytes), decode_frame(&bytes, 0, 0, u64::MAX), decode_record(&bytes, u64::MAX));
         let _ = ColumnType::decode(&mut Reader::new(&bytes));
+        let _ = (wal::WalHeader::decode(&bytes), wal::decode_wal_record(&bytes, 0, u64::MAX));
         if let Ok(index) = PartedIndex::parse(&bytes, rows) {
             let _ = (index.verify(), index.find(0), index.iter().count());
         }

@@ -26,6 +26,7 @@ fn headers_and_marks_come_back() {
         database: 8 << 100,
     };
     assert_eq!(LogHeader::decode(&log.encode()), Ok(log));
+    assert_eq!(wal::WalHeader::decode(&wal_header().encode()), Ok(wal_header()));
     let identity = Identity::new(9 << 100);
     assert_eq!(Identity::decode(&identity.encode()), Ok(identity));
     let current = Current { log: 10 };

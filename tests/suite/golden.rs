@@ -15,7 +15,10 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use gapless::check::{CheckOptions, check_database};
 use gapless::database::Mode;
 use gapless::scan::Order;
-use gapless::{AttributeKind, Database, ErrorKind, PartitionUnit, Snapshot, Table, TableSpec, WriteOptions};
+use gapless::{
+    AttributeKind, Database, EncodingPolicy, ErrorKind, PartitionUnit, Snapshot, Table, TableSpec,
+    WriteOptions,
+};
 
 use crate::cells::{Cell, Dice, build, cell};
 use crate::common::{DAY, HOUR, SECOND};
@@ -230,6 +233,16 @@ impl Golden {
     }
 
     fn write(&mut self, table: &Table, rows: Vec<GoldenRow>, unit: PartitionUnit) {
+        self.write_as(table, rows, unit, EncodingPolicy::plain());
+    }
+
+    fn write_as(
+        &mut self,
+        table: &Table,
+        rows: Vec<GoldenRow>,
+        unit: PartitionUnit,
+        encoding: EncodingPolicy,
+    ) {
         let cells_of = |at: usize| -> Vec<Cell> {
             let cell = |row: &GoldenRow| match at {
                 0 => Cell::Int(row.ts.into()),
@@ -246,6 +259,7 @@ impl Golden {
         let batch = RecordBatch::try_new(Arc::new(self.schema()), arrays.collect()).expect("a batch");
         let options = WriteOptions {
             partition: Some(unit),
+            encoding,
             ..WriteOptions::default()
         };
         table
@@ -332,6 +346,19 @@ fn the_golden_database_is_written_only_when_asked_for() {
     all.write(&table, everything_rows(3, -5 * DAY, 7), PartitionUnit::Month);
     quotes.write(&quote_table, quote_rows(4, 40), PartitionUnit::Hour);
     gone.write(&gone_table, gone_rows(20), PartitionUnit::Year);
+    // Enough rows that their pages are encoded, of every type and with nulls.
+    all.write_as(
+        &table,
+        everything_rows(8, LEAP_DAY + 40 * DAY, 90),
+        PartitionUnit::Day,
+        EncodingPolicy::cold(),
+    );
+    quotes.write_as(
+        &quote_table,
+        quote_rows(9, 300),
+        PartitionUnit::Day,
+        EncodingPolicy::cold(),
+    );
     db.create_snapshot(SNAPSHOT).expect("a named snapshot");
     for (golden, name) in [(&all, "everything"), (&quotes, "quotes"), (&gone, "dropped")] {
         save(golden, &format!("{name}@{SNAPSHOT}.jsonl"));

@@ -3,6 +3,7 @@
 mod attributes;
 mod cells;
 mod common;
+mod compaction;
 mod concurrent;
 mod crash;
 mod full_disk;
@@ -12,6 +13,7 @@ mod layout;
 mod opening;
 mod real_data;
 mod scan_model;
+mod semantics;
 mod stream;
 mod subscribe;
 mod types;

@@ -2,7 +2,7 @@
 //! the commits, partition units and batch sizes were.
 
 use gapless::scan::{Order, Predicate, col};
-use gapless::{AttributeKind, PartitionUnit, WriteOptions};
+use gapless::{AttributeKind, EncodingPolicy, PartitionUnit, WriteOptions};
 use proptest::prelude::*;
 
 use crate::common::{DAY, HOUR, Row, batch, rows, scratch, spec};
@@ -12,6 +12,7 @@ struct Commit {
     rows: Vec<(i64, Option<u8>, Option<f64>)>,
     unit: PartitionUnit,
     memory_bytes: usize,
+    encoding: EncodingPolicy,
 }
 
 fn times() -> impl Strategy<Value = i64> {
@@ -46,11 +47,13 @@ fn commits() -> impl Strategy<Value = Vec<Commit>> {
         prop::collection::vec(row, 0..60),
         unit,
         prop_oneof![Just(0usize), Just(1 << 20)],
+        prop_oneof![Just(EncodingPolicy::plain()), Just(EncodingPolicy::cold())],
     )
-        .prop_map(|(rows, unit, memory_bytes)| Commit {
+        .prop_map(|(rows, unit, memory_bytes, encoding)| Commit {
             rows,
             unit,
             memory_bytes,
+            encoding,
         });
     prop::collection::vec(commit, 1..5)
 }
@@ -134,7 +137,9 @@ proptest! {
                 ts: *ts, sym: sym.map(symbol), price: *price, id,
             }).collect();
             let batches: Vec<_> = rows.chunks(9).map(|rows| Ok::<_, gapless::Error>(batch(rows))).collect();
-            let options = WriteOptions { partition: Some(commit.unit), memory_bytes: commit.memory_bytes };
+            let options = WriteOptions {
+                partition: Some(commit.unit), memory_bytes: commit.memory_bytes, encoding: commit.encoding.clone(),
+            };
             table.write_with(batches, &options).expect("rows are written");
             all.extend(rows);
         }

@@ -167,8 +167,10 @@ fn model(random: &mut Random) {
                     table.append(&batch(&more)).expect("an append");
                 }
             }
+            6 if random.next(3) == 0 => drop(db.compact("t").expect("a compaction")),
             6 => db.flush().expect("a flush"),
             7 => {
+                db.collect_garbage().expect("garbage is collected");
                 let at = random.next(consumers.len() as u64) as usize;
                 consumers[at].restart(&table, 1 + random.next(40) as usize);
             }
@@ -389,6 +391,71 @@ fn a_position_of_another_database_is_refused() {
             .expect_err("of another database")
             .kind(),
         ErrorKind::Invalid
+    );
+}
+
+#[test]
+fn what_is_compacted_and_collected_behind_a_saved_position_is_a_conflict_and_never_a_hole() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let db = open(&directory.path().join("db"));
+    let table = db.create_table(&spec("t")).expect("a new table");
+    table.append(&batch(&some(0, 50))).expect("an append");
+    let early = db
+        .snapshot()
+        .expect("a snapshot")
+        .position("t")
+        .expect("a position");
+    let mut pinned = table.subscribe(Some(early.clone())).expect("a subscription");
+    for part in 1..4 {
+        table.append(&batch(&some(part * 50, 50))).expect("an append");
+        db.flush().expect("a flush");
+    }
+    let late = db
+        .snapshot()
+        .expect("a snapshot")
+        .position("t")
+        .expect("a position");
+    let compacted = || {
+        db.compact("t").expect("a compaction");
+        db.collect_garbage().expect("garbage is collected");
+    };
+    compacted();
+    // As long as somebody holds them, the segments are there: for others with an old position too.
+    let mut second = table.subscribe(Some(early.clone())).expect("a subscription");
+    assert_eq!(drain(&mut second).len(), 150);
+    assert_eq!(ids(&drain(&mut pinned)).len(), 150);
+    drop((pinned, second));
+    compacted();
+    let outcome = table.subscribe(Some(early)).and_then(|mut again| again.poll());
+    assert_eq!(
+        outcome.expect_err("it cannot be told").kind(),
+        ErrorKind::Conflict
+    );
+    let mut rest = table.subscribe(Some(late)).expect("nothing was missed");
+    assert!(rest.poll().expect("nothing was missed").is_none());
+    table.append(&batch(&some(200, 1))).expect("an append");
+    assert_eq!(ids(&drain(&mut rest)), [200]);
+    let mut all = table.subscribe(None).expect("a subscription");
+    assert_eq!(sorted(ids(&drain(&mut all))), (0..201).collect::<Vec<_>>());
+}
+
+#[test]
+fn rows_come_in_the_schema_that_the_table_has_now() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let db = open(&directory.path().join("db"));
+    let table = db.create_table(&spec("t")).expect("a new table");
+    let mut new = table.subscribe(None).expect("a subscription");
+    table.append(&batch(&some(0, 5))).expect("an append");
+    db.flush().expect("a flush");
+    table.append(&batch(&some(5, 5))).expect("an append");
+    table.rename_column("price", "px").expect("a new name");
+    let mut names = Vec::new();
+    while let Some(committed) = new.poll().expect("rows") {
+        names.push(committed.batch.schema().field(2).name().clone());
+    }
+    assert!(
+        !names.is_empty() && names.iter().all(|name| name == "px"),
+        "{names:?}"
     );
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, IntervalUnit, Schema, TimeUnit, UnionMode};
 use gapless::scan::Order;
-use gapless::{ErrorKind, PartitionUnit, Table, TableSpec, WriteOptions};
+use gapless::{EncodingPolicy, ErrorKind, PartitionUnit, Table, TableSpec, WriteOptions};
 use proptest::prelude::*;
 
 use crate::cells::{Cell, Dice, build, cells, unit_ns};
@@ -347,12 +347,13 @@ proptest! {
         nulls_of_ten in prop_oneof![Just(0u64), Just(3), Just(10)],
         unit in prop_oneof![Just(PartitionUnit::Hour), Just(PartitionUnit::Day), Just(PartitionUnit::Year)],
         memory_bytes in prop_oneof![Just(0usize), Just(1 << 20)],
+        encoding in prop_oneof![Just(EncodingPolicy::plain()), Just(EncodingPolicy::cold())],
     ) {
         let mut dice = Dice(seed);
         let model = Model::roll(&mut dice, rows, &chosen, nulls_of_ten);
         let (_directory, db) = scratch();
         let table = db.create_table(&model.spec("t")).expect("a new table");
-        let options = WriteOptions { partition: Some(unit), memory_bytes };
+        let options = WriteOptions { partition: Some(unit), memory_bytes, encoding };
         let batches = model.batches(&mut dice, 30);
         // In one commit or in several: rows that are equal in series and time keep their order of arrival.
         let commits = if dice.below(2) == 0 { vec![batches] } else { batches.into_iter().map(|b| vec![b]).collect() };
@@ -364,6 +365,43 @@ proptest! {
 }
 
 /// Every type in one table of several pages. All nulls lie behind the first page, and text crosses its end.
+#[test]
+fn every_type_is_read_the_same_after_a_compaction() {
+    let chosen: Vec<usize> = (0..kinds().len()).collect();
+    for (seed, rows) in [(1, 50), (2, 900), (3, 70_000)] {
+        let mut dice = Dice(seed);
+        let model = Model::roll(
+            &mut dice,
+            rows,
+            &chosen[..if rows > 1000 { 14 } else { chosen.len() }],
+            2,
+        );
+        let (_directory, db) = scratch();
+        let table = db.create_table(&model.spec("t")).expect("a table");
+        for (at, batch) in model.batches(&mut dice, rows / 3 + 1).into_iter().enumerate() {
+            let partition = [None, Some(gapless::PartitionUnit::Hour)][at % 2];
+            let options = gapless::WriteOptions {
+                partition,
+                ..Default::default()
+            };
+            table
+                .write_with([Ok::<_, gapless::Error>(batch)], &options)
+                .expect("rows");
+        }
+        let before = db.version().expect("a version");
+        let report = db.compact("t").expect("a compaction");
+        assert!(report.done > 0 && report.failed.is_empty(), "{report:?}");
+        let after = db.version().expect("a version");
+        let count = |version: &gapless::manifest::Version| {
+            let state = version.table("t").expect("the table").clone();
+            (state.segment_count(), state.partition_count())
+        };
+        assert!(count(&after).0 < count(&before).0);
+        assert_eq!(count(&after).0, count(&after).1);
+        model.check(&table);
+    }
+}
+
 #[test]
 fn every_type_is_read_as_it_was_written_over_several_pages() {
     let mut dice = Dice(11);

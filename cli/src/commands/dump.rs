@@ -9,9 +9,6 @@ use crate::dump::{self, ColumnChoice, Disk, Section};
 use crate::error::CliError;
 use crate::output::Output;
 
-/// Values shown unless told otherwise.
-const ROWS: usize = 20;
-
 /// What to show.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -19,6 +16,7 @@ const ROWS: usize = 20;
                         gapless dump market.db trade 2026-11-20 s-1f2e3d4c-000001\n  \
                         gapless dump market.db trade 2026-11-20 --column price --rows 100\n  \
                         gapless dump market.db --manifest\n  gapless dump market.db --symbols sym\n  \
+                        gapless dump market.db --wal --rows 3\n  \
                         gapless dump market.db/GAPLESS\n\n\
                         Exit code: 0 when everything could be read, 1 when something could not, 2 when what \
                         was asked for is not there."
@@ -39,15 +37,18 @@ pub(crate) struct Args {
     /// Show values of this column.
     #[arg(long, value_name = "COLUMN", requires = "table")]
     column: Option<String>,
-    /// So many values or symbols.
-    #[arg(long, value_name = "N", default_value_t = ROWS)]
-    rows: usize,
+    /// So many values or symbols [default: 20]; with --wal, so many rows of each record [default: 0].
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
     /// Begin with this page of the column.
     #[arg(long, value_name = "P", default_value_t = 0, requires = "column")]
     page: u64,
     /// Show every record of the manifest.
     #[arg(long, conflicts_with_all = ["table", "symbols"])]
     manifest: bool,
+    /// Show the streams of the write-ahead log and their records.
+    #[arg(long, conflicts_with_all = ["table", "symbols", "manifest"])]
+    wal: bool,
     /// Show the symbol domains, or the symbols of one.
     #[arg(long, value_name = "DOMAIN", num_args = 0..=1, conflicts_with = "table")]
     symbols: Option<Option<String>>,
@@ -78,9 +79,9 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
 }
 
 fn single_file(args: &Args) -> Result<Section, CliError> {
-    if args.table.is_some() || args.manifest || args.symbols.is_some() {
+    if args.table.is_some() || args.manifest || args.wal || args.symbols.is_some() {
         return Err(CliError::invalid(format!(
-            "{} is a file: give the directory of the database to choose a table, --manifest or --symbols",
+            "{} is a file: give the directory of the database to choose a table, --manifest, --wal or --symbols",
             args.path.display()
         )));
     }
@@ -101,13 +102,17 @@ fn directory(args: &Args) -> Result<Section, CliError> {
     if args.manifest {
         return Ok(dump::manifest(&disk));
     }
+    if args.wal {
+        return Ok(dump::streams(&disk, args.rows.unwrap_or(0)));
+    }
+    let rows = args.rows.unwrap_or(dump::ROWS);
     if let Some(domain) = &args.symbols {
-        return Ok(dump::domains(&disk, domain.as_deref(), args.rows));
+        return Ok(dump::domains(&disk, domain.as_deref(), rows));
     }
     let partition = args.partition.as_deref();
     let choice = args.column.as_ref().map(|name| ColumnChoice {
         name: name.clone(),
-        rows: args.rows,
+        rows,
         page: args.page,
     });
     Ok(match &args.table {

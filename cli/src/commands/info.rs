@@ -1,5 +1,6 @@
 //! `gapless info`: what a database holds, on one page.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,11 +51,40 @@ struct TableInfo {
     partition: &'static str,
     partitions: PartitionCounts,
     segments: usize,
+    segments_per_partition: PerPartition,
     bytes: u64,
     first_time: Option<String>,
     last_time: Option<String>,
     #[serde(skip)]
     bounds: Option<(i64, i64)>,
+}
+
+/// How many segments the partitions have.
+#[derive(Serialize, Default)]
+struct PerPartition {
+    max: usize,
+    mean: f64,
+    /// Partitions by their number of segments.
+    histogram: BTreeMap<usize, usize>,
+}
+
+impl PerPartition {
+    fn of(counts: impl Iterator<Item = usize>) -> Self {
+        let mut histogram = BTreeMap::new();
+        for count in counts {
+            *histogram.entry(count).or_default() += 1;
+        }
+        let partitions: usize = histogram.values().sum();
+        let segments: usize = histogram
+            .iter()
+            .map(|(count, partitions)| count * partitions)
+            .sum();
+        Self {
+            max: histogram.keys().next_back().copied().unwrap_or_default(),
+            mean: segments as f64 / partitions.max(1) as f64,
+            histogram,
+        }
+    }
 }
 
 /// Partitions that hold rows, by unit.
@@ -112,7 +142,9 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
         let meta = state.meta();
         let column_name = |id: u32| meta.column(id).map(|column| column.name.clone());
         let mut partitions = PartitionCounts::default();
-        for (key, _) in state.partitions() {
+        let held = state.partitions();
+        let per_partition = PerPartition::of(held.iter().map(|(_, segments)| segments.len()));
+        for (key, _) in held {
             match key.unit {
                 PartitionUnit::Hour => partitions.hour += 1,
                 PartitionUnit::Day => partitions.day += 1,
@@ -132,6 +164,7 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
             partition: meta.partition_unit.name(),
             partitions,
             segments: state.segment_count(),
+            segments_per_partition: per_partition,
             bytes: state.bytes(),
             first_time: bounds.map(|(first, _)| instant_iso(first)),
             last_time: bounds.map(|(_, last)| instant_iso(last)),
@@ -267,6 +300,7 @@ fn tables(info: &Info) -> Grid {
         ("columns", Align::Right),
         ("partitions", Align::Left),
         ("segments", Align::Right),
+        ("most in one", Align::Right),
         ("bytes", Align::Right),
         ("first time", Align::Left),
         ("last time", Align::Left),
@@ -282,6 +316,7 @@ fn tables(info: &Info) -> Grid {
             count(table.columns as u64),
             table.partitions.text(),
             count(table.segments as u64),
+            count(table.segments_per_partition.max as u64),
             bytes(table.bytes),
             first,
             last,

@@ -4,6 +4,7 @@
 
 mod append;
 mod check;
+mod compact;
 mod demo;
 mod dump;
 mod export;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Dump(dump::Args),
     /// Prove every byte of a database; exit 1 when something is wrong.
     Check(check::Args),
+    /// Make fewer, larger segments: closed days, late rows, deleted rows, expired partitions.
+    Compact(compact::Args),
     /// List symbol domains, or the symbols of one with their codes.
     Symbols(symbols::Args),
     /// Name the present version of a database, to read it later with --as-of.
@@ -69,6 +72,7 @@ impl Command {
             Self::Tail(args) => tail::run(args, output),
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
+            Self::Compact(args) => compact::run(args, output),
             Self::Symbols(args) => symbols::run(args, output),
             Self::Snapshot(args) => snapshot::run(args, output),
         }

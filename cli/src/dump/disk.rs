@@ -98,6 +98,11 @@ pub(super) fn open(path: &Path) -> Outcome<Open> {
 }
 
 impl Open {
+    /// Takes the file's lock shared, until it is closed.
+    pub(super) fn try_lock_shared(&self) -> Result<(), fs::TryLockError> {
+        self.file.try_lock_shared()
+    }
+
     /// Bytes of a range. Nothing is reserved that the file does not have.
     pub(super) fn range(&mut self, range: Range<u64>) -> Outcome<Vec<u8>> {
         if range.start > range.end || range.end > self.len {

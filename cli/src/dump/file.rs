@@ -9,16 +9,17 @@ use gapless_format::marks::{CURRENT_MAGIC, IDENTITY_MAGIC, PIN_MAGIC, TAIL_MAGIC
 use gapless_format::segment::SEGMENT_MAGIC;
 use gapless_format::symbols::SYMBOL_MAGIC;
 use gapless_format::vector::VECTOR_MAGIC;
+use gapless_format::wal::WAL_MAGIC;
 use gapless_format::{
-    ColumnType, Current, HEADER_LEN, Identity, Number, PAGE_ROWS, Pin, SegmentMeta, SymbolFileHeader, Tail,
-    VectorHeader, VectorKind, body_checksum, checksum,
+    ColumnType, Current, Encoding, HEADER_LEN, Identity, Number, PAGE_ROWS, Pin, SegmentMeta,
+    SymbolFileHeader, Tail, VectorHeader, VectorKind, body_checksum, checksum,
 };
 use serde_json::Value;
 
 use super::disk::{self, Disk};
 use super::section::Section;
 use super::values::{fixed, hex};
-use super::{records, segment, symbols};
+use super::{records, segment, symbols, wal};
 
 /// Bytes shown of a file that is not understood.
 const HEX_BYTES: usize = 256;
@@ -62,6 +63,14 @@ const SYMBOLS: &[Field] = &[
     ("database", 16, 16),
     ("domain_length", 32, 4),
 ];
+const WAL: &[Field] = &[
+    ("major", 8, 2),
+    ("minor", 10, 2),
+    ("stream", 16, 8),
+    ("first_lsn", 24, 8),
+    ("database", 32, 16),
+    ("checksum", 56, 8),
+];
 const VECTOR: &[Field] = &[
     ("major", 8, 2),
     ("minor", 10, 2),
@@ -76,8 +85,14 @@ const VECTOR: &[Field] = &[
     ("checksum", 56, 8),
 ];
 
-/// A single file. `rows` values of a column file, symbols of a symbol file.
-pub(crate) fn file(path: &Path, rows: usize) -> Section {
+/// Values of a column file and symbols shown unless told otherwise.
+pub(crate) const ROWS: usize = 20;
+
+/// A single file. `rows` values of a column file, symbols of a symbol file, rows of each record of a log (none unless
+/// they are asked for).
+pub(crate) fn file(path: &Path, rows: Option<usize>) -> Section {
+    let rows_of_records = rows.unwrap_or(0);
+    let rows = rows.unwrap_or(ROWS);
     let name = path.display().to_string();
     let mut section = Section::new(name.clone());
     let mut open = match disk::open(path) {
@@ -126,6 +141,10 @@ pub(crate) fn file(path: &Path, rows: usize) -> Section {
             fields("manifest log", LOG, &head, &mut section);
             whole(&mut open).map(|bytes| section.push(records::log("records", &bytes)))
         }
+        WAL_MAGIC => {
+            fields("write-ahead log", WAL, &head, &mut section);
+            whole(&mut open).map(|bytes| section.push(wal::file(&bytes, rows_of_records)))
+        }
         SYMBOL_MAGIC => {
             fields("symbol file", SYMBOLS, &head, &mut section);
             if let Ok((header, _)) = SymbolFileHeader::decode(&head) {
@@ -161,7 +180,7 @@ fn is_rightly_empty(path: &Path) -> bool {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    name == "CREATE" || name.ends_with(".lock") || name.ends_with(".pin")
+    name == "CREATE" || name == "LOCK" || name.ends_with(".lock") || name.ends_with(".pin")
 }
 
 fn small(
@@ -223,7 +242,13 @@ fn vector(open: &mut disk::Open, head: &[u8], rows: usize, section: &mut Section
     let header = VectorHeader::decode(head).map_err(|error| error.to_string())?;
     section.field("holds", format!("{:?}", header.kind).to_lowercase());
     header.check_len(open.len).map_err(|error| error.to_string())?;
-    header.require_plain().map_err(|error| error.to_string())?;
+    if header.encoding == Encoding::Paged {
+        section.field(
+            "body",
+            "encoded page by page, as segment.meta beside it says: dump the segment with --column to see values",
+        );
+        return Ok(());
+    }
     if header.kind.is_index() {
         let len = open.len;
         let body = open.range(HEADER_LEN as u64..len)?;

@@ -14,6 +14,7 @@
 //! | `values` | values of a column file |
 //! | `symbols` | symbol files |
 //! | `records` | manifest logs |
+//! | `wal` | streams of the write-ahead log and their records |
 //! | `file` | any single file, by its magic |
 
 mod disk;
@@ -27,11 +28,13 @@ mod symbols;
 mod tests;
 mod tree;
 mod values;
+mod wal;
 
 pub(crate) use disk::Disk;
-pub(crate) use file::file;
+pub(crate) use file::{ROWS, file};
 pub(crate) use records::manifest;
 pub(crate) use section::Section;
 pub(crate) use segment::{ColumnChoice, segments};
 pub(crate) use symbols::domains;
 pub(crate) use tree::database;
+pub(crate) use wal::streams;

@@ -1,6 +1,8 @@
 //! `--manifest`: CURRENT, LOCK and every record of the log.
 
-use gapless_format::{Current, Deletion, EditItem, LogHeader, RecordBody, SegmentRef, TableMeta, Tail};
+use gapless_format::{
+    Current, Deletion, EditItem, LogHeader, RecordBody, SegmentRef, StreamMeta, TableMeta, Tail,
+};
 use serde_json::Value;
 
 use super::disk::Disk;
@@ -70,12 +72,14 @@ fn rows(section: &mut Section, record: Placed) {
             let mut items = vec![(
                 "checkpoint",
                 format!(
-                    "{} tables, {} segments, {} removed, {} domains, {} snapshots",
+                    "{} tables, {} segments, {} removed, {} domains, {} snapshots, {} streams, {} deletions",
                     checkpoint.tables.len(),
                     checkpoint.segments.len(),
                     checkpoint.removed.len(),
                     checkpoint.domains.len(),
-                    checkpoint.snapshots.len()
+                    checkpoint.snapshots.len(),
+                    checkpoint.streams.len(),
+                    checkpoint.deletions.len()
                 ),
             )];
             items.extend(checkpoint.tables.iter().map(|meta| ("table", table(meta))));
@@ -91,6 +95,9 @@ fn rows(section: &mut Section, record: Placed) {
             items.extend(
                 snapshots.map(|kept| ("snapshot", format!("{:?} of version {}", kept.name, kept.version))),
             );
+            items.extend(checkpoint.streams.iter().map(|meta| ("stream", stream(meta))));
+            let deletions = checkpoint.deletions.iter();
+            items.extend(deletions.map(|meta| ("deletion", deletion(meta))));
             items
         }
     };
@@ -129,27 +136,34 @@ fn edit(item: &EditItem) -> (&'static str, String) {
         }
         EditItem::DropSnapshot { name } => ("drop snapshot", format!("{name:?}")),
         EditItem::Purged { segments } => ("purged", format!("{} segments", segments.len())),
-        EditItem::Stream(stream) => (
-            "stream",
-            format!("{:016x}, checkpoint {}", stream.stream, stream.checkpoint),
-        ),
+        EditItem::Stream(meta) => ("stream", stream(meta)),
         EditItem::EndStream { stream } => ("end stream", format!("{stream:016x}")),
         EditItem::Delete(deletion) => ("delete", self::deletion(deletion)),
         EditItem::DropDeletion { deletion } => ("drop deletion", format!("{deletion:016x}")),
     }
 }
 
-fn deletion(deletion: &Deletion) -> String {
+fn stream(meta: &StreamMeta) -> String {
+    format!(
+        "{:016x}, checkpoint {}, flushed to commit {}",
+        meta.stream,
+        meta.checkpoint,
+        instant_iso(meta.flushed)
+    )
+}
+
+pub(super) fn deletion(deletion: &Deletion) -> String {
     let series = match &deletion.series {
         None => "all series".to_owned(),
         Some(codes) => format!("{} series", codes.len()),
     };
     format!(
-        "{:016x} in table id {}: {} to {}, {series}",
+        "{:016x} in table id {}: {} to {}, {series}, committed before {}",
         deletion.deletion,
         deletion.table,
         instant_iso(deletion.start),
-        instant_iso(deletion.end)
+        instant_iso(deletion.end),
+        instant_iso(deletion.commit)
     )
 }
 
@@ -165,12 +179,15 @@ fn table(meta: &TableMeta) -> String {
 
 fn segment(meta: &SegmentRef) -> String {
     format!(
-        "{} of table id {} in {}, {} rows, {} bytes, meta {}",
+        "{} of table id {} in {}, {} rows, {} bytes, meta {}, {} of commits {} to {}",
         meta.directory,
         meta.table,
         meta.partition.path(),
         meta.rows,
         meta.bytes,
-        hex64(meta.meta_checksum).as_str().unwrap_or_default()
+        hex64(meta.meta_checksum).as_str().unwrap_or_default(),
+        format!("{:?}", meta.origin).to_lowercase(),
+        instant_iso(meta.first_commit),
+        instant_iso(meta.last_commit)
     )
 }

@@ -2,8 +2,8 @@
 
 use gapless_format::page::page_rows;
 use gapless_format::{
-    AttributeKind, Bound, ColumnMeta, ColumnType, HEADER_LEN, PAGE_ROWS, SegmentMeta, VectorHeader,
-    VectorKind,
+    AttributeKind, Bound, ColumnMeta, ColumnType, EncodedPage, HEADER_LEN, PAGE_ROWS, SegmentMeta,
+    VectorHeader, VectorKind,
 };
 use serde_json::Value;
 
@@ -172,6 +172,7 @@ pub(super) fn describe(disk: &Disk, path: Option<&str>, meta: &SegmentMeta, sect
         "value_bytes",
         "offset_bytes",
         "validity_bytes",
+        "ratio",
         "attributes",
     ]);
     for column in &meta.columns {
@@ -188,6 +189,7 @@ pub(super) fn describe(disk: &Disk, path: Option<&str>, meta: &SegmentMeta, sect
             column.values_bytes.into(),
             column.offsets_bytes.into(),
             column.validity_bytes.into(),
+            column_ratio(column, meta.rows),
             attributes.collect::<Vec<Value>>().into(),
         ]);
     }
@@ -212,8 +214,75 @@ pub(super) fn describe(disk: &Disk, path: Option<&str>, meta: &SegmentMeta, sect
 
 fn page_columns(section: &mut Section) {
     section.columns([
-        "column", "page", "rows", "min", "max", "nan", "nulls", "checksum", "matches",
+        "column", "page", "rows", "min", "max", "nan", "nulls", "checksum", "codec", "bytes", "ratio",
+        "matches",
     ]);
+}
+
+/// What a page's parts would take plain.
+fn plain_bytes(column: &ColumnMeta, encoded: &EncodedPage, rows: u64) -> u64 {
+    let values = match column.column_type.value_width() {
+        Some(width) => rows.saturating_mul(width as u64),
+        None => encoded.decoded_len,
+    };
+    let offsets = if column.offsets_bytes > 0 { rows * 4 } else { 0 };
+    let validity = if column.validity_bytes > 0 {
+        rows.div_ceil(8)
+    } else {
+        0
+    };
+    values.saturating_add(offsets + validity)
+}
+
+fn stored_bytes(encoded: &EncodedPage) -> u64 {
+    [encoded.values, encoded.offsets, encoded.validity]
+        .iter()
+        .fold(0, |sum, part| part.slot().saturating_add(sum))
+}
+
+/// Plain bytes to stored ones.
+fn ratio(plain: u64, stored: u64) -> Value {
+    match stored {
+        0 => Value::Null,
+        _ => ((plain as f64 / stored as f64 * 100.0).round() / 100.0).into(),
+    }
+}
+
+fn column_ratio(column: &ColumnMeta, rows: u64) -> Value {
+    let pages = (0..).zip(&column.encoded).map(|(page, encoded)| {
+        let rows = page_rows(page, rows);
+        (
+            plain_bytes(column, encoded, rows.end - rows.start),
+            stored_bytes(encoded),
+        )
+    });
+    let (plain, stored) = pages.fold((0u64, 0u64), |sums, page| {
+        (sums.0.saturating_add(page.0), sums.1.saturating_add(page.1))
+    });
+    ratio(plain, stored)
+}
+
+/// Codec, stored bytes and ratio of a page.
+fn encoding_of(column: &ColumnMeta, page: u64, rows: u64) -> [Value; 3] {
+    let at = usize::try_from(page).unwrap_or(usize::MAX);
+    let Some(encoded) = column.encoded.get(at) else {
+        return [Value::Null, Value::Null, Value::Null];
+    };
+    let mut codec = encoded.values.codec.name().to_owned();
+    if encoded.packed {
+        codec.push_str(" without nulls");
+    }
+    for (name, part) in [("offsets", encoded.offsets), ("validity", encoded.validity)] {
+        if part.len > 0 {
+            codec.push_str(&format!(", {name} {}", part.codec.name()));
+        }
+    }
+    let stored = stored_bytes(encoded);
+    [
+        codec.into(),
+        stored.into(),
+        ratio(plain_bytes(column, encoded, rows), stored),
+    ]
 }
 
 fn pages_of(disk: &Disk, path: Option<&str>, meta: &SegmentMeta, column: &ColumnMeta, section: &mut Section) {
@@ -234,6 +303,7 @@ fn pages_of(disk: &Disk, path: Option<&str>, meta: &SegmentMeta, column: &Column
             },
         };
         let rows = page_rows(page, meta.rows);
+        let [codec, bytes, ratio] = encoding_of(column, page, rows.end - rows.start);
         section.row([
             column.name.clone().into(),
             page.into(),
@@ -243,6 +313,9 @@ fn pages_of(disk: &Disk, path: Option<&str>, meta: &SegmentMeta, column: &Column
             stats.has_nan.into(),
             stats.null_count.into(),
             hex64(stats.checksum),
+            codec,
+            bytes,
+            ratio,
             matches,
         ]);
     }

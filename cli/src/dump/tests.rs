@@ -94,7 +94,8 @@ fn dump_all(root: &Path, changed: &Path) -> bool {
         domains(&disk, None, 10),
         domains(&disk, Some("sym"), 10),
         segments(&disk, "trade", None, None, None),
-        file(changed, 10),
+        file(changed, Some(10)),
+        streams(&disk, 3),
     ];
     for name in ["ts", "sym", "price", "flag", "note", "list"] {
         sections.push(segments(&disk, "trade", None, None, Some(&choice(name))));

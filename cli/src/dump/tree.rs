@@ -153,6 +153,8 @@ pub(crate) fn database(disk: &Disk, table: Option<&str>, partition: Option<&str>
         section.field("version", state.version);
         section.field("committed_at", instant_iso(state.committed_at));
         section.field("removed_segments", state.removed);
+        section.field("streams", state.streams.len());
+        section.field("deletions", state.deletions);
         snapshots(state, &mut section);
         symbols(state, &mut section);
     }

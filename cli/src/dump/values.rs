@@ -1,8 +1,10 @@
 //! Values of a column chunk, page by page, as JSON values; symbols resolved where their file can be read.
 
+use gapless_format::encoded::{decode_part, unpack};
 use gapless_format::page::page_rows;
 use gapless_format::{
-    ColumnMeta, ColumnType, HEADER_LEN, NULL_CODE, Number, TimeUnit, VectorKind, checksum, file_name,
+    Codec, ColumnMeta, ColumnType, EncodedPage, EncodedPart, Encoding, HEADER_LEN, NULL_CODE, Number,
+    PageStats, TimeUnit, VectorKind, checksum, encoded_slots, file_name,
 };
 use serde_json::Value;
 
@@ -66,6 +68,9 @@ impl<'a> Chunk<'a> {
             .ok()
             .and_then(|page| self.meta.pages.get(page));
         let stats = stats.ok_or_else(|| format!("there is no page {page}"))?;
+        if self.meta.encoding == Encoding::Paged {
+            return self.encoded_page(page, stats);
+        }
         let mut damaged = Vec::new();
         let mut offsets = Vec::new();
         let (mut start, mut end) = match self.meta.column_type.value_width() {
@@ -101,6 +106,77 @@ impl<'a> Chunk<'a> {
     }
 }
 
+impl Chunk<'_> {
+    /// The stored bytes of an encoded page's part, and whether their checksum is right.
+    fn part(
+        &self,
+        page: u64,
+        kind: VectorKind,
+        of: fn(&EncodedPage) -> EncodedPart,
+        expected: u64,
+    ) -> Outcome<(Vec<u8>, bool)> {
+        let at = usize::try_from(page).map_err(|_| format!("there is no page {page}"))?;
+        let parts = self.meta.encoded.iter().map(of);
+        let slot = encoded_slots(parts).nth(at).unwrap_or_default();
+        let mut stored = self.body(kind, slot.start, slot.end)?;
+        let sound = checksum(&stored) == expected;
+        let part = self.meta.encoded.get(at).map_or(EncodedPart::NONE, of);
+        stored.truncate(usize::try_from(part.len).unwrap_or(usize::MAX));
+        Ok((stored, sound))
+    }
+
+    fn encoded_page(&self, page: u64, stats: &PageStats) -> Outcome<PageBytes> {
+        let rows = page_rows(page, self.rows);
+        let rows = usize::try_from(rows.end - rows.start).map_err(|error| error.to_string())?;
+        let at = usize::try_from(page).unwrap_or(usize::MAX);
+        let encoded = self.meta.encoded.get(at);
+        let encoded = encoded.ok_or_else(|| format!("there is no page {page}"))?;
+        let mut damaged = Vec::new();
+        let mut plain = |kind: VectorKind, of: fn(&EncodedPage) -> EncodedPart, sum, lane, len: usize| {
+            let (stored, sound) = self.part(page, kind, of, sum)?;
+            if !sound {
+                damaged.push(kind_name(kind));
+            }
+            let codec = of(encoded).codec;
+            if codec == Codec::Plain {
+                return Ok(stored);
+            }
+            let mut bytes = vec![0; len];
+            match decode_part(codec, lane, &stored, &mut bytes) {
+                Ok(()) => Ok(bytes),
+                Err(error) => Err(format!("page {page} does not decode: {error}")),
+            }
+        };
+        let mut validity = Vec::new();
+        if self.meta.validity_bytes > 0 {
+            let (of, sum): (fn(&EncodedPage) -> EncodedPart, _) =
+                (|page| page.validity, stats.validity_checksum);
+            validity = plain(VectorKind::Validity, of, sum, None, rows.div_ceil(8))?;
+        }
+        let mut offsets = Vec::new();
+        if self.meta.column_type.has_offsets() {
+            let (of, sum): (fn(&EncodedPage) -> EncodedPart, _) =
+                (|page| page.offsets, stats.offsets_checksum);
+            offsets = plain(VectorKind::Offsets, of, sum, Some(Number::U32), (rows + 1) * 4)?;
+        }
+        let len = usize::try_from(encoded.decoded_len).map_err(|error| error.to_string())?;
+        let lane = self.meta.column_type.lane();
+        let mut values = plain(VectorKind::Values, |page| page.values, stats.checksum, lane, len)?;
+        if let (Some(width), true) = (self.meta.column_type.value_width(), encoded.packed) {
+            let mut placed = vec![self.meta.column_type.null_fill(); rows.saturating_mul(width)];
+            unpack(&validity, width, &values, &mut placed)
+                .map_err(|error| format!("page {page} does not decode: {error}"))?;
+            values = placed;
+        }
+        Ok(PageBytes {
+            values,
+            offsets,
+            validity,
+            damaged,
+        })
+    }
+}
+
 /// The symbols of a column's domain; empty for another type.
 pub(super) fn symbols_of(disk: &Disk, column_type: &ColumnType) -> Outcome<Vec<String>> {
     let ColumnType::Symbol { domain } = column_type else {
@@ -116,6 +192,16 @@ pub(super) fn symbols_of(disk: &Disk, column_type: &ColumnType) -> Outcome<Vec<S
 }
 
 impl PageBytes {
+    /// Values that are in memory; offsets are u32, none for types of fixed width, validity empty without nulls.
+    pub(super) fn new(values: Vec<u8>, offsets: Vec<u8>, validity: Vec<u8>) -> Self {
+        Self {
+            values,
+            offsets,
+            validity,
+            damaged: Vec::new(),
+        }
+    }
+
     /// The value of row `at` of the page.
     pub(super) fn value(&self, at: usize, column_type: &ColumnType, symbols: &[String]) -> Value {
         if !self.validity.is_empty() && !bit(&self.validity, at) {
@@ -231,6 +317,14 @@ fn number(bytes: &[u8], item: Number) -> Value {
             let value = read!(f64);
             float(value, format!("{value:?}"))
         }
+    }
+}
+
+fn kind_name(kind: VectorKind) -> &'static str {
+    match kind {
+        VectorKind::Offsets => "offsets",
+        VectorKind::Validity => "validity",
+        _ => "values",
     }
 }
 

@@ -263,3 +263,28 @@ fn an_alias_that_hints_name_works() {
         json!([{"ts": "2026-01-01T00:00:00.000000000Z", "v": 1}])
     );
 }
+
+#[test]
+fn a_second_import_of_a_table_with_a_key_corrects_rows_instead_of_adding_them() {
+    let place = Place::new();
+    place.file(
+        "bars.csv",
+        "ts,sym,venue,close\n2026-11-20T00:00:00Z,A,N,1\n2026-11-20T00:00:00Z,A,Q,2\n",
+    );
+    place.file("later.csv", "ts,sym,venue,close\n2026-11-20T00:00:00Z,A,Q,3\n");
+    place.ok("import db bars bars.csv --series sym --key venue --keep last");
+    place.ok("import db bars later.csv --key sym,venue --keep last");
+    let head = place.ok("head db bars --format csv");
+    assert!(
+        head.contains("A,N,1") && head.contains("A,Q,3") && !head.contains("A,Q,2"),
+        "{head}"
+    );
+    for (options, word) in [
+        ("--keep first", "keeps the last row of a key"),
+        ("--keep last --key close", "\"close\" is not part of its key"),
+        ("--keep last --key sym", "\"venue\" is part of its key too"),
+    ] {
+        let error = place.fails(2, &format!("import db bars later.csv {options}"));
+        assert!(error.contains(word), "{error}");
+    }
+}

@@ -132,3 +132,37 @@ fn symbols_lists_domains_and_finds_symbols_with_their_codes() {
             .contains("there is no symbol domain")
     );
 }
+
+#[test]
+fn compact_shows_what_it_would_do_and_does_it() {
+    let place = Place::with_trades();
+    place.ok("import db trade trades.csv --partition hour");
+    let before = place.json("info db")["tables"][0].clone();
+    assert_eq!(before["segments_per_partition"]["max"], 1);
+    let plan = place.json("compact db --dry-run");
+    let tasks = plan["tasks"].as_array().unwrap();
+    assert!(
+        !tasks.is_empty() && tasks.iter().all(|task| task["kind"] == "build day"),
+        "{plan}"
+    );
+    assert_eq!(
+        place.json("info db")["tables"][0],
+        before,
+        "a dry run writes nothing"
+    );
+    assert!(
+        place
+            .ok("compact db trade --dry-run")
+            .contains("would read and write")
+    );
+    let done = place.json("compact db trade");
+    assert_eq!(done["done"], tasks.len());
+    let after = place.json("info db")["tables"][0].clone();
+    assert_eq!(
+        (&after["rows"], &after["partitions"]["hour"]),
+        (&before["rows"], &0.into())
+    );
+    assert_eq!(done["segments_after"], after["segments"]);
+    assert!(place.ok("compact db").contains("there is nothing to do"));
+    place.ok("check db");
+}

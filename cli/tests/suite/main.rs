@@ -12,3 +12,4 @@ mod inspect;
 mod rows;
 mod snapshot;
 mod support;
+mod wal;

@@ -9,14 +9,16 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use gapless_format::page::page_rows;
 use gapless_format::{
-    Bound, ColumnMeta, ColumnType, Encoding, HEADER_LEN, NULL_CODE, PageStats, VectorHeader, VectorKind,
-    body_checksum, checksum,
+    Bound, ColumnMeta, ColumnType, EncodedPage, EncodedPart, Encoding, FormatError, HEADER_LEN, NULL_CODE,
+    Number, PageStats, VectorHeader, VectorKind, body_checksum, checksum, encoded_slots,
 };
 
 use super::finding::{Finding, FindingKind, Sink};
 use super::source::Source;
 use crate::io::{ReadableFile, RelPath};
-use crate::segment::{fixed_array, stats, variable_array, vector_path};
+use crate::segment::{
+    PagePart, decoded_part, decoded_values, fixed_array, page_offsets, stats, variable_array, vector_path,
+};
 
 const RESTORE: &str = "restore the file from a copy, or write the rows again";
 
@@ -80,6 +82,9 @@ impl<'a> Chunk<'a> {
         let stats = self.meta.pages.get(page)?;
         let rows = page_rows(page as u64, self.rows);
         let count = usize::try_from(rows.end - rows.start).ok()?;
+        if self.meta.encoding == Encoding::Paged {
+            return self.encoded_page(page, &rows, stats, sink);
+        }
         let validity = self.validity_page(page, &rows, stats, sink);
         let array = if self.meta.column_type.has_offsets() {
             self.variable_page(page, &rows, stats, validity?, sink)?
@@ -125,22 +130,87 @@ impl<'a> Chunk<'a> {
             },
             sink,
         )?;
-        let count = usize::try_from(rows.end - rows.start).ok()?;
-        let nulls = NullBuffer::new(BooleanBuffer::new(body, 0, count));
-        if nulls.null_count() as u64 != u64::from(stats.null_count) {
-            let message = format!(
-                "page has {} nulls, segment.meta says {}; {RESTORE}",
-                nulls.null_count(),
-                stats.null_count
-            );
-            sink.add(
-                Finding::error(FindingKind::NullCount, message)
-                    .file(&part.path)
-                    .page(page)
-                    .rows(rows.clone()),
-            );
-        }
+        let nulls = counted_nulls(part, body, page, rows, stats, sink)?;
         Some((nulls.null_count() > 0).then_some(nulls))
+    }
+
+    /// As [`Self::page`], of an encoded chunk.
+    fn encoded_page(
+        &self,
+        page: usize,
+        rows: &Range<u64>,
+        stats: &PageStats,
+        sink: &Sink,
+    ) -> Option<ArrayRef> {
+        let encoded = self.meta.encoded.get(page)?;
+        let count = usize::try_from(rows.end - rows.start).ok()?;
+        let column_type = &self.meta.column_type;
+        let stored = |file: &Part, of: fn(&EncodedPage) -> EncodedPart, sum: u64| {
+            let slot = encoded_slots(self.meta.encoded.iter().map(of)).nth(page)?;
+            let what = Page {
+                page,
+                rows,
+                range: slot.clone(),
+                checksum: sum,
+            };
+            let bytes = file.read(self.source, &what, sink)?;
+            let len = usize::try_from(of(encoded).len).ok()?;
+            if bytes.get(len..)?.iter().any(|byte| *byte != 0) {
+                let error = FormatError::corrupt(0, "found bytes that are not zero behind the page");
+                wrong_page(file, &slot, &what, &error, sink);
+            }
+            Some((bytes.slice_with_length(0, len), slot))
+        };
+        let sound = |file: &Part, slot: &Range<u64>, sum: u64, part: Result<PagePart, FormatError>| {
+            let what = Page {
+                page,
+                rows,
+                range: slot.clone(),
+                checksum: sum,
+            };
+            part.map_err(|error| wrong_page(file, slot, &what, &error, sink))
+                .ok()
+                .map(|part| part.bytes)
+        };
+        let mut validity = None;
+        if self.meta.validity_bytes > 0 {
+            let (file, sum) = (self.validity.as_ref()?, stats.validity_checksum);
+            let (bytes, slot) = stored(file, |page| page.validity, sum)?;
+            let part = decoded_part(encoded.validity, None, bytes, count.div_ceil(8));
+            let bits = sound(file, &slot, sum, part)?;
+            counted_nulls(file, bits.clone(), page, rows, stats, sink)?;
+            validity = Some(bits);
+        }
+        let (values_file, sum) = (self.values.as_ref()?, stats.checksum);
+        let (bytes, slot) = stored(values_file, |page| page.values, sum)?;
+        let part = decoded_values(column_type, encoded, bytes, count, validity.as_deref());
+        let values = sound(values_file, &slot, sum, part)?;
+        let nulls = validity
+            .map(|bits| NullBuffer::new(BooleanBuffer::new(bits, 0, count)))
+            .filter(|nulls| nulls.null_count() > 0);
+        if !column_type.has_offsets() {
+            return fixed_array(column_type, values, 0..count, nulls);
+        }
+        let (file, sum) = (self.offsets.as_ref()?, stats.offsets_checksum);
+        let (bytes, slot) = stored(file, |page| page.offsets, sum)?;
+        let part = decoded_part(encoded.offsets, Some(Number::U32), bytes, (count + 1) * 4);
+        let offsets = sound(file, &slot, sum, part)?;
+        let offsets = match page_offsets(column_type, offsets, count, values.len()) {
+            Ok(offsets) => offsets,
+            Err(error) => {
+                let message = format!("{}; {RESTORE}", error.message);
+                let finding = Finding::error(FindingKind::Offsets, message).file(&file.path);
+                sink.add(finding.page(page).rows(rows.clone()));
+                return None;
+            }
+        };
+        if let Some(row) = first_not_utf8(column_type, &offsets, &values) {
+            let message = format!("the text is not UTF-8; {RESTORE}");
+            let finding = Finding::error(FindingKind::Utf8, message).file(&values_file.path);
+            sink.add(finding.page(page).row(rows.start + row as u64));
+            return None;
+        }
+        variable_array(column_type, offsets, values, nulls).ok()
     }
 
     fn variable_page(
@@ -297,6 +367,41 @@ impl<'a> Chunk<'a> {
     }
 }
 
+/// The validity of a page, after its nulls were counted.
+fn counted_nulls(
+    part: &Part,
+    bits: Buffer,
+    page: usize,
+    rows: &Range<u64>,
+    stats: &PageStats,
+    sink: &Sink,
+) -> Option<NullBuffer> {
+    let count = usize::try_from(rows.end - rows.start).ok()?;
+    let nulls = NullBuffer::new(BooleanBuffer::new(bits, 0, count));
+    if nulls.null_count() as u64 != u64::from(stats.null_count) {
+        let message = format!(
+            "page has {} nulls, segment.meta says {}; {RESTORE}",
+            nulls.null_count(),
+            stats.null_count
+        );
+        let finding = Finding::error(FindingKind::NullCount, message).file(&part.path);
+        sink.add(finding.page(page).rows(rows.clone()));
+    }
+    Some(nulls)
+}
+
+/// Tells that a page's bytes are those that were written and yet no page.
+fn wrong_page(file: &Part, slot: &Range<u64>, page: &Page<'_>, error: &FormatError, sink: &Sink) {
+    let message = format!("the page does not decode: {}; {RESTORE}", error.message);
+    sink.add(
+        Finding::error(FindingKind::PageEncoding, message)
+            .file(&file.path)
+            .at(HEADER_LEN as u64 + slot.start)
+            .page(page.page)
+            .rows(page.rows.clone()),
+    );
+}
+
 /// Which bytes of a file a page is.
 struct Page<'a> {
     page: usize,
@@ -395,22 +500,23 @@ pub(super) fn open_vector(
 
 fn check_header(path: &RelPath, header: &VectorHeader, expected: &Expected<'_>, sink: &Sink) {
     let meta = expected.meta;
-    if header.encoding != Encoding::Plain || meta.encoding != Encoding::Plain {
-        let message = "the file is compressed, which this version does not read: use a newer gapless";
-        sink.add(
-            Finding::error(FindingKind::Unsupported, message)
-                .file(path)
-                .at(13),
-        );
-        return;
-    }
+    let encoding = match expected.kind.is_index() {
+        true => Encoding::Plain,
+        false => meta.encoding,
+    };
     let body = expected.len.saturating_sub(HEADER_LEN as u64);
     let width = match expected.kind {
         VectorKind::Values => meta.column_type.body_width(),
         VectorKind::Offsets => 4,
         _ => 0,
     };
+    let is_paged = encoding == Encoding::Paged;
     let values = match expected.kind {
+        VectorKind::Values if is_paged && meta.column_type.has_offsets() => {
+            let decoded = meta.encoded.iter().map(|page| page.decoded_len);
+            decoded.fold(0, u64::saturating_add) / u64::from(width.max(1))
+        }
+        VectorKind::Offsets if is_paged => expected.rows + meta.pages.len() as u64,
         VectorKind::Values if meta.column_type.has_offsets() => body / u64::from(width.max(1)),
         VectorKind::Offsets => expected.rows + 1,
         _ => expected.rows,
@@ -422,6 +528,7 @@ fn check_header(path: &RelPath, header: &VectorHeader, expected: &Expected<'_>, 
         }
     };
     field("segment", header.segment, expected.segment);
+    field("encoding", header.encoding.tag().into(), encoding.tag().into());
     field("kind", header.kind.tag().into(), expected.kind.tag().into());
     field(
         "column type",

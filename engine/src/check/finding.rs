@@ -87,6 +87,8 @@ kinds! {
     FileHeader = "file_header",
     /// A page's bytes are not those that were written.
     PageChecksum = "page_checksum",
+    /// A page's bytes are those that were written, and yet do not decode.
+    PageEncoding = "page_encoding",
     /// An index's bytes are not those that were written.
     IndexChecksum = "index_checksum",
     /// A page's least or greatest value or NaN flag is not that of its rows.

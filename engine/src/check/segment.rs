@@ -7,8 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use gapless_format::page::page_rows;
 use gapless_format::{
-    AttributeKind, ColumnMeta, HEADER_LEN, NULL_CODE, SegmentMeta, SegmentRef, TableMeta, VectorHeader,
-    VectorKind, checksum,
+    AttributeKind, ColumnMeta, ColumnType, HEADER_LEN, NULL_CODE, SegmentMeta, SegmentRef, TableMeta,
+    VectorHeader, VectorKind, checksum,
 };
 use roaring::RoaringBitmap;
 
@@ -19,6 +19,8 @@ use super::source::Source;
 use super::symbols::Counts;
 use crate::io::{EntryKind, RelPath};
 use crate::segment::{segment_path, vector_path};
+use crate::table::types::arrow_type;
+use crate::write::is_lossless;
 
 const RESTORE: &str = "restore the segment from a copy, or write its rows again";
 
@@ -125,6 +127,14 @@ fn check_against_manifest(path: &RelPath, meta: &SegmentMeta, reference: &Segmen
     }
 }
 
+/// Whether a column may have had a type before it got another.
+fn is_widened(from: &ColumnType, to: &ColumnType) -> bool {
+    let symbols = [from, to]
+        .iter()
+        .any(|column_type| matches!(column_type, ColumnType::Symbol { .. }));
+    !symbols && is_lossless(&arrow_type(from), &arrow_type(to))
+}
+
 /// Columns are those of the table, in type, role and nulls.
 fn check_against_table(path: &RelPath, meta: &SegmentMeta, table: &TableMeta, sink: &Sink) {
     let file = path.join("segment.meta").unwrap_or_else(|_| path.clone());
@@ -143,7 +153,7 @@ fn check_against_table(path: &RelPath, meta: &SegmentMeta, table: &TableMeta, si
         let Some(spec) = table.column(column.column_id) else {
             continue; // Dropped from the table later.
         };
-        if spec.column_type != column.column_type {
+        if spec.column_type != column.column_type && !is_widened(&column.column_type, &spec.column_type) {
             let (found, expected) = (column.column_type.name(), spec.column_type.name());
             let message = format!("the column is {found} here and {expected} in the table; {RESTORE}");
             wrong(FindingKind::ColumnMismatch, message);

@@ -1,16 +1,18 @@
-//! The thread that works while nobody waits: syncs at intervals, rolls, flushes, maintenance.
+//! The threads that work while nobody waits: syncs at intervals, rolls and flushes, maintenance.
 //!
-//! It begins with the first streamed commit and ends with the last handle of the database. It holds no handle
-//! itself.
+//! They begin with the first commit and end with the last handle of the database. They hold no handle themselves.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::engine::Engine;
+use crate::clock::Stopwatch;
+use crate::compact::{self, Policy, RunOptions};
+use crate::io;
 
 /// Whether the engine works by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,8 +24,44 @@ pub enum Maintenance {
     Manual,
 }
 
+/// Threads that sort and write in the background: all cores but one, at a low priority, so that appends and queries
+/// find a free one.
+#[derive(Debug)]
+pub(crate) struct Workers(OnceLock<rayon::ThreadPool>);
+
+impl Workers {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// Runs parallel work on these threads. If they cannot be made, it runs on those of everybody.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        if let Some(pool) = self.0.get() {
+            return pool.install(work);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let made = rayon::ThreadPoolBuilder::new()
+            .num_threads(cores.saturating_sub(1).max(1))
+            .thread_name(|number| format!("gapless-worker-{number}"))
+            .start_handler(|_| io::lower_priority())
+            .build();
+        match made {
+            Ok(pool) => self.0.get_or_init(|| pool).install(work),
+            Err(error) => {
+                tracing::warn!(%error, "background work runs on the threads of queries");
+                work()
+            }
+        }
+    }
+}
+
 /// How often the thread looks whether an hour has ended.
 const TICK: Duration = Duration::from_millis(500);
+
+/// How often maintenance looks for something to do, when there were commits.
+const MAINTENANCE_TICK: Duration = Duration::from_secs(2);
+/// Ticks after which it looks even when there were none: days end and rows expire by themselves.
+const IDLE_TICKS: u32 = 30;
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -35,6 +73,25 @@ pub(crate) struct Background {
     threads: Mutex<Vec<JoinHandle<()>>>,
     is_started: AtomicBool,
     is_syncing: AtomicBool,
+    is_maintaining: AtomicBool,
+    work: BackgroundWork,
+}
+
+/// What the background thread does beside flushes, and how fast.
+#[derive(Debug, Clone)]
+pub(crate) struct BackgroundWork {
+    pub(crate) policy: Policy,
+    /// Bytes that maintenance reads and writes in a second; `None` for as fast as it goes.
+    pub(crate) bytes_per_s: Option<u64>,
+}
+
+impl Default for BackgroundWork {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            bytes_per_s: Some(64 << 20),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +99,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     interval_ms: AtomicU64,
+    /// Set while the threads are to end: maintenance under way leaves nothing behind.
+    cancel: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -51,13 +110,15 @@ struct State {
 }
 
 impl Background {
-    pub(crate) fn new(mode: Maintenance) -> Self {
+    pub(crate) fn new(mode: Maintenance, work: BackgroundWork) -> Self {
         Self {
             enabled: mode == Maintenance::Background,
             shared: Arc::default(),
             threads: Mutex::default(),
             is_started: AtomicBool::new(false),
             is_syncing: AtomicBool::new(false),
+            is_maintaining: AtomicBool::new(false),
+            work,
         }
     }
 
@@ -70,7 +131,12 @@ impl Background {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         if self.enabled && !self.is_started.swap(true, Ordering::AcqRel) {
             let (engine, shared) = (Arc::downgrade(engine), Arc::clone(&self.shared));
-            self.spawn("gapless-background", move || work(&engine, &shared));
+            self.spawn("gapless-flush", move || work(&engine, &shared));
+        }
+        if self.enabled && !self.is_maintaining.swap(true, Ordering::AcqRel) {
+            let (engine, shared) = (Arc::downgrade(engine), Arc::clone(&self.shared));
+            let work = self.work.clone();
+            self.spawn("gapless-maintenance", move || maintain(&engine, &shared, &work));
         }
     }
 
@@ -104,6 +170,7 @@ impl Background {
     /// Ends the threads and waits for what they are doing.
     pub(crate) fn stop(&self) {
         self.shared.state.lock().is_stopped = true;
+        self.shared.cancel.store(true, Ordering::Release);
         self.shared.changed.notify_all();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             if thread.join().is_err() {
@@ -114,6 +181,8 @@ impl Background {
         *self.shared.state.lock() = State::default();
         self.is_started.store(false, Ordering::Release);
         self.is_syncing.store(false, Ordering::Release);
+        self.is_maintaining.store(false, Ordering::Release);
+        self.shared.cancel.store(false, Ordering::Release);
     }
 }
 
@@ -129,11 +198,10 @@ impl Shared {
     }
 
     fn pause(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
+        let watch = Stopwatch::start();
         let mut state = self.state.lock();
-        while !state.is_stopped && Instant::now() < until {
-            self.changed
-                .wait_for(&mut state, until.saturating_duration_since(Instant::now()));
+        while let Some(left) = watch.left(limit).filter(|_| !state.is_stopped) {
+            self.changed.wait_for(&mut state, left);
         }
         !state.is_stopped
     }
@@ -152,6 +220,28 @@ fn work(engine: &Weak<Engine>, shared: &Shared) {
         }
         if let Err(error) = engine.flush_sealed() {
             tracing::error!(%error, "streamed rows could not be flushed; they stay in the log and in memory");
+        }
+    }
+}
+
+fn maintain(engine: &Weak<Engine>, shared: &Shared, work: &BackgroundWork) {
+    io::lower_priority();
+    let options = RunOptions {
+        bytes_per_s: work.bytes_per_s,
+        cancel: Arc::clone(&shared.cancel),
+        ..RunOptions::default()
+    };
+    let (mut seen, mut idle) = (0, 0);
+    while shared.pause(MAINTENANCE_TICK) {
+        let Some(engine) = engine.upgrade() else { return };
+        idle += 1;
+        let number = engine.manifest().current().number();
+        if number == seen && idle < IDLE_TICKS {
+            continue;
+        }
+        (seen, idle) = (number, 0);
+        if let Err(error) = compact::maintain(&engine, &work.policy, &options) {
+            tracing::error!(%error, "maintenance in the background has failed and is tried again later");
         }
     }
 }

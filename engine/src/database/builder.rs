@@ -7,16 +7,17 @@ use std::sync::{Arc, LazyLock, Weak};
 use gapless_format::Identity;
 use parking_lot::Mutex;
 
-use super::background::Maintenance;
+use super::background::{BackgroundWork, Maintenance};
 use super::durability::Durability;
 use super::engine::{Engine, Limits, LiveLimits, staging};
 use super::session::Session;
 use super::{Database, pins};
 use crate::clock::{Clock, SystemClock};
+use crate::compact::Policy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, LockMode, Options, RealStorage, RelPath, Storage, UnsyncedStorage};
 use crate::manifest::{LOG_BYTES_MIN, Manifest, log};
-use crate::segment::VECTORS_MAX;
+use crate::segment::{DECODED_BYTES_MAX, VECTORS_MAX};
 use crate::stream;
 use crate::symbols;
 
@@ -38,10 +39,12 @@ pub struct Builder {
     access: Access,
     synced: bool,
     vectors_max: usize,
+    decoded_bytes_max: u64,
     log_bytes_min: u64,
     live: LiveLimits,
     durability: Durability,
     maintenance: Maintenance,
+    work: BackgroundWork,
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
 }
@@ -66,10 +69,12 @@ impl Builder {
             access: Access::Map,
             synced: true,
             vectors_max: VECTORS_MAX,
+            decoded_bytes_max: DECODED_BYTES_MAX,
             log_bytes_min: LOG_BYTES_MIN,
             live: LiveLimits::default(),
             durability: Durability::default(),
             maintenance: Maintenance::default(),
+            work: BackgroundWork::default(),
             clock: Arc::new(SystemClock),
             storage: None,
         }
@@ -105,6 +110,14 @@ impl Builder {
         self
     }
 
+    /// Bytes of pages of encoded segments that are kept decoded at most while nobody reads them: 256 MiB unless said
+    /// otherwise. Plain segments are read in place and take none.
+    #[must_use]
+    pub fn decoded_bytes_max(mut self, bytes: u64) -> Self {
+        self.decoded_bytes_max = bytes;
+        self
+    }
+
     /// Bytes of commits that are appended to the manifest at least before it begins anew with a checkpoint: more makes
     /// opening slower and commits a little cheaper.
     #[must_use]
@@ -124,6 +137,21 @@ impl Builder {
     #[must_use]
     pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
         self.maintenance = maintenance;
+        self
+    }
+
+    /// When background maintenance rewrites partitions.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.work.policy = policy;
+        self
+    }
+
+    /// Bytes that background maintenance reads and writes in a second; 64 MiB unless told otherwise, `None` for as
+    /// fast as it goes.
+    #[must_use]
+    pub fn maintenance_bytes_per_s(mut self, bytes: Option<u64>) -> Self {
+        self.work.bytes_per_s = bytes;
         self
     }
 
@@ -215,10 +243,12 @@ impl Builder {
             writable,
             Limits {
                 vectors_max: self.vectors_max,
+                decoded_bytes_max: self.decoded_bytes_max,
                 log_bytes_min: self.log_bytes_min,
                 live: self.live,
                 durability: self.durability,
                 maintenance: self.maintenance,
+                work: self.work,
             },
         )?;
         let engine = Arc::new(engine);

@@ -4,16 +4,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
-use gapless_format::{ColumnType, DomainMeta, EditItem, TableMeta};
+use gapless_format::{
+    COMMIT_COLUMN, ColumnMeta, ColumnType, DomainMeta, EditItem, Encoding, SegmentRef, StreamMeta, TableMeta,
+};
 use parking_lot::Mutex;
 
-use super::background::{Background, Maintenance};
+use super::background::{Background, BackgroundWork, Maintenance, Workers};
 use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
 use super::signal::Signal;
 use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
+use crate::compact::Situation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
@@ -39,6 +42,7 @@ pub(crate) struct Engine {
     process: u32,
     live: Live,
     background: Background,
+    workers: Workers,
     counters: Counters,
     signal: Signal,
 }
@@ -118,15 +122,17 @@ impl Default for LiveLimits {
 }
 
 /// What bounds an engine's files.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Limits {
     /// Vectors that are kept mapped.
     pub(crate) vectors_max: usize,
+    pub(crate) decoded_bytes_max: u64,
     /// Bytes of edits before the manifest is written anew.
     pub(crate) log_bytes_min: u64,
     pub(crate) live: LiveLimits,
     pub(crate) durability: Durability,
     pub(crate) maintenance: Maintenance,
+    pub(crate) work: BackgroundWork,
 }
 
 /// The directory of files that only their process uses.
@@ -164,7 +170,7 @@ impl Engine {
         Ok(Self {
             name,
             domains: Domains::new(Arc::clone(&storage), database),
-            cache: SegmentCache::new(Arc::clone(&storage), limits.vectors_max),
+            cache: SegmentCache::new(Arc::clone(&storage), limits.vectors_max, limits.decoded_bytes_max),
             manifest,
             pins,
             storage,
@@ -179,7 +185,8 @@ impl Engine {
                 limits: limits.live,
                 ..Live::default()
             },
-            background: Background::new(limits.maintenance),
+            background: Background::new(limits.maintenance, limits.work),
+            workers: Workers::new(),
             counters: Counters::default(),
             signal: Signal::default(),
         })
@@ -232,6 +239,11 @@ impl Engine {
 
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// The threads of work that nobody waits for.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     pub(crate) fn stats(&self) -> &Counters {
@@ -347,6 +359,40 @@ impl Engine {
         }
     }
 
+    /// Asks something that depends on the time, the streams and the files of a version.
+    pub(crate) fn in_situation<T>(&self, version: &Version, ask: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let is_encoded = |segment: &SegmentRef| self.is_encoded(version, segment);
+        ask(&Situation {
+            now_ns: self.now_ns(),
+            flushed: version.streams().filter_map(|stream| self.flushed(stream)).min(),
+            is_encoded: &is_encoded,
+        })
+    }
+
+    /// What a stream holds beside the version was committed after this; `None` when it holds nothing.
+    fn flushed(&self, stream: &StreamMeta) -> Option<i64> {
+        let own = self.own_stream().filter(|own| own.id() == stream.stream);
+        match own {
+            Some(own) if own.memory_bytes() == 0 => None,
+            _ => Some(stream.flushed),
+        }
+    }
+
+    /// A segment that cannot be read counts as encoded: nothing is to be gained from it.
+    fn is_encoded(&self, version: &Version, segment: &SegmentRef) -> bool {
+        let Some(state) = version.table_by_id(segment.table) else {
+            return true;
+        };
+        let open = self.cache.segment(&state.meta().name, &Arc::new(segment.clone()));
+        open.map_or(true, |segment| {
+            let columns = &segment.meta().columns;
+            let is_encoded = |column: &ColumnMeta| column.encoding != Encoding::Plain;
+            columns
+                .iter()
+                .any(|column| column.column_id != COMMIT_COLUMN && is_encoded(column))
+        })
+    }
+
     /// Removes what processes left that died with the database open. What cannot be removed now stays for later.
     pub(crate) fn clean_up_after_the_dead(&self) {
         let cleaned = pins::has_dead(&*self.storage, self.pins.instance()).and_then(|dead| {
@@ -365,6 +411,12 @@ impl Engine {
     pub(crate) fn collect_garbage(&self) -> Result<garbage::GarbageReport> {
         self.check_writable()?;
         garbage::collect(self)
+    }
+
+    /// Removes the files of segments that a commit has removed and that nobody reads any more.
+    pub(crate) fn collect_removed(&self) -> Result<garbage::GarbageReport> {
+        self.check_writable()?;
+        garbage::collect_removed(self)
     }
 }
 

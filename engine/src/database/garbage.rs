@@ -52,6 +52,17 @@ pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
     Ok(report)
 }
 
+/// As [`collect`], only what commits have removed: looks into no directory, so its cost is that of what it removes.
+pub(crate) fn collect_removed(engine: &Engine) -> Result<GarbageReport> {
+    let version = engine.manifest().with_lock(|version, _| Ok(version.clone()))?;
+    let own = engine.pins().publish(|| engine.manifest().current().number())?;
+    let others = pins::read_others(&**engine.storage(), engine.pins().instance())?;
+    let oldest = others.oldest.map_or(own, |oldest| oldest.min(own));
+    let mut report = GarbageReport::default();
+    remove_dead_segments(engine, &version, oldest, &mut report)?;
+    Ok(report)
+}
+
 /// Whether a reader of `oldest` or later, or a named snapshot, may read it.
 pub(crate) fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
     let created = removed.segment.created;

@@ -12,6 +12,7 @@ use super::session::Session;
 use super::snapshot::Snapshot;
 use super::stats::WriteStats;
 use super::transaction::Transaction;
+use crate::compact::{self, MaintenanceReport, Plan, Policy, RunOptions};
 use crate::error::{Error, Result};
 use crate::manifest::{Version, log};
 use crate::symbols::Domain;
@@ -30,7 +31,8 @@ use crate::table::{Table, TableSpec};
 #[derive(Debug, Clone)]
 pub struct Database {
     engine: Arc<Engine>,
-    session: Arc<Session>,
+    /// What ends with the last handle.
+    _session: Arc<Session>,
     writable: bool,
 }
 
@@ -38,7 +40,7 @@ impl Database {
     pub(crate) fn new(engine: Arc<Engine>, session: Arc<Session>, writable: bool) -> Self {
         Self {
             engine,
-            session,
+            _session: session,
             writable,
         }
     }
@@ -242,6 +244,60 @@ impl Database {
     pub fn collect_garbage(&self) -> Result<GarbageReport> {
         self.check_writable()?;
         self.engine.collect_garbage()
+    }
+
+    /// Bytes of decoded pages of encoded segments that this database's cache holds now.
+    pub fn decoded_bytes(&self) -> u64 {
+        self.engine.cache().decoded_bytes()
+    }
+
+    /// What maintenance would do now, without doing it.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when the manifest cannot be read.
+    pub fn plan_maintenance(&self, policy: &Policy) -> Result<Plan> {
+        let version = self.engine.refresh()?;
+        Ok(self
+            .engine
+            .in_situation(&version, |situation| compact::plan(&version, policy, situation)))
+    }
+
+    /// Does what is worth doing: removes what has expired, builds closed days, folds late rows in, removes the files
+    /// that nobody needs. Each task is one atomic, durable commit; readers are never blocked.
+    ///
+    /// # Errors
+    /// `Invalid` when the database is open for reading; `Io`. Commits that were done stay; what was under way leaves
+    /// nothing behind.
+    pub fn maintain(&self, policy: &Policy, options: &RunOptions) -> Result<MaintenanceReport> {
+        self.run_maintenance(&self.plan_maintenance(policy)?, options)
+    }
+
+    /// Does what a plan says. Tasks that no longer fit, because others have committed since, are left out.
+    ///
+    /// # Errors
+    /// As [`Database::maintain`].
+    pub fn run_maintenance(&self, plan: &Plan, options: &RunOptions) -> Result<MaintenanceReport> {
+        self.check_writable()?;
+        compact::run(&self.engine, plan, options)
+    }
+
+    /// Makes as few segments of a table as can be, and removes the rows that deletions hide.
+    ///
+    /// # Errors
+    /// `NotFound`; as [`Database::maintain`].
+    pub fn compact(&self, table: &str) -> Result<MaintenanceReport> {
+        self.table(table)?;
+        let policy = Policy {
+            table: Some(table.to_owned()),
+            full: true,
+            ..Policy::default()
+        };
+        self.maintain(&policy, &RunOptions::default())
+    }
+
+    pub(crate) fn expire(&self, table: &str, before: i64) -> Result<u64> {
+        self.check_writable()?;
+        compact::expire(&self.engine, table, before)
     }
 
     /// Vector files that are mapped now because of this database's cache.

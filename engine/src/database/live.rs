@@ -54,7 +54,12 @@ impl LiveView {
     pub(crate) fn size_of(&self, stream: u64) -> (u64, u64) {
         let of_stream = self.memtables.iter().filter(|live| live.stream == stream);
         of_stream.fold((0, 0), |(rows, bytes), live| {
-            (rows + live.memtable.rows(), bytes + live.memtable.bytes() as u64)
+            let blocks = live.memtable.all_blocks();
+            let blocks = blocks.iter().flat_map(|(_, _, blocks)| blocks);
+            (
+                rows + blocks.map(|block| block.rows() as u64).sum::<u64>(),
+                bytes + live.memtable.bytes() as u64,
+            )
         })
     }
 

@@ -61,6 +61,14 @@ impl Snapshot {
         &self.live
     }
 
+    /// The same version without what is only in streams.
+    pub(crate) fn without_streams(&self) -> Self {
+        Self {
+            live: LiveView::default(),
+            ..self.clone()
+        }
+    }
+
     /// The pinned version.
     pub fn version(&self) -> &Arc<Version> {
         &self.version

@@ -1,16 +1,18 @@
 //! One atomic change of any number of tables.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use gapless_format::{EditItem, TableMeta};
+use gapless_format::{ColumnType, Deletion, EditItem, TableMeta};
 
 use super::durability::Durability;
 use super::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::Version;
 use crate::stream::PreparedRows;
-use crate::table::TableSpec;
-use crate::write::{BuiltSegments, BulkWriter, WriteOptions, WriteReport};
+use crate::table::{SchemaChange, TableSpec};
+use crate::write::{Bounds, BuiltSegments, BulkWriter, WriteOptions, WriteReport};
 
 /// A change in the making. Nothing of it is visible before [`Transaction::commit`]; dropped, it leaves nothing.
 #[derive(Debug)]
@@ -22,6 +24,15 @@ pub struct Transaction {
     built: BuiltSegments,
     /// Rows of small writes. They go through the stream, unless the commit needs the manifest anyway.
     small: Vec<PreparedRows>,
+    deletions: Vec<Deletion>,
+    changed: Vec<ChangedTable>,
+}
+
+/// A table whose description the transaction changes.
+#[derive(Debug)]
+struct ChangedTable {
+    before: Arc<TableMeta>,
+    after: Arc<TableMeta>,
 }
 
 /// Ids of tables that the transaction creates, before the commit gives them their own.
@@ -37,6 +48,8 @@ impl Transaction {
             tables: Vec::new(),
             built: BuiltSegments::default(),
             small: Vec::new(),
+            deletions: Vec::new(),
+            changed: Vec::new(),
         })
     }
 
@@ -103,12 +116,24 @@ impl Transaction {
         E: From<Error>,
     {
         let meta = self.table(table)?;
-        let mut writer = BulkWriter::new(&self.engine, &meta, options.clone())?;
+        let writer = BulkWriter::new(&self.engine, &meta, options.clone())?;
+        self.build(meta, writer, batches, options, progress)
+    }
+
+    fn build<E: From<Error>>(
+        &mut self,
+        meta: Arc<TableMeta>,
+        mut writer: BulkWriter,
+        batches: impl IntoIterator<Item = std::result::Result<RecordBatch, E>>,
+        options: &WriteOptions,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> std::result::Result<WriteReport, E> {
         for batch in batches {
             writer.push(&batch?)?;
         }
         let is_new = meta.table >= PROVISIONAL;
-        if options.partition.is_none() && !is_new && writer.is_small(self.engine.live().small_commit_rows()) {
+        let as_usual = options.partition.is_none() && options.encoding.is_plain();
+        if as_usual && !is_new && writer.is_small(self.engine.live().small_commit_rows()) {
             let rows = writer.into_rows();
             let report = WriteReport {
                 rows: row_count(&rows),
@@ -119,14 +144,119 @@ impl Transaction {
         }
         let built = writer
             .finish(progress)
-            .map_err(|error| error.context(format!("table {table:?}")))?;
+            .map_err(|error| error.context(format!("table {:?}", meta.name)))?;
         let report = built.report(0);
         self.built.merge(built);
         self.tables.push(meta);
         Ok(report)
     }
 
+    /// Deletes the rows with `time.start <= time < time.end` of some series, or of all, that were committed before
+    /// this transaction. `i64::MAX` as the end means no end. Rows of the transaction itself stay.
+    ///
+    /// A series that the table does not have has no rows, so nothing of it is deleted.
+    ///
+    /// # Errors
+    /// `NotFound` for the table; `Invalid` when series are given and the table has none.
+    pub fn delete(&mut self, table: &str, time: Range<i64>, series: Option<&[&str]>) -> Result<()> {
+        let meta = self.table(table)?;
+        let codes = match series {
+            None => None,
+            Some(names) => {
+                let domain = series_domain(&meta)?;
+                let domain = self.engine.domain(domain, &*self.engine.refresh()?)?;
+                Some(domain.find(names).into_iter().flatten().collect())
+            }
+        };
+        self.push_deletion(&meta, time, codes);
+        Ok(())
+    }
+
+    /// Replaces the rows of a time range, of some series or of all, with others: from the commit on the range holds
+    /// exactly these. The range is as in [`Transaction::delete`].
+    ///
+    /// # Errors
+    /// As [`Transaction::write`]; `Invalid` also for a row outside of the range or of another series. An error leaves
+    /// the transaction without the replacement.
+    pub fn replace<E: From<Error>>(
+        &mut self,
+        table: &str,
+        time: Range<i64>,
+        series: Option<&[&str]>,
+        batches: impl IntoIterator<Item = std::result::Result<RecordBatch, E>>,
+        options: &WriteOptions,
+    ) -> std::result::Result<WriteReport, E> {
+        let meta = self.table(table)?;
+        let codes = match series {
+            None => None,
+            Some(names) => {
+                // The rows may be the first of their series, so a symbol that is new is taken into the domain.
+                let mut codes = self.engine.encode_symbols(series_domain(&meta)?, names)?;
+                codes.sort_unstable();
+                codes.dedup();
+                Some(codes)
+            }
+        };
+        let bounds = Bounds {
+            time: time.clone(),
+            codes: codes.clone(),
+        };
+        let writer = BulkWriter::new(&self.engine, &meta, options.clone())?.within(bounds);
+        let report = self.build(Arc::clone(&meta), writer, batches, options, &|_, _| {})?;
+        self.push_deletion(&meta, time, codes);
+        Ok(report)
+    }
+
+    /// `commit` is filled in when it is known.
+    fn push_deletion(&mut self, table: &TableMeta, time: Range<i64>, series: Option<Vec<u32>>) {
+        // A table of this transaction has no earlier rows.
+        let is_empty = time.start >= time.end || series.as_ref().is_some_and(Vec::is_empty);
+        if is_empty || table.table >= PROVISIONAL {
+            return;
+        }
+        let series = series.map(|mut codes| {
+            codes.sort_unstable();
+            codes.dedup();
+            codes
+        });
+        self.deletions.push(Deletion {
+            deletion: self.engine.next_segment().0,
+            table: table.table,
+            start: time.start,
+            end: time.end,
+            series,
+            commit: 0,
+        });
+    }
+
+    /// Changes the columns of a table. Rows that are written to it afterwards have the new ones.
+    ///
+    /// # Errors
+    /// `NotFound` for the table; `Invalid` names table, column and reason; `Unsupported` for an Arrow type that is not
+    /// stored.
+    pub fn change_table(&mut self, table: &str, change: &SchemaChange) -> Result<()> {
+        if let Some(created) = self.created.iter_mut().find(|meta| meta.name == table) {
+            *created = change.apply(created)?;
+            return Ok(());
+        }
+        if let Some(changed) = self
+            .changed
+            .iter_mut()
+            .find(|changed| changed.before.name == table)
+        {
+            changed.after = Arc::new(change.apply(&changed.after)?);
+            return Ok(());
+        }
+        let before = Arc::clone(self.engine.refresh()?.table(table)?.meta());
+        let after = Arc::new(change.apply(&before)?);
+        self.changed.push(ChangedTable { before, after });
+        Ok(())
+    }
+
     fn table(&self, name: &str) -> Result<Arc<TableMeta>> {
+        if let Some(changed) = self.changed.iter().find(|changed| changed.before.name == name) {
+            return Ok(Arc::clone(&changed.after));
+        }
         if let Some(meta) = self.created.iter().find(|meta| meta.name == name) {
             return Ok(Arc::new(meta.clone()));
         }
@@ -138,7 +268,8 @@ impl Transaction {
     /// # Errors
     /// `Conflict` when another commit has created or dropped a table meanwhile; `Io`. Nothing is visible then.
     pub fn commit(mut self) -> Result<WriteReport> {
-        if self.created.is_empty() && self.dropped.is_empty() && self.built.segments.is_empty() {
+        let is_small = self.created.is_empty() && self.dropped.is_empty() && self.built.segments.is_empty();
+        if is_small && self.deletions.is_empty() && self.changed.is_empty() {
             return self.commit_small();
         }
         self.build_small()?;
@@ -154,17 +285,26 @@ impl Transaction {
                 .into_iter()
                 .map(EditItem::CreateTable),
         );
+        let changed = std::mem::take(&mut self.changed);
+        items.extend(
+            changed
+                .iter()
+                .map(|changed| EditItem::CreateTable(TableMeta::clone(&changed.after))),
+        );
+        items.extend(self.deletions.drain(..).map(EditItem::Delete));
         items.extend(self.built.segments.iter().cloned().map(EditItem::AddSegment));
         if items.is_empty() {
             return Ok(self.built.report(self.engine.refresh()?.number()));
         }
-        let committed = self
-            .engine
-            .commit(|version, now| Ok(numbered(items, version.next_table(), version.number() + 1, now)));
+        let committed = self.engine.commit(|version, now| {
+            changed.iter().try_for_each(|changed| changed.check(version))?;
+            Ok(numbered(items, version.next_table(), version.number() + 1, now))
+        });
         let built = std::mem::take(&mut self.built);
         match committed {
             Ok(version) => {
                 let report = built.report(version.number());
+                self.engine.stats().note_bulk(report.bytes);
                 built.keep();
                 if drops && let Err(error) = self.engine.collect_garbage() {
                     tracing::warn!(%error, "files of dropped tables stay until the next garbage collection");
@@ -179,6 +319,31 @@ impl Transaction {
                 Err(error)
             }
         }
+    }
+}
+
+impl ChangedTable {
+    /// The change was made of the description that is still in force.
+    fn check(&self, version: &Version) -> Result<()> {
+        let name = &self.before.name;
+        if *version.table(name)?.meta() == self.before {
+            return Ok(());
+        }
+        Err(Error::conflict(format!(
+            "the columns of table {name:?} were changed by another commit meanwhile: change them again"
+        )))
+    }
+}
+
+/// The domain of a table's series.
+fn series_domain(table: &TableMeta) -> Result<&str> {
+    let column = table.series_column.and_then(|id| table.column(id));
+    match column.map(|column| &column.column_type) {
+        Some(ColumnType::Symbol { domain }) => Ok(domain),
+        _ => Err(Error::invalid(format!(
+            "table {:?} has no series column, so no series can be asked for",
+            table.name
+        ))),
     }
 }
 
@@ -224,14 +389,17 @@ fn numbered(mut items: Vec<EditItem>, next_table: u32, version: u64, commit: i64
     for item in &mut items {
         match item {
             EditItem::CreateTable(meta) => {
+                if meta.table >= PROVISIONAL {
+                    meta.created = version;
+                }
                 number(&mut meta.table);
-                meta.created = version;
             }
             EditItem::AddSegment(segment) => {
                 number(&mut segment.table);
                 segment.created = version;
                 (segment.first_commit, segment.last_commit) = (commit, commit);
             }
+            EditItem::Delete(deletion) => deletion.commit = commit,
             _ => {}
         }
     }

@@ -33,6 +33,8 @@ pub struct Version {
 pub struct TableState {
     meta: Arc<TableMeta>,
     partitions: OrdMap<PartitionSlot, Arc<Vec<Arc<SegmentRef>>>>,
+    /// The partition of each segment.
+    slots: OrdMap<u64, PartitionSlot>,
     rows: u64,
     bytes: u64,
     segments: usize,
@@ -75,6 +77,7 @@ impl TableState {
         Self {
             meta: Arc::new(meta),
             partitions: OrdMap::new(),
+            slots: OrdMap::new(),
             rows: 0,
             bytes: 0,
             segments: 0,
@@ -153,32 +156,53 @@ impl TableState {
         Some((first, last))
     }
 
+    /// The same table with these segments only.
+    ///
+    /// # Errors
+    /// `Corrupt` when a segment is named twice.
+    pub(crate) fn with_only(&self, segments: &[Arc<SegmentRef>]) -> Result<Self> {
+        let mut table = Self {
+            meta: Arc::clone(&self.meta),
+            ..Self::new(TableMeta::clone(&self.meta))
+        };
+        for segment in segments {
+            table.add(SegmentRef::clone(segment))?;
+        }
+        Ok(table)
+    }
+
+    /// A live segment by its id.
+    pub fn segment(&self, segment: u64) -> Option<&Arc<SegmentRef>> {
+        let segments = self.partitions.get(self.slots.get(&segment)?)?;
+        segments.iter().find(|candidate| candidate.segment == segment)
+    }
+
     fn add(&mut self, segment: SegmentRef) -> Result<()> {
         let slot = PartitionSlot::of(segment.partition);
-        let mut segments = self
-            .partitions
-            .get(&slot)
-            .map(|segments| segments.to_vec())
-            .unwrap_or_default();
-        if segments.iter().any(|other| other.segment == segment.segment) {
+        let id = segment.segment;
+        if self.slots.insert(id, slot).is_some() {
             return Err(Error::corrupt(format!(
                 "segment {} is added twice",
                 segment.directory
             )));
         }
+        let mut segments = self
+            .partitions
+            .get(&slot)
+            .map(|segments| segments.to_vec())
+            .unwrap_or_default();
         self.rows += segment.rows;
         self.bytes += segment.bytes;
         self.segments += 1;
-        segments.push(Arc::new(segment));
+        let older = |other: &Arc<SegmentRef>| other.first_commit <= segment.first_commit;
+        segments.insert(segments.partition_point(older), Arc::new(segment));
         self.partitions.insert(slot, Arc::new(segments));
         Ok(())
     }
 
     fn remove(&mut self, segment: u64) -> Option<Arc<SegmentRef>> {
-        let (slot, found) = self.partitions.iter().find_map(|(slot, segments)| {
-            let found = segments.iter().find(|candidate| candidate.segment == segment)?;
-            Some((*slot, Arc::clone(found)))
-        })?;
+        let found = Arc::clone(self.segment(segment)?);
+        let slot = self.slots.remove(&segment)?;
         let mut left = self.partitions.get(&slot)?.to_vec();
         left.retain(|candidate| candidate.segment != segment);
         if left.is_empty() {

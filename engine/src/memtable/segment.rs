@@ -166,6 +166,7 @@ fn meta(block: &Block, columns: &[StreamColumn], index: &RunIndex) -> SegmentMet
             Vec::new()
         },
         pages: Vec::new(),
+        encoded: Vec::new(),
     };
     SegmentMeta {
         segment: 0,

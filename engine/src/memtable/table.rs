@@ -23,13 +23,6 @@ pub(crate) struct StreamRows {
     pub(crate) parts: Vec<(PartitionKey, Vec<StreamColumn>)>,
 }
 
-impl StreamRows {
-    pub(crate) fn rows(&self) -> usize {
-        let rows = |columns: &Vec<StreamColumn>| columns.first().map_or(0, |column| column.array.len());
-        self.parts.iter().map(|(_, columns)| rows(columns)).sum()
-    }
-}
-
 /// Streamed rows in memory.
 #[derive(Debug)]
 pub(crate) struct Memtable {
@@ -45,7 +38,6 @@ struct Content {
     parts: BTreeMap<(u32, PartitionUnit, i64), Part>,
     deletions: Vec<Arc<Deletion>>,
     coverage: Vec<Coverage>,
-    rows: u64,
 }
 
 #[derive(Debug, Default)]
@@ -70,10 +62,6 @@ impl Memtable {
     /// Memory that its rows take, about.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn rows(&self) -> u64 {
-        self.content.read().rows
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -102,7 +90,6 @@ impl Memtable {
         let mut content = self.content.write();
         for block in blocks {
             self.bytes.fetch_add(block.bytes(), Ordering::Relaxed);
-            content.rows += block.rows() as u64;
             let key = (block.table.table, block.partition.unit, block.partition.start);
             content.parts.entry(key).or_default().push(block)?;
         }

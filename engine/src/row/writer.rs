@@ -1,13 +1,14 @@
 //! The row writer: collects rows in column buffers and streams them a batch at a time.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow_array::ArrayRef;
 use gapless_format::{ColumnType, TableMeta};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::column::{Cell, Column};
+use crate::clock::Stopwatch;
 use crate::database::{Database, Durability, Engine};
 use crate::error::{Error, Result};
 use crate::stream::{PreparedRows, stream_columns};
@@ -55,7 +56,7 @@ pub(crate) struct RowBuffer {
     durability: Durability,
     columns: Vec<Column>,
     rows: usize,
-    since: Option<Instant>,
+    since: Option<Stopwatch>,
     symbols: Vec<hashbrown::HashMap<String, u32>>,
     last_symbol: Vec<(String, u32)>,
     /// Rows whose commit has failed; the next one tries them first.
@@ -327,7 +328,7 @@ impl RowBuffer {
         }
         self.rows += 1;
         if self.rows == 1 {
-            self.since = Some(Instant::now());
+            self.since = Some(Stopwatch::start());
         }
         if self.rows >= BATCH_ROWS {
             self.commit()

@@ -243,6 +243,17 @@ impl Bind {
         }
     }
 
+    /// What it says of some columns alone: it holds wherever the whole does.
+    pub(crate) fn within(&self, columns: &[u32]) -> Option<Self> {
+        let reads_only = |part: &&Self| {
+            let mut read = Vec::new();
+            part.columns(&mut read);
+            read.iter().all(|column| columns.contains(&column.column_id))
+        };
+        let parts: Vec<Self> = self.conjuncts().into_iter().filter(reads_only).cloned().collect();
+        (!parts.is_empty()).then_some(Self::And(parts))
+    }
+
     /// The conditions that all have to hold.
     pub(crate) fn conjuncts(&self) -> Vec<&Self> {
         match self {
@@ -318,22 +329,20 @@ impl Bind {
     }
 
     /// Whether a page with these statistics may have a row for which the condition holds.
-    pub(crate) fn may_hold(&self, stats_of: &dyn Fn(u32) -> Option<PageStats>, rows: u32) -> bool {
+    pub(crate) fn may_hold(&self, stats_of: &dyn Fn(&ColumnSpec) -> Option<PageStats>, rows: u32) -> bool {
         match self {
             Self::And(parts) => parts.iter().all(|part| part.may_hold(stats_of, rows)),
             Self::Or(parts) => parts.iter().any(|part| part.may_hold(stats_of, rows)),
             Self::Not(_) => true,
-            Self::IsNull(column) => stats_of(column.column_id).is_none_or(|stats| stats.null_count > 0),
+            Self::IsNull(column) => stats_of(column).is_none_or(|stats| stats.null_count > 0),
             Self::Constant { column, holds } => {
-                *holds && stats_of(column.column_id).is_none_or(|stats| stats.null_count < rows)
+                *holds && stats_of(column).is_none_or(|stats| stats.null_count < rows)
             }
             Self::Compare {
                 column,
                 comparison,
                 value,
-            } => {
-                stats_of(column.column_id).is_none_or(|stats| page_may_hold(&stats, *comparison, value, rows))
-            }
+            } => stats_of(column).is_none_or(|stats| page_may_hold(&stats, *comparison, value, rows)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use gapless_format::{ColumnSpec, PAGE_ROWS, TableMeta};
+use gapless_format::{ColumnSpec, PAGE_ROWS, SegmentRef, TableMeta};
 
 use super::predicate::Predicate;
 use super::stream::Batches;
@@ -53,6 +53,17 @@ impl Scan {
             limit: None,
             batch_rows: PAGE_ROWS,
         })
+    }
+
+    /// The rows that some segments of a snapshot hold, and no others: neither other segments nor memtables are read.
+    pub(crate) fn of_segments(
+        snapshot: Snapshot,
+        table: &Arc<TableState>,
+        segments: &[Arc<SegmentRef>],
+    ) -> Result<Self> {
+        let mut scan = Self::new(snapshot.without_streams(), &table.meta().name)?;
+        scan.table = Arc::new(table.with_only(segments)?);
+        Ok(scan)
     }
 
     /// Only rows with `start <= time < end`, nanoseconds since the epoch. `i64::MAX` as the end means no end.

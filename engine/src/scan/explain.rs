@@ -36,26 +36,24 @@ pub(crate) fn explain(scan: Scan) -> Result<Explain> {
         ..Explain::default()
     };
     let mut partitions = std::collections::BTreeSet::new();
-    for reference in plan.clusters.iter().flat_map(|cluster| &cluster.segments) {
-        let segment = plan.open(reference)?;
-        let rows = u32::try_from(segment.rows()).unwrap_or(u32::MAX);
-        let pieces = plan
-            .selector
-            .stored(plan.cache(), &segment, plan.codes.as_deref(), 0..rows)?;
-        if pieces.is_empty() {
-            continue;
-        }
-        partitions.insert(reference.partition.path());
-        explain.segments_read += 1;
-        let mut pages = std::collections::BTreeSet::new();
-        for piece in &pieces {
-            explain.rows_read += piece.rows.len() as u64;
-            let span = piece.rows.span();
-            if !span.is_empty() {
-                pages.extend(span.start / PAGE_ROWS..=(span.end - 1) / PAGE_ROWS);
+    for cluster in &plan.clusters {
+        for reference in &cluster.segments {
+            let pieces = plan.selected(cluster, reference)?;
+            if pieces.is_empty() {
+                continue;
             }
+            partitions.insert(reference.partition.path());
+            explain.segments_read += 1;
+            let mut pages = std::collections::BTreeSet::new();
+            for piece in &pieces {
+                explain.rows_read += piece.rows.len() as u64;
+                let span = piece.rows.span();
+                if !span.is_empty() {
+                    pages.extend(span.start / PAGE_ROWS..=(span.end - 1) / PAGE_ROWS);
+                }
+            }
+            explain.pages_read += pages.len() as u64;
         }
-        explain.pages_read += pages.len() as u64;
     }
     explain.partitions_read = partitions.len();
     Ok(explain)

@@ -8,37 +8,64 @@ use gapless_format::SegmentRef;
 use rayon::prelude::*;
 
 use super::builder::{Order, Scan};
+use super::cluster::Cluster;
 use super::merge::Chunk;
-use super::piece::Piece;
-use super::plan::Plan;
+use super::plan::{Part, Plan};
 use crate::error::Result;
 
 /// Rows of a segment that one thread takes at a time.
 const TASK_ROWS: usize = 1 << 20;
 
-/// Some rows of one segment.
-struct Task<'a> {
-    segment: &'a Arc<SegmentRef>,
-    rows: Range<u32>,
+/// What one thread takes at a time.
+enum Task<'a> {
+    /// Some rows of one segment.
+    Rows(Arc<SegmentRef>, Range<u32>),
+    /// The rows of one series in a cluster.
+    Series(&'a Cluster, Option<u32>),
 }
 
-fn tasks(plan: &Plan) -> Vec<Task<'_>> {
-    let segments = plan.clusters.iter().flat_map(|cluster| &cluster.segments);
-    segments
-        .flat_map(|segment| {
-            let rows = u32::try_from(segment.rows).unwrap_or(u32::MAX);
-            (0..rows).step_by(TASK_ROWS).map(move |first| Task {
-                segment,
-                rows: first..first.saturating_add(TASK_ROWS as u32).min(rows),
-            })
-        })
-        .collect()
+fn tasks(plan: &Plan) -> Result<Vec<Task<'_>>> {
+    let mut tasks = Vec::new();
+    for cluster in &plan.clusters {
+        for part in plan.parts(cluster)? {
+            match part {
+                Part::Segment(segment) => {
+                    let rows = u32::try_from(segment.rows).unwrap_or(u32::MAX);
+                    tasks.extend((0..rows).step_by(TASK_ROWS).map(|first| {
+                        let end = first.saturating_add(TASK_ROWS as u32).min(rows);
+                        Task::Rows(Arc::clone(&segment), first..end)
+                    }));
+                }
+                Part::Series(code) => tasks.push(Task::Series(cluster, code)),
+            }
+        }
+    }
+    Ok(tasks)
 }
 
-fn pieces(plan: &Plan, task: &Task<'_>) -> Result<Vec<Piece>> {
-    let segment = plan.open(task.segment)?;
-    plan.selector
-        .stored(plan.cache(), &segment, plan.codes.as_deref(), task.rows.clone())
+/// The chunks of one task.
+fn for_each_chunk(plan: &Plan, task: &Task<'_>, mut take: impl FnMut(Chunk) -> Result<()>) -> Result<()> {
+    let batch_rows = plan.scan.batch_rows;
+    match task {
+        Task::Series(cluster, code) => {
+            let mut merge = plan.merge_series(cluster, *code, batch_rows)?;
+            while let Some(chunk) = merge.next_chunk(plan.cache())? {
+                take(chunk)?;
+            }
+        }
+        Task::Rows(segment, rows) => {
+            for piece in plan.stored(segment, Some(rows.clone()))? {
+                let rows = piece.rows.len();
+                let mut from = 0;
+                while from < rows {
+                    let count = batch_rows.min(piece.rows_without_copy(from)).min(rows - from);
+                    take(Chunk::Slice(piece.slice(from..from + count)))?;
+                    from += count;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The batches of one task.
@@ -47,24 +74,34 @@ fn for_each_batch(
     task: &Task<'_>,
     mut take: impl FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    for piece in pieces(plan, task)? {
-        let rows = piece.rows.len();
-        let mut from = 0;
-        while from < rows {
-            let count = plan
-                .scan
-                .batch_rows
-                .min(piece.rows_to_page_end(from))
-                .min(rows - from);
-            let slice = piece.slice(from..from + count);
-            from += count;
-            let batch = plan.output.batch(plan.cache(), &[Chunk::Slice(slice)])?;
+    for_each_chunk(plan, task, |mut chunk| {
+        while chunk.len() > 0 {
+            let rest = (chunk.len() > plan.scan.batch_rows).then(|| chunk.split_off(plan.scan.batch_rows));
+            let batch = plan.output.batch(plan.cache(), &[chunk])?;
             if batch.num_rows() > 0 {
                 take(batch)?;
             }
+            match rest {
+                Some(rest) => chunk = rest,
+                None => break,
+            }
         }
+        Ok(())
+    })
+}
+
+/// The rows of one task, without reading more than the merge needs.
+fn count_task(plan: &Plan, task: &Task<'_>) -> Result<u64> {
+    if let Task::Rows(segment, rows) = task {
+        let pieces = plan.stored(segment, Some(rows.clone()))?;
+        return Ok(pieces.iter().map(|piece| piece.rows.len() as u64).sum());
     }
-    Ok(())
+    let mut count = 0;
+    for_each_chunk(plan, task, |chunk| {
+        count += chunk.len() as u64;
+        Ok(())
+    })?;
+    Ok(count)
 }
 
 pub(crate) fn fold<T: Send>(
@@ -80,7 +117,7 @@ pub(crate) fn fold<T: Send>(
             .try_fold(start(), |folded, batch| take(folded, batch?));
     }
     let plan = Plan::new(scan.order(Order::Stored))?;
-    tasks(&plan)
+    tasks(&plan)?
         .par_iter()
         .map(|task| {
             let mut folded = Some(start());
@@ -110,15 +147,9 @@ pub(crate) fn count(scan: Scan) -> Result<u64> {
         )?
     } else {
         let plan = Plan::new(no_columns)?;
-        let count = |task: &Task<'_>| -> Result<u64> {
-            Ok(pieces(&plan, task)?
-                .iter()
-                .map(|piece| piece.rows.len() as u64)
-                .sum())
-        };
-        tasks(&plan)
+        tasks(&plan)?
             .par_iter()
-            .map(count)
+            .map(|task| count_task(&plan, task))
             .try_reduce(|| 0, |a, b| Ok(a + b))?
     };
     Ok(limit.map_or(total, |limit| total.min(limit as u64)))

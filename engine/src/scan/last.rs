@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 
 use super::builder::{Order, Scan};
+use super::plan::Plan;
 use crate::error::Result;
 
 /// Ranges of time that are tried, each from later to earlier, before everything is read.
@@ -14,13 +15,7 @@ pub(crate) fn last(scan: Scan, rows: usize) -> Result<Vec<RecordBatch>> {
         limit: None,
         ..scan.order(Order::Time)
     };
-    let inside = scan.table.partitions_between(scan.time.clone());
-    let newest = inside
-        .iter()
-        .flat_map(|(_, segments)| segments.iter().map(|segment| segment.max_time))
-        .max();
-    let streamed = scan.snapshot.live().blocks(scan.meta().table, &scan.time)?;
-    let newest = newest.max(streamed.iter().map(|block| block.max_time).max());
+    let newest = Plan::new(scan.clone())?.newest();
     let Some(newest) = newest.filter(|_| rows > 0) else {
         return Ok(Vec::new());
     };

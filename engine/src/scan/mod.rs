@@ -7,21 +7,29 @@
 
 mod bind;
 mod builder;
+mod cluster;
+mod deleted;
 mod explain;
 mod fold;
+mod gather;
 mod last;
 mod merge;
 mod output;
 mod piece;
 mod plan;
 mod predicate;
+mod rows;
 mod select;
 mod stream;
+#[cfg(test)]
+mod tests;
+mod ties;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
 pub(crate) use merge::Chunk;
 pub(crate) use output::Output;
-pub(crate) use piece::{Piece, Rows};
+pub(crate) use piece::Piece;
 pub use predicate::{Column, Comparison, Literal, Predicate, col};
+pub(crate) use rows::Rows;
 pub use stream::Batches;

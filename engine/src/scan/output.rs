@@ -1,7 +1,6 @@
 //! Chosen rows as Arrow batches: columns read, condition applied, codes dressed as dictionaries.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
@@ -10,16 +9,15 @@ use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
 };
 use arrow_schema::{Field, Schema, SchemaRef};
-use arrow_select::concat::concat;
 use arrow_select::filter::filter;
-use arrow_select::interleave::interleave;
-use arrow_select::take::take;
 use gapless_format::{ColumnSpec, ColumnType, PAGE_ROWS};
 
 use super::bind::Bind;
 use super::builder::Scan;
+use super::gather::{internal, read_column};
 use super::merge::Chunk;
-use super::piece::{Piece, Rows};
+use super::piece::Piece;
+use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::segment::SegmentCache;
 use crate::symbols::Domain;
@@ -264,10 +262,6 @@ impl Symbols {
     }
 }
 
-fn internal(what: &str, error: &arrow_schema::ArrowError) -> Error {
-    Error::internal(format!("{what}: {error}"))
-}
-
 /// Rows that all have the one symbol of `values`.
 fn one_symbol(rows: usize, values: &Arc<StringArray>) -> ArrayRef {
     let values: ArrayRef = Arc::clone(values) as ArrayRef;
@@ -296,46 +290,4 @@ fn mapped_runs(codes: &UInt32Array, mut key: impl FnMut(u32) -> u32) -> UInt32Ar
         keys.resize(keys.len() + run.len(), key);
     }
     UInt32Array::new(keys.into(), codes.nulls().cloned())
-}
-
-/// A column of some rows in its storage type.
-fn read_column(cache: &SegmentCache, spec: &ColumnSpec, chunks: &[Chunk]) -> Result<ArrayRef> {
-    if let [chunk] = chunks {
-        return read_chunk(cache, spec, chunk);
-    }
-    let arrays = chunks
-        .iter()
-        .map(|chunk| read_chunk(cache, spec, chunk))
-        .collect::<Result<Vec<_>>>()?;
-    let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-    concat(&arrays).map_err(|error| internal("rows do not join", &error))
-}
-
-fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk) -> Result<ArrayRef> {
-    match chunk {
-        Chunk::Slice(piece) => read_piece(cache, spec, piece),
-        Chunk::Picks(pieces, picks) => {
-            let arrays = pieces
-                .iter()
-                .map(|piece| read_piece(cache, spec, piece))
-                .collect::<Result<Vec<_>>>()?;
-            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-            let picks: Vec<(usize, usize)> = picks
-                .iter()
-                .map(|(piece, at)| (*piece as usize, *at as usize))
-                .collect();
-            interleave(&arrays, &picks).map_err(|error| internal("rows do not interleave", &error))
-        }
-    }
-}
-
-fn read_piece(cache: &SegmentCache, spec: &ColumnSpec, piece: &Piece) -> Result<ArrayRef> {
-    let span: Range<usize> = piece.rows.span();
-    let array = piece.segment.read(cache, spec, span.clone())?;
-    let Rows::List(rows) = &piece.rows else {
-        return Ok(array);
-    };
-    let base = u32::try_from(span.start).unwrap_or_default();
-    let rows: UInt32Array = rows.iter().map(|row| row - base).collect::<Vec<_>>().into();
-    take(&array, &rows, None).map_err(|error| internal("rows do not gather", &error))
 }

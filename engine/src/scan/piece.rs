@@ -3,63 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_buffer::ScalarBuffer;
 use gapless_format::PAGE_ROWS;
 
+use super::rows::Rows;
 use crate::error::Result;
-use crate::segment::{Segment, SegmentCache};
-
-/// Which rows of a segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Rows {
-    /// Consecutive rows.
-    Range(Range<u32>),
-    /// Single rows, ascending.
-    List(Vec<u32>),
-}
-
-impl Rows {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Range(range) => range.len(),
-            Self::List(rows) => rows.len(),
-        }
-    }
-
-    /// The row at a position.
-    pub(crate) fn get(&self, at: usize) -> Option<u32> {
-        match self {
-            Self::Range(range) => range.clone().nth(at),
-            Self::List(rows) => rows.get(at).copied(),
-        }
-    }
-
-    /// The rows at some positions.
-    pub(crate) fn slice(&self, at: Range<usize>) -> Self {
-        match self {
-            Self::Range(range) => {
-                let row = |at: usize| {
-                    range
-                        .start
-                        .saturating_add(u32::try_from(at).unwrap_or(u32::MAX))
-                        .min(range.end)
-                };
-                Self::Range(row(at.start)..row(at.end))
-            }
-            Self::List(rows) => Self::List(rows.get(at).unwrap_or_default().to_vec()),
-        }
-    }
-
-    /// The least range that has them all.
-    pub(crate) fn span(&self) -> Range<usize> {
-        match self {
-            Self::Range(range) => range.start as usize..range.end as usize,
-            Self::List(rows) => match (rows.first(), rows.last()) {
-                (Some(first), Some(last)) => *first as usize..*last as usize + 1,
-                _ => 0..0,
-            },
-        }
-    }
-}
+use crate::segment::{Segment, SegmentCache, Times};
 
 /// Rows of one segment.
 #[derive(Debug, Clone)]
@@ -77,11 +26,14 @@ impl Piece {
         }
     }
 
-    /// Rows from a position to the end of their page. A batch that keeps to one page needs no copy of its symbols.
-    pub(crate) fn rows_to_page_end(&self, at: usize) -> usize {
+    /// Rows from a position on that can be handed out without a copy: to the end of their page, or to a hole.
+    pub(crate) fn rows_without_copy(&self, at: usize) -> usize {
         match &self.rows {
-            Rows::Range(range) => PAGE_ROWS - (range.start as usize + at) % PAGE_ROWS,
             Rows::List(_) => usize::MAX - at,
+            rows => {
+                let row = rows.get(at).unwrap_or_default() as usize;
+                rows.consecutive(at).min(PAGE_ROWS - row % PAGE_ROWS)
+            }
         }
     }
 
@@ -89,7 +41,8 @@ impl Piece {
     pub(crate) fn joins(&self, next: &Self) -> bool {
         match (&self.rows, &next.rows) {
             (Rows::Range(first), Rows::Range(second)) => {
-                first.end == second.start && self.segment.meta().segment == next.segment.meta().segment
+                first.end == second.start
+                    && self.segment.reference().segment == next.segment.reference().segment
             }
             _ => false,
         }
@@ -104,10 +57,10 @@ impl Piece {
 
     /// The times of its rows, by position.
     pub(crate) fn times(&self, cache: &SegmentCache) -> Result<PieceTimes> {
-        let times = self.segment.times(cache)?;
-        self.segment.verify_times(&times, self.rows.span())?;
+        let span = self.rows.span();
         Ok(PieceTimes {
-            times,
+            first: span.start,
+            times: Times::new(cache, &self.segment)?.span(cache, span)?,
             rows: self.rows.clone(),
         })
     }
@@ -115,7 +68,9 @@ impl Piece {
 
 /// The verified times of a piece.
 pub(crate) struct PieceTimes {
-    times: crate::segment::Times,
+    /// Those of all rows from the first to the last.
+    times: ScalarBuffer<i64>,
+    first: usize,
     rows: Rows,
 }
 
@@ -126,13 +81,32 @@ impl PieceTimes {
 
     /// The time at a position; the end of time past the last.
     pub(crate) fn get(&self, at: usize) -> i64 {
-        let row = self.rows.get(at).and_then(|row| self.times.get(row as usize));
+        let row = self.rows.get(at);
+        let row = row.and_then(|row| self.times.get(row as usize - self.first));
         row.copied().unwrap_or(i64::MAX)
     }
 
     /// The first position at or after `from` whose time is not less than `time`.
     pub(crate) fn lower_bound(&self, from: usize, time: i64) -> usize {
-        let (mut low, mut high) = (from, self.len());
+        self.lower_bound_within(from..self.len(), time)
+    }
+
+    /// As [`PieceTimes::lower_bound`], for a position that is probably near: the search goes on in growing steps.
+    pub(crate) fn gallop(&self, within: Range<usize>, time: i64) -> usize {
+        let (mut low, mut step) = (within.start, 1);
+        while low < within.end {
+            let probe = low + step - 1;
+            if probe >= within.end || self.get(probe) >= time {
+                return self.lower_bound_within(low..probe.min(within.end), time);
+            }
+            low = probe + 1;
+            step *= 2;
+        }
+        within.end
+    }
+
+    fn lower_bound_within(&self, within: Range<usize>, time: i64) -> usize {
+        let (mut low, mut high) = (within.start, within.end);
         while low < high {
             let middle = low + (high - low) / 2;
             if self.get(middle) < time {

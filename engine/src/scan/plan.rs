@@ -1,28 +1,23 @@
 //! A scan, resolved: its columns, its condition, its series as codes, and its segments in clusters.
-//!
-//! A cluster is a set of segments whose partitions overlap in time (a day and hours of it). Clusters do not overlap,
-//! so only inside of one do rows have to be merged.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use gapless_format::{ColumnSpec, NULL_CODE, SegmentRef, TableMeta};
+use gapless_format::{ColumnSpec, Deletion, Keep, NULL_CODE, SegmentRef, TableMeta};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
 use super::bind::{Bind, bind};
 use super::builder::Scan;
+use super::cluster::{Cluster, Contested, clusters};
+use super::merge::Merge;
 use super::output::Output;
 use super::piece::Piece;
-use super::select::Selector;
+use super::select::{Selector, has_series};
+use super::ties::Ties;
 use crate::database::Engine;
 use crate::error::Result;
 use crate::segment::{Segment, SegmentCache};
-
-/// Segments whose partitions overlap, in the order of their commits.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Cluster {
-    pub(crate) segments: Vec<Arc<SegmentRef>>,
-}
 
 /// A resolved scan.
 #[derive(Debug)]
@@ -33,8 +28,18 @@ pub(crate) struct Plan {
     pub(crate) output: Output,
     /// Codes of the series asked for, in order of their text; `None` for all.
     pub(crate) codes: Option<Vec<u32>>,
+    ties: Ties,
     /// Blocks of streamed rows, by the segment ids under which they stand in the clusters.
     memory: hashbrown::HashMap<u64, Arc<Segment>>,
+}
+
+/// Rows that are read in no order but their stored one.
+#[derive(Debug, Clone)]
+pub(crate) enum Part {
+    /// The rows of a segment, as they lie.
+    Segment(Arc<SegmentRef>),
+    /// The rows of a series in a cluster, merged, because of several versions only one counts.
+    Series(Option<u32>),
 }
 
 impl Plan {
@@ -50,27 +55,72 @@ impl Plan {
         if let Some(condition) = &condition {
             condition.columns(&mut read);
         }
-        let (clusters, memory) = if codes.as_ref().is_some_and(Vec::is_empty) {
-            Default::default()
+        let selector = Selector {
+            time: scan.time.clone(),
+            key_condition: condition
+                .as_ref()
+                .and_then(|condition| condition.within(&scan.meta().key)),
+            condition: condition.clone(),
+            deletions: deletions(&scan),
+        };
+        let nothing = scan.time.start >= scan.time.end || codes.as_ref().is_some_and(Vec::is_empty);
+        let memory = if nothing {
+            Vec::new()
         } else {
-            let memory = memory_segments(&scan)?;
-            (clusters(&scan, &memory), memory)
+            memory_segments(&scan)?
+        };
+        let clusters = if nothing {
+            Vec::new()
+        } else {
+            let partitions = scan.table.partitions_between(scan.time.clone());
+            let stored = partitions.iter().flat_map(|(_, segments)| segments.iter());
+            let streamed = memory.iter().map(|segment| segment.reference());
+            clusters(stored.chain(streamed), &scan.time, &selector.deletions)
         };
         let memory = memory
             .into_iter()
             .map(|segment| (segment.reference().segment, segment));
-        let memory = memory.collect();
-        Ok(Self {
-            output: Output::new(&scan, projection, read, condition.clone(), codes.as_deref())?,
-            selector: Selector {
-                time: scan.time.clone(),
-                condition,
-            },
+        let mut plan = Self {
+            output: Output::new(&scan, projection, read, condition, codes.as_deref())?,
+            ties: Ties::of(scan.meta()),
+            memory: memory.collect(),
+            selector,
             clusters,
             codes,
-            memory,
             scan,
-        })
+        };
+        plan.find_contested()?;
+        Ok(plan)
+    }
+
+    /// Finds the series of which segments that overlap may have several versions of a row.
+    fn find_contested(&mut self) -> Result<()> {
+        if self.ties.keep == Keep::All {
+            return Ok(());
+        }
+        let found = self
+            .clusters
+            .iter()
+            .map(|cluster| {
+                if let [segment] = cluster.segments.as_slice()
+                    && !self.memory.contains_key(&segment.segment)
+                {
+                    return Ok(Contested::default());
+                }
+                let segments = self.open_all(cluster)?;
+                Ok(Contested::of(segments.iter().map(AsRef::as_ref)))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        for (cluster, contested) in self.clusters.iter_mut().zip(found) {
+            cluster.contested = contested;
+        }
+        Ok(())
+    }
+
+    /// The greatest time of a row that the scan may give.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        let segments = self.clusters.iter().flat_map(|cluster| &cluster.segments);
+        segments.map(|segment| segment.max_time).max()
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
@@ -95,54 +145,152 @@ impl Plan {
             .map_err(|error| error.context(format!("table {name:?}")))
     }
 
-    /// Pieces by (series text, commit), which is the order among rows of equal time.
-    pub(crate) fn in_series_order(&self, runs: Vec<(u32, usize, Vec<Piece>)>) -> Vec<Piece> {
+    fn open_all(&self, cluster: &Cluster) -> Result<Vec<Arc<Segment>>> {
+        cluster
+            .segments
+            .iter()
+            .map(|segment| self.open(segment))
+            .collect()
+    }
+
+    /// What a cluster is read by in stored order.
+    pub(crate) fn parts(&self, cluster: &Cluster) -> Result<Vec<Part>> {
+        if cluster.contested.is_empty() {
+            return Ok(cluster.segments.iter().cloned().map(Part::Segment).collect());
+        }
+        if self.meta().series_column.is_none() {
+            return Ok(vec![Part::Series(None)]);
+        }
+        let series = match &self.codes {
+            Some(codes) => codes.clone(),
+            None => self.present_in([cluster])?,
+        };
+        Ok(series.into_iter().map(|code| Part::Series(Some(code))).collect())
+    }
+
+    /// The pieces of a segment in stored order, of all its rows or some.
+    pub(crate) fn stored(&self, segment: &Arc<SegmentRef>, rows: Option<Range<u32>>) -> Result<Vec<Piece>> {
+        let segment = self.open(segment)?;
+        let rows = rows.unwrap_or(0..u32::try_from(segment.rows()).unwrap_or(u32::MAX));
+        self.selector
+            .stored(self.cache(), &segment, self.codes.as_deref(), rows)
+    }
+
+    /// What is read of a segment: of a series with several versions of rows also those that turn out not to count.
+    pub(crate) fn selected(&self, cluster: &Cluster, segment: &Arc<SegmentRef>) -> Result<Vec<Piece>> {
+        if cluster.contested.is_empty() {
+            return self.stored(segment, None);
+        }
+        let pruning = |code| cluster.contested.pruning(code);
+        let segment = self.open(segment)?;
+        let runs = self
+            .selector
+            .runs(self.cache(), &segment, self.codes.as_deref(), &pruning)?;
+        Ok(runs.into_iter().map(|(_, piece)| piece).collect())
+    }
+
+    /// One piece, batch by batch.
+    pub(crate) fn merge_one(&self, piece: Piece, batch_rows: usize) -> Result<Merge> {
+        Merge::new(self.cache(), &self.ties, vec![(0, piece)], batch_rows)
+    }
+
+    /// The rows of one series in a cluster, by time.
+    pub(crate) fn merge_series(
+        &self,
+        cluster: &Cluster,
+        code: Option<u32>,
+        batch_rows: usize,
+    ) -> Result<Merge> {
+        let pruning = cluster.contested.pruning(code.unwrap_or(NULL_CODE));
+        let mut pieces = Vec::new();
+        for segment in &cluster.segments {
+            let segment = self.open(segment)?;
+            if code.is_none_or(|code| has_series(&segment, code)) {
+                let piece = self.selector.run(self.cache(), &segment, code, pruning)?;
+                pieces.extend(piece.map(|piece| (0, piece)));
+            }
+        }
+        Merge::new(self.cache(), &self.ties, pieces, batch_rows)
+    }
+
+    /// All rows of a cluster, by time.
+    pub(crate) fn merge_all(&self, cluster: &Cluster, batch_rows: usize) -> Result<Merge> {
+        let pruning = |code| cluster.contested.pruning(code);
+        let mut runs: Vec<(u32, Piece)> = Vec::new();
+        for segment in self.open_all(cluster)? {
+            runs.extend(
+                self.selector
+                    .runs(self.cache(), &segment, self.codes.as_deref(), &pruning)?,
+            );
+        }
+        Merge::new(self.cache(), &self.ties, self.placed(runs), batch_rows)
+    }
+
+    /// Runs by the text of their series, each with its place in that order. Runs of one series stay in their order.
+    fn placed(&self, runs: Vec<(u32, Piece)>) -> Vec<(u32, Piece)> {
         let mut codes: Vec<u32> = runs
             .iter()
-            .map(|(code, _, _)| *code)
+            .map(|(code, _)| *code)
             .filter(|code| *code != NULL_CODE)
             .collect();
         codes.sort_unstable();
         codes.dedup();
-        if let Some(domain) = self
-            .meta()
-            .series_column
-            .and_then(|column| self.output.domain_of(column))
-        {
-            domain.sort_by_text(&mut codes);
+        self.sort_by_text(&mut codes);
+        let place: hashbrown::HashMap<u32, u32> = codes.into_iter().zip(0..).collect();
+        let mut placed: Vec<(u32, Piece)> = runs
+            .into_iter()
+            .map(|(code, piece)| (place.get(&code).copied().unwrap_or(u32::MAX), piece))
+            .collect();
+        placed.sort_by_key(|(place, _)| *place);
+        placed
+    }
+
+    fn sort_by_text(&self, codes: &mut [u32]) {
+        let series = self.meta().series_column;
+        if let Some(domain) = series.and_then(|column| self.output.domain_of(column)) {
+            domain.sort_by_text(codes);
         }
-        let place: hashbrown::HashMap<u32, usize> = codes.into_iter().zip(0..).collect();
-        let mut runs = runs;
-        runs.sort_by_key(|(code, rank, _)| (place.get(code).copied().unwrap_or(usize::MAX), *rank));
-        runs.into_iter().flat_map(|(_, _, pieces)| pieces).collect()
+    }
+
+    /// The codes of all series that clusters have, the null series last.
+    fn present_in<'a>(&self, clusters: impl IntoIterator<Item = &'a Cluster>) -> Result<Vec<u32>> {
+        let mut present = RoaringBitmap::new();
+        let mut has_null = false;
+        for segment in clusters.into_iter().flat_map(|cluster| &cluster.segments) {
+            let segment = self.open(segment)?;
+            present |= &segment.meta().series;
+            has_null |= segment.meta().null_series;
+        }
+        Ok(present.into_iter().chain(has_null.then_some(NULL_CODE)).collect())
     }
 
     /// The series to go through in order of their text, null last. `None` stands for the table without series.
     pub(crate) fn ordered_series(&self) -> Result<Vec<Option<u32>>> {
-        let Some(series_column) = self.meta().series_column else {
+        if self.meta().series_column.is_none() {
             return Ok(vec![None]);
-        };
+        }
         if let Some(codes) = &self.codes {
             return Ok(codes.iter().copied().map(Some).collect());
         }
-        let mut present = RoaringBitmap::new();
-        let mut has_null = false;
-        for cluster in &self.clusters {
-            for segment in &cluster.segments {
-                let segment = self.open(segment)?;
-                present |= &segment.meta().series;
-                has_null |= segment.meta().null_series;
-            }
-        }
-        let mut codes: Vec<u32> = present.into_iter().collect();
-        if let Some(domain) = self.output.domain_of(series_column) {
-            domain.sort_by_text(&mut codes);
-        }
-        if has_null {
-            codes.push(NULL_CODE);
+        let mut codes = self.present_in(&self.clusters)?;
+        let named = codes.iter().take_while(|code| **code != NULL_CODE).count();
+        if let Some(named) = codes.get_mut(..named) {
+            self.sort_by_text(named);
         }
         Ok(codes.into_iter().map(Some).collect())
     }
+}
+
+/// The deletions of the scan's version that hide rows of its table and time range.
+fn deletions(scan: &Scan) -> Vec<Arc<Deletion>> {
+    let table = scan.meta().table;
+    let stored = scan.snapshot.version().deletions(table).cloned();
+    let time = &scan.time;
+    stored
+        .chain(scan.snapshot.live().deletions(table))
+        .filter(|deletion| deletion.start < time.end || time.end == i64::MAX)
+        .filter(|deletion| deletion.end > time.start || deletion.end == i64::MAX)
+        .collect()
 }
 
 /// The codes of the series asked for, without those that the domain does not have, each once.
@@ -166,41 +314,4 @@ fn series_codes(scan: &Scan) -> Result<Option<Vec<u32>>> {
 fn memory_segments(scan: &Scan) -> Result<Vec<Arc<Segment>>> {
     let blocks = scan.snapshot.live().blocks(scan.meta().table, &scan.time)?;
     blocks.par_iter().map(|block| block.segment()).collect()
-}
-
-fn clusters(scan: &Scan, memory: &[Arc<Segment>]) -> Vec<Cluster> {
-    let mut clusters: Vec<Cluster> = Vec::new();
-    let mut end = i64::MIN;
-    let time = &scan.time;
-    let mut partitions = scan.table.partitions_between(time.clone());
-    partitions.extend(memory.iter().map(|segment| {
-        let reference = segment.reference();
-        (reference.partition, Arc::new(vec![Arc::clone(reference)]))
-    }));
-    partitions.sort_by_key(|(key, _)| (key.start, std::cmp::Reverse(key.unit)));
-    for (key, segments) in partitions {
-        let mut inside = segments
-            .iter()
-            .filter(|segment| {
-                segment.max_time >= time.start && (segment.min_time < time.end || time.end == i64::MAX)
-            })
-            .cloned()
-            .peekable();
-        if inside.peek().is_none() {
-            continue;
-        }
-        // The last partition of time ends at i64::MAX, which is then inside of it.
-        if key.start >= end && end != i64::MAX || clusters.is_empty() {
-            clusters.push(Cluster::default());
-        }
-        end = end.max(key.end());
-        if let Some(cluster) = clusters.last_mut() {
-            cluster.segments.extend(inside);
-        }
-    }
-    for cluster in &mut clusters {
-        // Stable: segments of one commit in one partition keep the order in which they were written.
-        cluster.segments.sort_by_key(|segment| segment.created);
-    }
-    clusters
 }

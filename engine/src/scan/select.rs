@@ -3,19 +3,47 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use gapless_format::{AttributeKind, ColumnMeta, NULL_CODE, PAGE_ROWS, PageStats};
+use gapless_format::{
+    AttributeKind, Bound, ColumnMeta, ColumnSpec, ColumnType, Deletion, NULL_CODE, PAGE_ROWS, PageStats,
+};
 use roaring::RoaringBitmap;
 
 use super::bind::Bind;
-use super::piece::{Piece, Rows};
+use super::deleted::left_of;
+use super::piece::Piece;
+use super::rows::Rows;
 use crate::error::Result;
 use crate::segment::{Segment, SegmentCache, Times};
+use crate::table::types::unit_factor;
+
+/// What may leave rows out before they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pruning {
+    /// The whole condition.
+    Condition,
+    /// What the condition says of key columns. Other versions of a row agree on these and on nothing else, and only
+    /// the version that counts is asked for the rest.
+    Key,
+}
 
 /// Selects rows of segments.
 #[derive(Debug)]
 pub(crate) struct Selector {
     pub(crate) time: Range<i64>,
     pub(crate) condition: Option<Bind>,
+    /// The part of the condition that reads key columns only.
+    pub(crate) key_condition: Option<Bind>,
+    /// The deletions that hide rows of the table.
+    pub(crate) deletions: Vec<Arc<Deletion>>,
+}
+
+/// What is left out of one segment.
+enum Filter<'a> {
+    Nothing,
+    /// All but these rows, which an index has found.
+    Others(RoaringBitmap),
+    /// Pages whose statistics exclude the condition.
+    Pages(&'a Bind),
 }
 
 impl Selector {
@@ -25,44 +53,27 @@ impl Selector {
         cache: &SegmentCache,
         segment: &Arc<Segment>,
         code: Option<u32>,
-    ) -> Result<Vec<Piece>> {
-        if !self.overlaps(segment) || !has_series(segment, code) {
-            return Ok(Vec::new());
-        }
-        let run = match code {
-            None => 0..row_count(segment),
-            Some(code) => match parted_run(cache, segment, code)? {
-                Some(run) => run,
-                None => return Ok(Vec::new()),
-            },
-        };
-        self.pieces(cache, segment, run)
+        pruning: Pruning,
+    ) -> Result<Option<Piece>> {
+        let codes = code.map(|code| [code]);
+        let codes = codes.as_ref().map(<[u32; 1]>::as_slice);
+        let mut runs = self.runs(cache, segment, codes, &|_| pruning)?;
+        Ok(runs.pop().map(|(_, piece)| piece))
     }
 
-    /// The rows of all series, or of some, in a segment: each piece is one run cut to the time range.
+    /// The rows of all series, or of some, in a segment: each piece is one run cut to what is asked for.
     pub(crate) fn runs(
         &self,
         cache: &SegmentCache,
         segment: &Arc<Segment>,
         codes: Option<&[u32]>,
-    ) -> Result<Vec<(u32, Vec<Piece>)>> {
-        if !self.overlaps(segment) {
-            return Ok(Vec::new());
-        }
-        let runs: Vec<(u32, Range<u32>)> = match (segment.meta().series_column, codes) {
-            (None, _) => vec![(NULL_CODE, 0..row_count(segment))],
-            (Some(_), None) => all_runs(cache, segment)?,
-            (Some(_), Some(codes)) => {
-                let mut runs = Vec::new();
-                for code in codes.iter().filter(|code| has_series(segment, Some(**code))) {
-                    runs.extend(parted_run(cache, segment, *code)?.map(|run| (*code, run)));
-                }
-                runs
-            }
-        };
-        runs.into_iter()
-            .map(|(code, run)| Ok((code, self.pieces(cache, segment, run)?)))
-            .collect()
+        pruning: &dyn Fn(u32) -> Pruning,
+    ) -> Result<Vec<(u32, Piece)>> {
+        let parts = self.parts(cache, segment, codes, pruning)?;
+        Ok(parts
+            .into_iter()
+            .filter_map(|(code, parts)| Some((code, piece(segment, Rows::joined(parts)?))))
+            .collect())
     }
 
     /// Everything in a segment in stored order, within some rows; runs that touch are one piece.
@@ -76,20 +87,21 @@ impl Selector {
         if !self.overlaps(segment) {
             return Ok(Vec::new());
         }
-        if codes.is_none() && self.covers(segment) {
-            return Ok(self
-                .prune(cache, segment, within)?
-                .into_iter()
-                .map(|rows| piece(segment, rows))
-                .collect());
+        if codes.is_none() && self.covers(segment) && self.deletions_of(segment).is_empty() {
+            let filter = self.filter(cache, segment, Pruning::Condition)?;
+            let rows = filtered(segment, &filter, within);
+            return Ok(rows.into_iter().map(|rows| piece(segment, rows)).collect());
         }
         let mut pieces: Vec<Piece> = Vec::new();
         let mut sorted = codes.map(<[u32]>::to_vec);
         if let Some(sorted) = &mut sorted {
             sorted.sort_unstable();
         }
-        for (_, run) in self.runs(cache, segment, sorted.as_deref())? {
-            for piece in run.into_iter().filter_map(|piece| cut(piece, &within)) {
+        for (_, parts) in self.parts(cache, segment, sorted.as_deref(), &|_| Pruning::Condition)? {
+            for piece in parts
+                .into_iter()
+                .filter_map(|rows| cut(piece(segment, rows), &within))
+            {
                 match pieces.last_mut() {
                     Some(last) if last.joins(&piece) => last.extend(&piece),
                     _ => pieces.push(piece),
@@ -97,6 +109,51 @@ impl Selector {
             }
         }
         Ok(pieces)
+    }
+
+    /// For each run, the rows that are asked for, live and not excluded.
+    fn parts(
+        &self,
+        cache: &SegmentCache,
+        segment: &Arc<Segment>,
+        codes: Option<&[u32]>,
+        pruning: &dyn Fn(u32) -> Pruning,
+    ) -> Result<Vec<(u32, Vec<Rows>)>> {
+        if !self.overlaps(segment) {
+            return Ok(Vec::new());
+        }
+        let deletions = self.deletions_of(segment);
+        let mut filters: [Option<Filter<'_>>; 2] = [None, None];
+        let mut found = Vec::new();
+        for (code, run) in runs_of(cache, segment, codes)? {
+            let run = if self.covers(segment) {
+                run
+            } else {
+                rows_between(cache, segment, &run, &self.time)?
+            };
+            if run.is_empty() {
+                continue;
+            }
+            let left = if deletions.is_empty() {
+                vec![run]
+            } else {
+                left_of(cache, segment, &deletions, code, run)?
+            };
+            let pruning = pruning(code);
+            let slot = &mut filters[usize::from(pruning == Pruning::Key)];
+            let filter = match slot {
+                Some(filter) => filter,
+                empty => empty.insert(self.filter(cache, segment, pruning)?),
+            };
+            let rows: Vec<Rows> = left
+                .into_iter()
+                .flat_map(|range| filtered(segment, filter, range))
+                .collect();
+            if !rows.is_empty() {
+                found.push((code, rows));
+            }
+        }
+        Ok(found)
     }
 
     fn overlaps(&self, segment: &Segment) -> bool {
@@ -110,43 +167,48 @@ impl Selector {
         min >= self.time.start && (max < self.time.end || self.time.end == i64::MAX)
     }
 
-    fn pieces(&self, cache: &SegmentCache, segment: &Arc<Segment>, run: Range<u32>) -> Result<Vec<Piece>> {
-        let cut = if self.covers(segment) {
-            run
-        } else {
-            self.cut_to_time(cache, segment, run)?
+    /// What indexes and page statistics of a segment say of the condition.
+    fn filter(&self, cache: &SegmentCache, segment: &Segment, pruning: Pruning) -> Result<Filter<'_>> {
+        let condition = match pruning {
+            Pruning::Condition => &self.condition,
+            Pruning::Key => &self.key_condition,
         };
-        Ok(self
-            .prune(cache, segment, cut)?
-            .into_iter()
-            .map(|rows| piece(segment, rows))
-            .collect())
-    }
-
-    fn cut_to_time(&self, cache: &SegmentCache, segment: &Segment, run: Range<u32>) -> Result<Range<u32>> {
-        let times = segment.times(cache)?;
-        let start = lower_bound(segment, &times, &run, self.time.start)?;
-        let end = match self.time.end {
-            i64::MAX => run.end,
-            end => lower_bound(segment, &times, &(start..run.end), end)?,
-        };
-        Ok(start..end)
-    }
-
-    /// Rows of a range for which the condition may hold, by indexes and page statistics.
-    fn prune(&self, cache: &SegmentCache, segment: &Segment, range: Range<u32>) -> Result<Vec<Rows>> {
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let Some(condition) = &self.condition else {
-            return Ok(vec![Rows::Range(range)]);
+        let Some(condition) = condition else {
+            return Ok(Filter::Nothing);
         };
         for conjunct in condition.conjuncts() {
             if let Some(rows) = index_rows(cache, segment, conjunct)? {
-                return Ok(rows_within(&rows, range));
+                return Ok(Filter::Others(rows));
             }
         }
-        Ok(prune_pages(segment, condition, range))
+        Ok(Filter::Pages(condition))
+    }
+}
+
+/// Rows of a range for which the condition may hold.
+fn filtered(segment: &Segment, filter: &Filter<'_>, range: Range<u32>) -> Vec<Rows> {
+    if range.is_empty() {
+        return Vec::new();
+    }
+    match filter {
+        Filter::Nothing => vec![Rows::Range(range)],
+        Filter::Others(rows) => rows_within(rows, range),
+        Filter::Pages(condition) => prune_pages(segment, condition, range),
+    }
+}
+
+/// The runs of all series, or of some, in a segment.
+fn runs_of(cache: &SegmentCache, segment: &Segment, codes: Option<&[u32]>) -> Result<Vec<(u32, Range<u32>)>> {
+    match (segment.meta().series_column, codes) {
+        (None, _) => Ok(vec![(NULL_CODE, 0..row_count(segment))]),
+        (Some(_), None) => all_runs(cache, segment),
+        (Some(_), Some(codes)) => {
+            let mut runs = Vec::new();
+            for code in codes.iter().filter(|code| has_series(segment, **code)) {
+                runs.extend(parted_run(cache, segment, *code)?.map(|run| (*code, run)));
+            }
+            Ok(runs)
+        }
     }
 }
 
@@ -164,23 +226,24 @@ fn row_count(segment: &Segment) -> u32 {
 fn cut(piece: Piece, within: &Range<u32>) -> Option<Piece> {
     let rows = match piece.rows {
         Rows::Range(range) => Rows::Range(range.start.max(within.start)..range.end.min(within.end)),
-        Rows::List(rows) => Rows::List(rows.into_iter().filter(|row| within.contains(row)).collect()),
+        rows => Rows::List(
+            (0..rows.len())
+                .filter_map(|at| rows.get(at))
+                .filter(|row| within.contains(row))
+                .collect(),
+        ),
     };
-    let is_empty = match &rows {
-        Rows::Range(range) => range.is_empty(),
-        Rows::List(rows) => rows.is_empty(),
-    };
-    (!is_empty).then_some(Piece {
+    (rows.len() > 0).then_some(Piece {
         segment: piece.segment,
         rows,
     })
 }
 
-fn has_series(segment: &Segment, code: Option<u32>) -> bool {
+/// Whether a segment has rows of a series.
+pub(crate) fn has_series(segment: &Segment, code: u32) -> bool {
     match code {
-        None => true,
-        Some(NULL_CODE) => segment.meta().null_series,
-        Some(code) => segment.meta().series.contains(code),
+        NULL_CODE => segment.meta().null_series,
+        code => segment.meta().series.contains(code),
     }
 }
 
@@ -207,36 +270,24 @@ fn all_runs(cache: &SegmentCache, segment: &Segment) -> Result<Vec<(u32, Range<u
     })
 }
 
-/// The first row of a run whose time is not less than `time`.
-///
-/// Page statistics narrow the search to one page, so that no other page of the times is touched.
-fn lower_bound(segment: &Segment, times: &Times, run: &Range<u32>, time: i64) -> Result<u32> {
-    let (mut low, mut high) = (run.start as usize, run.end as usize);
-    if let Some(column) = segment.column(segment.meta().time_column) {
-        // Pages that lie inside the run as a whole: their statistics are those of the run.
-        let (first, last) = (low.div_ceil(PAGE_ROWS), high / PAGE_ROWS);
-        let inside = column.pages.get(first..last).unwrap_or_default();
-        let less =
-            inside.partition_point(|page| matches!(page.max, gapless_format::Bound::I64(max) if max < time));
-        if less > 0 {
-            low = (first + less) * PAGE_ROWS;
-        }
-        let below =
-            inside.partition_point(|page| matches!(page.min, gapless_format::Bound::I64(min) if min < time));
-        if below < inside.len() {
-            high = (first + below) * PAGE_ROWS;
-        }
-    }
-    while low < high {
-        let middle = low + (high - low) / 2;
-        segment.verify_times(times, middle..middle + 1)?;
-        if times.get(middle).is_some_and(|found| *found < time) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(u32::try_from(low).unwrap_or(u32::MAX))
+/// The rows of a run whose times are in a range; `i64::MAX` as its end means no end.
+pub(super) fn rows_between(
+    cache: &SegmentCache,
+    segment: &Arc<Segment>,
+    run: &Range<u32>,
+    time: &Range<i64>,
+) -> Result<Range<u32>> {
+    let times = Times::new(cache, segment)?;
+    let bound = |run: Range<u32>, time: i64| {
+        let row = times.lower_bound(cache, &(run.start as usize..run.end as usize), time)?;
+        Ok(u32::try_from(row).unwrap_or(u32::MAX))
+    };
+    let start = bound(run.clone(), time.start)?;
+    let end = match time.end {
+        i64::MAX => run.end,
+        end => bound(start..run.end, end)?,
+    };
+    Ok(start..end)
 }
 
 /// The rows that an index gives for a condition: all for which it holds, and perhaps a few more.
@@ -247,6 +298,9 @@ fn index_rows(cache: &SegmentCache, segment: &Segment, condition: &Bind) -> Resu
     let Some(column) = segment.column(spec.column_id) else {
         return Ok(None);
     };
+    if !has_keys_of(&column.column_type, &spec.column_type) {
+        return Ok(None);
+    }
     let has = |kind: AttributeKind| column.attributes.iter().any(|attribute| attribute.kind == kind);
     let mut rows = RoaringBitmap::new();
     if has(AttributeKind::Unique) {
@@ -297,6 +351,41 @@ fn consecutive(list: &[u32]) -> Vec<Range<u32>> {
         .collect()
 }
 
+/// The statistics of a page in the terms of its column's present type; a column that is missing is null.
+fn page_stats(segment: &Segment, spec: &ColumnSpec, page: usize, rows: u32) -> Option<PageStats> {
+    let Some(column) = segment.column(spec.column_id) else {
+        return Some(PageStats {
+            min: Bound::None,
+            max: Bound::None,
+            has_nan: false,
+            null_count: rows,
+            checksum: 0,
+            offsets_checksum: 0,
+            validity_checksum: 0,
+        });
+    };
+    let mut stats = column.pages.get(page)?.clone();
+    if let Some(factor) = unit_factor(&column.column_type, &spec.column_type) {
+        for bound in [&mut stats.min, &mut stats.max] {
+            *bound = match bound {
+                Bound::I64(value) => value.checked_mul(factor).map_or(Bound::None, Bound::I64),
+                _ => Bound::None,
+            };
+        }
+    }
+    Some(stats)
+}
+
+/// Whether an index of values of one type finds those of another, wider one.
+fn has_keys_of(stored: &ColumnType, present: &ColumnType) -> bool {
+    match (stored, present) {
+        (ColumnType::Number(stored), ColumnType::Number(present)) => stored.is_float() == present.is_float(),
+        (ColumnType::Decimal128 { scale, .. }, ColumnType::Decimal128 { scale: other, .. }) => scale == other,
+        (ColumnType::Timestamp { unit, .. }, ColumnType::Timestamp { unit: other, .. }) => unit == other,
+        (stored, present) => stored == present,
+    }
+}
+
 /// Leaves out the pages whose statistics exclude the condition, and uses sorted columns by binary search on them.
 fn prune_pages(segment: &Segment, condition: &Bind, range: Range<u32>) -> Vec<Rows> {
     let page_rows = u32::try_from(PAGE_ROWS).unwrap_or(u32::MAX);
@@ -305,12 +394,7 @@ fn prune_pages(segment: &Segment, condition: &Bind, range: Range<u32>) -> Vec<Ro
     for page in range.start / page_rows..=(range.end - 1) / page_rows {
         let first = page.saturating_mul(page_rows);
         let rows_of_page = (total - first).min(page_rows);
-        let stats_of = |column: u32| -> Option<PageStats> {
-            segment
-                .column(column)
-                .and_then(|column| column.pages.get(page as usize))
-                .cloned()
-        };
+        let stats_of = |spec: &ColumnSpec| page_stats(segment, spec, page as usize, rows_of_page);
         if !condition.may_hold(&stats_of, rows_of_page) {
             continue;
         }

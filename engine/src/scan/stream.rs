@@ -5,14 +5,16 @@
 
 use std::collections::VecDeque;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
+use gapless_format::ColumnSpec;
 use rayon::prelude::*;
 
 use super::builder::{Order, Scan};
+use super::gather::read_column;
 use super::merge::{Chunk, Merge};
 use super::piece::Piece;
-use super::plan::Plan;
+use super::plan::{Part, Plan};
 use crate::error::Result;
 
 /// Chunks below this are joined with their neighbours into one batch, by a copy.
@@ -44,10 +46,10 @@ enum Groups {
     },
     /// Each cluster with all series.
     Time { cluster: usize },
-    /// Each segment of each cluster.
+    /// Each part of each cluster.
     Stored {
         cluster: usize,
-        segment: usize,
+        parts: VecDeque<(usize, Part)>,
         pieces: VecDeque<Piece>,
     },
 }
@@ -70,7 +72,7 @@ impl Batches {
             Order::Time => Groups::Time { cluster: 0 },
             Order::Stored => Groups::Stored {
                 cluster: 0,
-                segment: 0,
+                parts: VecDeque::new(),
                 pieces: VecDeque::new(),
             },
         };
@@ -87,6 +89,24 @@ impl Batches {
         })
     }
 
+    /// The rows of a table in the order in which its segments hold them: by series code, then time.
+    pub(crate) fn by_code(scan: Scan) -> Result<Self> {
+        let mut batches = Self::new(scan.order(Order::Series))?;
+        if let Groups::Series { series, .. } = &mut batches.groups {
+            series.sort_unstable();
+        }
+        Ok(batches)
+    }
+
+    /// The next rows as columns in their storage types, symbols as codes.
+    pub(crate) fn next_columns(&mut self, specs: &[ColumnSpec]) -> Result<Option<Vec<ArrayRef>>> {
+        let Some(chunks) = self.next_batch()? else {
+            return Ok(None);
+        };
+        let read = |spec: &ColumnSpec| read_column(self.plan.cache(), spec, &chunks);
+        specs.iter().map(read).collect::<Result<_>>().map(Some)
+    }
+
     /// The schema of every batch.
     pub fn schema(&self) -> SchemaRef {
         SchemaRef::clone(self.plan.output.schema())
@@ -95,12 +115,14 @@ impl Batches {
     /// The next rows in order.
     fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         loop {
-            if let Some(chunk) = self.merge.as_mut().and_then(Merge::next_chunk) {
+            if let Some(merge) = &mut self.merge
+                && let Some(chunk) = merge.next_chunk(self.plan.cache())?
+            {
                 return Ok(Some(chunk));
             }
-            match self.next_group()? {
-                Some(pieces) => self.merge = Some(Merge::new(self.plan.cache(), pieces, self.chunk_rows())?),
-                None => return Ok(None),
+            self.merge = self.next_merge()?;
+            if self.merge.is_none() {
+                return Ok(None);
             }
         }
     }
@@ -114,60 +136,49 @@ impl Batches {
         self.plan.scan.batch_rows.min(wanted).max(1)
     }
 
-    fn next_group(&mut self) -> Result<Option<Vec<Piece>>> {
+    /// The next set of rows that belong together.
+    fn next_merge(&mut self) -> Result<Option<Merge>> {
+        let batch_rows = self.chunk_rows();
         let plan = &self.plan;
         match &mut self.groups {
             Groups::Series { series, at, cluster } => {
-                let Some(code) = series.get(*at).copied() else {
-                    return Ok(None);
-                };
-                let Some(segments) = plan.clusters.get(*cluster) else {
+                while let Some(code) = series.get(*at).copied() {
+                    if let Some(segments) = plan.clusters.get(*cluster) {
+                        *cluster += 1;
+                        return plan.merge_series(segments, code, batch_rows).map(Some);
+                    }
                     (*at, *cluster) = (*at + 1, 0);
-                    return Ok(Some(Vec::new()));
-                };
-                *cluster += 1;
-                let mut pieces = Vec::new();
-                for segment in &segments.segments {
-                    pieces.extend(plan.selector.run(plan.cache(), &plan.open(segment)?, code)?);
                 }
-                Ok(Some(pieces))
+                Ok(None)
             }
             Groups::Time { cluster } => {
                 let Some(segments) = plan.clusters.get(*cluster) else {
                     return Ok(None);
                 };
                 *cluster += 1;
-                let mut runs: Vec<(u32, usize, Vec<Piece>)> = Vec::new();
-                for (rank, segment) in segments.segments.iter().enumerate() {
-                    let of_segment =
-                        plan.selector
-                            .runs(plan.cache(), &plan.open(segment)?, plan.codes.as_deref())?;
-                    runs.extend(of_segment.into_iter().map(|(code, pieces)| (code, rank, pieces)));
-                }
-                Ok(Some(plan.in_series_order(runs)))
+                plan.merge_all(segments, batch_rows).map(Some)
             }
             Groups::Stored {
                 cluster,
-                segment,
+                parts,
                 pieces,
             } => loop {
                 if let Some(piece) = pieces.pop_front() {
-                    return Ok(Some(vec![piece]));
+                    return plan.merge_one(piece, batch_rows).map(Some);
                 }
-                let Some(segments) = plan.clusters.get(*cluster) else {
-                    return Ok(None);
-                };
-                let Some(reference) = segments.segments.get(*segment) else {
-                    (*cluster, *segment) = (*cluster + 1, 0);
-                    continue;
-                };
-                *segment += 1;
-                let open = plan.open(reference)?;
-                let rows = u32::try_from(open.rows()).unwrap_or(u32::MAX);
-                pieces.extend(
-                    plan.selector
-                        .stored(plan.cache(), &open, plan.codes.as_deref(), 0..rows)?,
-                );
+                match parts.pop_front() {
+                    Some((_, Part::Segment(segment))) => pieces.extend(plan.stored(&segment, None)?),
+                    Some((at, Part::Series(code))) => {
+                        return plan.merge_series(&plan.clusters[at], code, batch_rows).map(Some);
+                    }
+                    None => {
+                        let Some(next) = plan.clusters.get(*cluster) else {
+                            return Ok(None);
+                        };
+                        parts.extend(plan.parts(next)?.into_iter().map(|part| (*cluster, part)));
+                        *cluster += 1;
+                    }
+                }
             },
         }
     }

@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
     DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -13,18 +12,19 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, FixedSizeListArray, ListArray,
-    PrimitiveArray, StringArray, UInt32Array, new_null_array,
+    PrimitiveArray, StringArray, TimestampNanosecondArray, UInt32Array, new_null_array,
 };
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use gapless_format::{
-    AttributeKind, ColumnMeta, ColumnSpec, ColumnType, GroupedIndex, Number, PAGE_ROWS, PageStats,
-    PartedIndex, SegmentMeta, SegmentRef, TimeUnit, UniqueIndex, VectorKind, checksum,
+    AttributeKind, COMMIT_COLUMN, ColumnMeta, ColumnSpec, ColumnType, EncodedPage, EncodedPart, Encoding,
+    GroupedIndex, Number, PAGE_ROWS, PageStats, PartedIndex, SegmentMeta, SegmentRef, TimeUnit, UniqueIndex,
+    VectorKind, checksum,
 };
 
 use super::cache::SegmentCache;
 use super::column_writer::vector_path;
-use super::vector::Vector;
+use super::vector::{Described, Vector};
 use crate::error::{Error, Result};
 use crate::io::{RelPath, Storage};
 use crate::table::types;
@@ -55,6 +55,13 @@ impl MemoryRows {
 }
 
 impl Segment {
+    /// A column of a segment that has no files.
+    pub(super) fn in_memory_column(&self, column_id: u32) -> Option<Result<&ArrayRef>> {
+        let memory = self.memory.as_ref()?;
+        let column = memory.column(column_id);
+        Some(column.ok_or_else(|| Error::internal("a column of a block is missing")))
+    }
+
     /// A segment of rows in memory.
     pub(crate) fn in_memory(reference: Arc<SegmentRef>, meta: SegmentMeta, rows: MemoryRows) -> Self {
         Self {
@@ -132,7 +139,12 @@ impl Segment {
             .find(|column| column.column_id == column_id)
     }
 
-    fn vector(&self, cache: &SegmentCache, column: &ColumnMeta, kind: VectorKind) -> Result<Arc<Vector>> {
+    pub(super) fn vector(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        kind: VectorKind,
+    ) -> Result<Arc<Vector>> {
         cache.vector((self.meta.segment, column.column_id, kind), || {
             let len = match kind {
                 VectorKind::Values => column.values_bytes,
@@ -143,20 +155,31 @@ impl Segment {
                 VectorKind::Unique => index_bytes(column, AttributeKind::Unique),
             };
             let path = vector_path(&self.path, &column.name, kind)?;
-            Vector::open(
-                cache.storage(),
-                path,
-                self.meta.segment,
+            let part: fn(&EncodedPage) -> EncodedPart = match kind {
+                VectorKind::Offsets => |page| page.offsets,
+                VectorKind::Validity => |page| page.validity,
+                _ => |page| page.values,
+            };
+            let described = Described {
+                segment: self.meta.segment,
                 kind,
+                encoding: if kind.is_index() {
+                    Encoding::Plain
+                } else {
+                    column.encoding
+                },
                 len,
-                column.pages.len(),
-            )
+                pages: column.pages.len(),
+                parts: &mut column.encoded.iter().map(part).filter(|_| !kind.is_index()),
+            };
+            Vector::open(cache.storage(), path, described)
         })
     }
 
     /// Rows `rows` of a column in its storage type: zero-copy for values of fixed width.
     ///
-    /// A column that the segment does not have reads as null.
+    /// A column that the segment does not have reads as null, its commit times as the oldest, one that was widened
+    /// since in its present type.
     ///
     /// # Errors
     /// `Corrupt` naming file, page and rows when a checksum does not match; `Io`.
@@ -170,15 +193,37 @@ impl Segment {
             return Err(Error::internal("rows outside of a segment"));
         }
         let Some(column) = self.column(spec.column_id) else {
+            if spec.column_id == COMMIT_COLUMN {
+                let commits = TimestampNanosecondArray::from_value(self.reference.first_commit, rows.len());
+                return Ok(Arc::new(commits));
+            }
             return Ok(new_null_array(
                 &types::storage_type(&spec.column_type),
                 rows.len(),
             ));
         };
+        let array = self.read_stored(cache, column, rows)?;
+        if column.column_type == spec.column_type {
+            return Ok(array);
+        }
+        types::widened(&array, &spec.column_type)
+            .map_err(|error| error.context(format!("{}: column {:?}", self.path, spec.name)))
+    }
+
+    /// Whether its rows are in memory. Of such rows several may have the same key.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Rows of a column in the type that it has in this segment.
+    fn read_stored(&self, cache: &SegmentCache, column: &ColumnMeta, rows: Range<usize>) -> Result<ArrayRef> {
         if let Some(memory) = &self.memory {
-            let array = memory.column(spec.column_id);
+            let array = memory.column(column.column_id);
             let array = array.ok_or_else(|| Error::internal("a column of a block is missing"))?;
             return Ok(array.slice(rows.start, rows.len()));
+        }
+        if column.encoding == Encoding::Paged {
+            return self.read_encoded(cache, column, rows);
         }
         let nulls = self.read_validity(cache, column, rows.clone())?;
         if column.column_type.has_offsets() {
@@ -209,8 +254,11 @@ impl Segment {
         if rows.is_empty() || has_nulls || (rows.end - 1) / PAGE_ROWS != page {
             return Ok(None);
         }
-        let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
         let first = page * PAGE_ROWS;
+        if column.encoding == Encoding::Paged {
+            return self.encoded_symbols(cache, column, rows, symbols).map(Some);
+        }
+        let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
         let made = vector.dictionary(page, || {
             let codes = native_slice::<u32>(vector.body(), &(first..(first + PAGE_ROWS).min(self.rows())))
                 .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
@@ -219,14 +267,10 @@ impl Segment {
                 Error::corrupt(format!("{}: a code is not in its domain: {error}", vector.path()))
             })
         })?;
-        let slice = made.slice(rows.start - first, rows.len());
-        // The page may have been made when the domain was shorter. It never shrinks.
-        let longer = symbols.len() > slice.values().len();
-        Ok(Some(Arc::new(if longer {
-            slice.with_values(Arc::clone(symbols) as ArrayRef)
-        } else {
-            slice
-        })))
+        Ok(Some(with_symbols(
+            &made.slice(rows.start - first, rows.len()),
+            symbols,
+        )))
     }
 
     /// Maps one part of a chunk and verifies the pages of `rows`.
@@ -351,41 +395,6 @@ impl Segment {
         )
     }
 
-    /// The times of all rows, in the map. Pages are verified by [`Segment::verify_times`].
-    pub(crate) fn times(&self, cache: &SegmentCache) -> Result<Times> {
-        let column = self
-            .column(self.meta.time_column)
-            .ok_or_else(|| Error::corrupt(format!("{} has no time column", self.path)))?;
-        if let Some(memory) = &self.memory {
-            let times = memory.column(column.column_id);
-            let times = times.ok_or_else(|| Error::internal("a block has no times"))?;
-            return Ok(Times {
-                values: times.as_primitive::<TimestampNanosecondType>().values().clone(),
-                vector: None,
-            });
-        }
-        let vector = self.vector(cache, column, VectorKind::Values)?;
-        let values = native_slice::<i64>(vector.body(), &(0..self.rows()))
-            .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))?;
-        Ok(Times {
-            values,
-            vector: Some(vector),
-        })
-    }
-
-    /// Verifies the pages of the time column that `rows` touch.
-    pub(crate) fn verify_times(&self, times: &Times, rows: Range<usize>) -> Result<()> {
-        let (Some(column), Some(vector)) = (self.column(self.meta.time_column), &times.vector) else {
-            return Ok(());
-        };
-        let total = self.rows();
-        vector.verify(
-            rows,
-            |page| column.pages.get(page).map(|stats| stats.checksum),
-            |page| page * PAGE_ROWS * 8..((page + 1) * PAGE_ROWS).min(total) * 8,
-        )
-    }
-
     /// The parted index of a column, verified once.
     pub(crate) fn parted<T>(
         &self,
@@ -449,19 +458,12 @@ impl Segment {
     }
 }
 
-/// The time column of a segment.
-#[derive(Debug, Clone)]
-pub(crate) struct Times {
-    values: ScalarBuffer<i64>,
-    /// What verifies them; memory needs none.
-    vector: Option<Arc<Vector>>,
-}
-
-impl std::ops::Deref for Times {
-    type Target = [i64];
-
-    fn deref(&self) -> &[i64] {
-        &self.values
+/// Keys of a page over all symbols. The page may have been made when the domain was shorter; it never shrinks.
+pub(super) fn with_symbols(keys: &DictionaryArray<UInt32Type>, symbols: &Arc<StringArray>) -> ArrayRef {
+    if symbols.len() > keys.values().len() {
+        Arc::new(keys.with_values(Arc::clone(symbols) as ArrayRef))
+    } else {
+        Arc::new(keys.clone())
     }
 }
 
@@ -478,7 +480,10 @@ fn index_bytes(column: &ColumnMeta, kind: AttributeKind) -> u64 {
 }
 
 /// A range of a buffer as native values, without a copy. `None` when it is too short or not aligned.
-fn native_slice<T: ArrowNativeType>(buffer: Buffer, rows: &Range<usize>) -> Option<ScalarBuffer<T>> {
+pub(super) fn native_slice<T: ArrowNativeType>(
+    buffer: Buffer,
+    rows: &Range<usize>,
+) -> Option<ScalarBuffer<T>> {
     let width = size_of::<T>();
     let end = rows.end.checked_mul(width)?;
     if end > buffer.len() || buffer.as_ptr().align_offset(align_of::<T>()) != 0 {

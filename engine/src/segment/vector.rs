@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_array::DictionaryArray;
 use arrow_array::types::UInt32Type;
 use arrow_buffer::Buffer;
-use gapless_format::{HEADER_LEN, PAGE_ROWS, VectorHeader, VectorKind, checksum};
+use gapless_format::{
+    EncodedPart, Encoding, HEADER_LEN, PAGE_ROWS, VectorHeader, VectorKind, checksum, encoded_slots,
+};
 
 use crate::error::{Error, Result};
 use crate::io::{RelPath, Storage};
@@ -23,6 +25,19 @@ pub(crate) struct Vector {
     /// Pages of codes as dictionary arrays. Arrow checks every key when one is made; a slice of it is free.
     dictionaries: OnceLock<Box<[OnceLock<DictionaryArray<UInt32Type>>]>>,
     pages: usize,
+    /// Where encoded pages lie in the body; empty for a plain one.
+    slots: Box<[Range<usize>]>,
+}
+
+/// What `segment.meta` says of a file.
+pub(crate) struct Described<'a> {
+    pub(crate) segment: u64,
+    pub(crate) kind: VectorKind,
+    pub(crate) encoding: Encoding,
+    pub(crate) len: u64,
+    pub(crate) pages: usize,
+    /// Its part of each encoded page, in order; nothing for a plain file.
+    pub(crate) parts: &'a mut dyn Iterator<Item = EncodedPart>,
 }
 
 impl Vector {
@@ -30,14 +45,15 @@ impl Vector {
     ///
     /// # Errors
     /// `Corrupt` with the path, what was found and what was expected.
-    pub(crate) fn open(
-        storage: &dyn Storage,
-        path: RelPath,
-        segment: u64,
-        kind: VectorKind,
-        len: u64,
-        pages: usize,
-    ) -> Result<Self> {
+    pub(crate) fn open(storage: &dyn Storage, path: RelPath, described: Described<'_>) -> Result<Self> {
+        let Described {
+            segment,
+            kind,
+            encoding,
+            len,
+            pages,
+            parts,
+        } = described;
         let file = storage
             .open(&path)
             .map_err(|error| error.missing_is_corrupt(&path))?;
@@ -61,18 +77,23 @@ impl Vector {
             )));
         }
         header
-            .require_plain()
+            .check_encoding(encoding)
             .map_err(|error| Error::from_format(&path.to_string(), &error))?;
         // Pages are counted by the segment's rows. The header counts values, which for text are bytes, and in an
         // index it may lie.
         let pages = pages.max(1);
         let verified = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let slots = encoded_slots(parts)
+            .map(|slot| place(slot.start)..place(slot.end))
+            .collect();
         Ok(Self {
             path,
             buffer,
             verified,
             dictionaries: OnceLock::new(),
             pages,
+            slots,
         })
     }
 
@@ -108,6 +129,18 @@ impl Vector {
     /// The body's bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.as_slice().get(HEADER_LEN..).unwrap_or_default()
+    }
+
+    /// The stored bytes of an encoded page's part, verified.
+    pub(crate) fn part(&self, page: usize, part: EncodedPart, expected: Option<u64>) -> Result<Buffer> {
+        let slot = self.slots.get(page).cloned().unwrap_or_default();
+        let first = page * PAGE_ROWS;
+        self.verify(first..first + 1, |_| expected, |_| slot.clone())?;
+        let len = usize::try_from(part.len).unwrap_or(usize::MAX);
+        if len > slot.len() || slot.end > self.bytes().len() {
+            return Err(Error::corrupt(format!("{} ends before its pages do", self.path)));
+        }
+        Ok(self.body().slice_with_length(slot.start, len))
     }
 
     /// Verifies the pages that `rows` touch and that were not verified before.

@@ -14,6 +14,7 @@ use roaring::RoaringBitmap;
 
 use super::column_writer::ColumnWriter;
 use super::discard::SegmentGuard;
+use super::encode::EncodingPolicy;
 use super::sync::SyncBatch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
@@ -63,13 +64,14 @@ pub(crate) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// Makes the segment's directory and its column files.
+    /// Makes the segment's directory and its column files; the policy says how columns are stored.
     pub(crate) fn create(
         storage: &Arc<dyn Storage>,
         table: &Arc<TableMeta>,
         partition: PartitionKey,
         segment: u64,
         directory: String,
+        policy: &EncodingPolicy,
     ) -> Result<Self> {
         let path = segment_path(&table.name, partition, &directory)?;
         create_with_parents(&**storage, &path)?;
@@ -82,7 +84,9 @@ impl SegmentWriter {
             .columns
             .iter()
             .enumerate()
-            .map(|(at, spec)| ColumnWriter::create(storage, &path, segment, spec, Some(at) == series_at))
+            .map(|(at, spec)| {
+                ColumnWriter::create(storage, &path, segment, spec, Some(at) == series_at, policy)
+            })
             .collect::<Result<_>>()?;
         Ok(Self {
             storage: Arc::clone(storage),

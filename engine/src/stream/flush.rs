@@ -7,18 +7,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, TimestampNanosecondArray};
-use gapless_format::{Deletion, DomainMeta, EditItem, PartitionKey, SegmentOrigin, StreamMeta, TableMeta};
+use gapless_format::{
+    COMMIT_COLUMN, Deletion, DomainMeta, EditItem, PartitionKey, SegmentOrigin, StreamMeta, TableMeta,
+};
 
 use super::codec::conform;
 use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
 use crate::memtable::{Block, Memtable};
-use crate::segment::commit_spec;
+use crate::segment::{ColumnEncoding, EncodingPolicy, commit_spec};
 use crate::write::{BuiltSegments, BulkWriter, WriteOptions};
 
 /// Builds are begun again when a table has changed meanwhile; more than this is no accident.
 const ATTEMPTS_MAX: usize = 10;
+/// A low level: a flush should be quick.
+const COMMIT_PCO_LEVEL: usize = 3;
 
 /// What the commit of a flush says of the stream.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +72,7 @@ pub(crate) fn flush_memtable(
             deletions: Vec::new(),
         };
         if let Some(memtable) = memtable {
-            flush.build(memtable)?;
+            engine.workers().run(|| flush.build(memtable))?;
         }
         match flush.commit(target) {
             Err(error) if error.kind() == ErrorKind::Conflict => {
@@ -126,7 +130,14 @@ impl Flush<'_> {
             ..WriteOptions::default()
         };
         let mut plain = BulkWriter::new(self.engine, meta, options.clone())?;
-        let mut stamped = BulkWriter::new(self.engine, &with_commits, options)?;
+        // Commit times are near each other and are seldom read.
+        let stamped_options = WriteOptions {
+            encoding: EncodingPolicy::plain()
+                .column(COMMIT_COLUMN, ColumnEncoding::Pco)
+                .pco_level(COMMIT_PCO_LEVEL),
+            ..options
+        };
+        let mut stamped = BulkWriter::new(self.engine, &with_commits, stamped_options)?;
         let commits = self.commits.entry(meta.table).or_default();
         for (key, blocks) in parts {
             let first = blocks

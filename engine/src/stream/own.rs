@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gapless_format::{StreamMeta, Tail, WalHeader};
@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use super::group_commit::GroupCommit;
 use super::log;
 use super::prepared::Prepared;
-use crate::clock::CommitClock;
+use crate::clock::{CommitClock, Stopwatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileLock, LockMode, Storage, WritableFile};
 use crate::memtable::Memtable;
@@ -202,14 +202,6 @@ impl Stream {
         }
     }
 
-    /// Makes everything durable that was appended until now.
-    ///
-    /// # Errors
-    /// As [`Stream::wait_durable`].
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.wait_durable(self.durable.written())
-    }
-
     /// Whether something is not durable yet.
     pub(crate) fn is_unsynced(&self) -> bool {
         self.durable.synced() < self.durable.written()
@@ -292,11 +284,6 @@ impl Stream {
             .collect()
     }
 
-    /// Time of the newest visible commit.
-    pub(crate) fn visible(&self) -> i64 {
-        self.visible.load(Ordering::Acquire)
-    }
-
     /// The memtable that takes commits.
     pub(crate) fn active(&self) -> Option<Arc<Memtable>> {
         self.live.load().last().cloned()
@@ -319,14 +306,15 @@ impl Stream {
 
     /// Waits for a flush while `is_full`; false when the time is over.
     pub(crate) fn wait_for_flush(&self, limit: Duration, is_full: impl Fn() -> bool) -> bool {
-        let until = Instant::now() + limit;
+        let watch = Stopwatch::start();
         let mut waiting = self.flushed.0.lock();
         while is_full() {
-            if Instant::now() >= until {
+            let Some(left) = watch.left(limit) else {
                 return false;
-            }
-            let step = Duration::from_millis(20).min(until.saturating_duration_since(Instant::now()));
-            self.flushed.1.wait_for(&mut waiting, step);
+            };
+            self.flushed
+                .1
+                .wait_for(&mut waiting, left.min(Duration::from_millis(20)));
         }
         true
     }

@@ -66,11 +66,6 @@ impl Prepared {
         })
     }
 
-    /// Rows of all tables.
-    pub(crate) fn row_count(&self) -> usize {
-        self.rows.iter().map(StreamRows::rows).sum()
-    }
-
     /// Bytes of its record.
     pub(crate) fn record_len(&self) -> usize {
         self.record.len()

@@ -61,13 +61,6 @@ impl Tails {
             .map(|memtable| (Arc::clone(memtable), tail.last_commit))
             .collect()
     }
-
-    /// Memory that all memtables take.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let tails = self.tails.lock();
-        let memtables = tails.values().flat_map(|tail| &tail.memtables);
-        memtables.map(|memtable| memtable.bytes()).sum()
-    }
 }
 
 /// One stream of another process.

@@ -1,18 +1,23 @@
 //! The handle of a table.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use gapless_format::TableMeta;
 
+use super::change::SchemaChange;
 use super::types::arrow_type;
 use crate::database::{Database, Durability, Snapshot};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowWriter;
 use crate::scan::Scan;
 use crate::subscribe::{Position, Subscription};
 use crate::write::{AppendReport, WriteOptions, WriteReport};
+
+/// Times that a change of columns is tried when others change the same table.
+const CHANGE_RETRIES: usize = 100;
 
 /// A table of an open database.
 #[derive(Debug, Clone)]
@@ -84,6 +89,14 @@ impl Table {
         if rows == 0 {
             return Ok(AppendReport::default());
         }
+        if batch.get_array_memory_size() > engine.live().flush_bytes() {
+            // Large enough for segments of its own: memory need not take it first.
+            let report = self.write([batch.clone()])?;
+            return Ok(AppendReport {
+                rows: report.rows,
+                commit: self.database.version()?.committed_at(),
+            });
+        }
         let prepared = engine.prepare_rows(&meta, batch)?;
         let appended = engine.append(vec![prepared], Vec::new(), Vec::new(), durability)?;
         Ok(AppendReport {
@@ -142,6 +155,100 @@ impl Table {
     /// behind the position can no longer be told from those before it.
     pub fn subscribe(&self, from: Option<Position>) -> Result<Subscription> {
         Subscription::new(self.database.clone(), &self.name, from)
+    }
+
+    /// Removes the partitions that end at or before a time, as one atomic commit, durable when this returns; gives the
+    /// rows that went. A partition that reaches beyond it stays whole.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Invalid` when the database is open for reading; `Io`. Nothing has
+    /// changed then.
+    pub fn expire(&self, before: i64) -> Result<u64> {
+        self.database.expire(&self.name, before)
+    }
+
+    /// Deletes the rows with `time.start <= time < time.end` of some series, or of all, as one atomic commit, durable
+    /// when this returns. `i64::MAX` as the end means no end. A series that the table does not have has no rows.
+    ///
+    /// Snapshots that are held still read the rows; rows that are committed later are not affected.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Invalid` when series are given and the table has none; `Io`.
+    pub fn delete(&self, time: Range<i64>, series: Option<&[&str]>) -> Result<()> {
+        let mut transaction = self.database.transaction()?;
+        transaction.delete(&self.name, time, series)?;
+        transaction.commit().map(|_| ())
+    }
+
+    /// Replaces the rows of a time range, of some series or of all, as one atomic commit, durable when this returns:
+    /// the range holds exactly these rows then. The range is as in [`Table::delete`].
+    ///
+    /// # Errors
+    /// As [`Table::write`]; `Invalid` also for a row outside of the range or of another series. Nothing has changed
+    /// then.
+    pub fn replace(
+        &self,
+        time: Range<i64>,
+        series: Option<&[&str]>,
+        batches: impl IntoIterator<Item = RecordBatch>,
+    ) -> Result<WriteReport> {
+        let mut transaction = self.database.transaction()?;
+        let batches = batches.into_iter().map(Ok::<_, Error>);
+        transaction.replace(&self.name, time, series, batches, &WriteOptions::default())?;
+        transaction.commit()
+    }
+
+    /// Adds a column at the end, atomically and durably. Rows that are there read as null; what is written without
+    /// the column is null there too.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is taken or not possible; `Unsupported` for an Arrow type that is not stored. Nothing
+    /// has changed then.
+    pub fn add_column(&self, name: &str, data_type: DataType) -> Result<()> {
+        let name = name.to_owned();
+        self.change(&SchemaChange::Add { name, data_type })
+    }
+
+    /// Gives a column another name, atomically and durably.
+    ///
+    /// # Errors
+    /// `Invalid` when there is no such column or the new name is taken. Nothing has changed then.
+    pub fn rename_column(&self, from: &str, to: &str) -> Result<()> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.change(&SchemaChange::Rename { from, to })
+    }
+
+    /// Drops a column, atomically and durably. Snapshots that are held still read it.
+    ///
+    /// # Errors
+    /// `Invalid` for the time column, the series column and columns of the key. Nothing has changed then.
+    pub fn drop_column(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.change(&SchemaChange::Drop { name })
+    }
+
+    /// Gives a column a wider type, atomically and durably: one that has every value of the present type.
+    ///
+    /// # Errors
+    /// `Invalid` for a type that does not, and for the time and the series column. Nothing has changed then.
+    pub fn widen_column(&self, name: &str, data_type: DataType) -> Result<()> {
+        let name = name.to_owned();
+        self.change(&SchemaChange::Widen { name, data_type })
+    }
+
+    fn change(&self, change: &SchemaChange) -> Result<()> {
+        for _ in 0..CHANGE_RETRIES {
+            let mut transaction = self.database.transaction()?;
+            transaction.change_table(&self.name, change)?;
+            match transaction.commit() {
+                Err(error) if error.kind() == ErrorKind::Conflict => {} // Another commit has changed the table.
+                outcome => return outcome.map(|_| ()),
+            }
+        }
+        Err(Error::conflict(format!(
+            "table {:?} is changed as fast as it is read: try again",
+            self.name
+        )))
     }
 
     /// Reads rows of the newest version.

@@ -1,6 +1,7 @@
 //! What a table shall be: its columns, time, series, partition unit and attributes, before it exists.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use arrow_schema::{DataType, Field, Schema};
 use gapless_format::{
@@ -8,8 +9,9 @@ use gapless_format::{
 };
 
 use super::types;
+use crate::compact::RETAIN_OPTION;
 use crate::error::{Error, Result};
-use crate::segment::COMMIT_COLUMN_NAME;
+use crate::segment::{COMMIT_COLUMN_NAME, is_list};
 
 /// A description of a table to create.
 ///
@@ -34,6 +36,9 @@ pub struct TableSpec {
     partition_unit: PartitionUnit,
     attributes: Vec<(String, AttributeKind)>,
     domains: BTreeMap<String, String>,
+    retain_ns: Option<i64>,
+    keep: Keep,
+    key: Vec<String>,
 }
 
 impl TableSpec {
@@ -47,6 +52,9 @@ impl TableSpec {
             partition_unit: PartitionUnit::Day,
             attributes: Vec::new(),
             domains: BTreeMap::new(),
+            retain_ns: None,
+            keep: Keep::All,
+            key: Vec::new(),
         }
     }
 
@@ -93,6 +101,30 @@ impl TableSpec {
         self
     }
 
+    /// Keeps rows for this long only: partitions that have ended longer ago are removed by maintenance.
+    #[must_use]
+    pub fn retain(mut self, age: Duration) -> Self {
+        self.retain_ns = Some(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// Says which of several rows with the same key count: all (ticks), or the one that was committed last or first
+    /// (bars, backfill). It holds for every read, at no cost where segments do not overlap.
+    #[must_use]
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Names the key columns of [`TableSpec::keep`]. Time and series are part of every key and need not be named.
+    ///
+    /// Null equals null in a key, and NaN equals NaN.
+    #[must_use]
+    pub fn key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.key = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Checks the description and gives it the form that is stored.
     ///
     /// # Errors
@@ -135,6 +167,12 @@ impl TableSpec {
                 .find(|column| column.name == name)
                 .map(|column| column.column_id)
         };
+        if self.retain_ns == Some(0) {
+            return Err(Error::invalid(format!(
+                "table {:?}: rows that are kept for no time at all would be removed as they come",
+                self.name
+            )));
+        }
         let time_column = id_of(time).ok_or_else(|| self.unknown(time))?;
         let series_column = self
             .series
@@ -149,11 +187,50 @@ impl TableSpec {
             series_column,
             partition_unit: self.partition_unit,
             next_column_id: u32::try_from(columns.len()).unwrap_or(u32::MAX),
+            key: self.key_ids(&columns, time_column, series_column)?,
+            keep: self.keep,
             columns,
-            keep: Keep::All,
-            key: Vec::new(),
-            options: Vec::new(),
+            options: self.options(),
         })
+    }
+
+    fn options(&self) -> Vec<(String, String)> {
+        let retain = self
+            .retain_ns
+            .map(|ns| (RETAIN_OPTION.to_owned(), ns.to_string()));
+        retain.into_iter().collect()
+    }
+
+    /// Ids of the key columns, time and series among them; none where all rows are kept.
+    fn key_ids(&self, columns: &[ColumnSpec], time: u32, series: Option<u32>) -> Result<Vec<u32>> {
+        if self.keep == Keep::All {
+            if self.key.is_empty() {
+                return Ok(Vec::new());
+            }
+            return Err(Error::invalid(format!(
+                "table {:?} has a key but keeps all rows: say which row of a key counts, for example \
+                 TableSpec::keep(Keep::Last)",
+                self.name
+            )));
+        }
+        let mut ids: Vec<u32> = std::iter::once(time).chain(series).collect();
+        for name in &self.key {
+            let column = columns
+                .iter()
+                .find(|column| column.name == *name)
+                .ok_or_else(|| self.unknown(name))?;
+            if is_list(&column.column_type) {
+                return Err(Error::invalid(format!(
+                    "table {:?}: column {name:?} is {} and cannot be part of a key",
+                    self.name,
+                    column.column_type.name()
+                )));
+            }
+            ids.push(column.column_id);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
     fn column(&self, column_id: u32, field: &Field, time: &str) -> Result<ColumnSpec> {

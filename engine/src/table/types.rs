@@ -46,6 +46,28 @@ pub fn storage_type(column_type: &ColumnType) -> DataType {
     }
 }
 
+/// How many units of a wider time type make one of a narrower, where they differ.
+pub(crate) fn unit_factor(from: &ColumnType, to: &ColumnType) -> Option<i64> {
+    use ColumnType as C;
+    let (from, to) = match (from, to) {
+        (C::Time(from), C::Time(to))
+        | (C::Duration(from), C::Duration(to))
+        | (C::Timestamp { unit: from, .. }, C::Timestamp { unit: to, .. }) => (*from, *to),
+        _ => return None,
+    };
+    let factor = unit_ns(from) / unit_ns(to);
+    (factor > 1).then_some(factor)
+}
+
+fn unit_ns(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
+
 /// The column type that takes values of an Arrow type. `domain` is the symbol domain to use if it
 /// is a dictionary of strings.
 ///

@@ -1,6 +1,7 @@
 //! Builds the segments of one bulk write: nothing is visible before a commit names them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -8,6 +9,7 @@ use arrow_schema::SchemaRef;
 use gapless_format::{ColumnType, PAGE_ROWS, PartitionKey, PartitionUnit, SegmentRef, TableMeta};
 use rayon::prelude::*;
 
+use super::dedup::Dedup;
 use super::normalize::{self, Encode, codes, times};
 use super::spill::{Merge, SpillRun, storage_schema, write_run};
 use super::{partition, sort};
@@ -15,7 +17,7 @@ use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::discard::SegmentGuard;
 use crate::segment::sync::SyncBatch;
-use crate::segment::{SEGMENT_ROWS_MAX, SegmentWriter};
+use crate::segment::{EncodingPolicy, SEGMENT_ROWS_MAX, SegmentWriter};
 use crate::stream::{PreparedRows, stream_columns};
 
 /// Memory that a bulk write uses unless told otherwise.
@@ -32,6 +34,9 @@ pub struct WriteOptions {
     pub partition: Option<PartitionUnit>,
     /// Bytes of rows to hold in memory, about; what is more is sorted on disk.
     pub memory_bytes: usize,
+    /// How columns are stored: plain unless said otherwise. History that is seldom read takes less space
+    /// encoded; it becomes segments at once, however few the rows are.
+    pub encoding: EncodingPolicy,
 }
 
 impl Default for WriteOptions {
@@ -39,6 +44,7 @@ impl Default for WriteOptions {
         Self {
             partition: None,
             memory_bytes: MEMORY_BYTES,
+            encoding: EncodingPolicy::plain(),
         }
     }
 }
@@ -107,9 +113,31 @@ pub(crate) struct BulkWriter {
     schema: SchemaRef,
     time_at: usize,
     series_at: Option<usize>,
+    bounds: Option<Bounds>,
     buffers: BTreeMap<(i64, PartitionUnit), (PartitionKey, Buffer)>,
     buffered_bytes: usize,
     spilled_bytes: u64,
+}
+
+/// What the rows of a write must not leave: the range that they replace.
+pub(crate) struct Bounds {
+    pub(crate) time: Range<i64>,
+    /// Ascending; `None` for all series.
+    pub(crate) codes: Option<Vec<u32>>,
+}
+
+impl Bounds {
+    /// The first row outside.
+    fn first_outside(&self, codes: &[u32], times: &[i64]) -> Option<usize> {
+        let is_late = |time: i64| time >= self.time.end && self.time.end != i64::MAX;
+        let by_time = times
+            .iter()
+            .position(|time| *time < self.time.start || is_late(*time));
+        by_time.or_else(|| {
+            let meant = self.codes.as_ref()?;
+            codes.iter().position(|code| meant.binary_search(code).is_err())
+        })
+    }
 }
 
 impl BulkWriter {
@@ -123,10 +151,31 @@ impl BulkWriter {
                 .ok_or_else(|| Error::internal("a table has no time column"))?,
             series_at: table.series_column.and_then(position),
             table: Arc::clone(table),
+            bounds: None,
             buffers: BTreeMap::new(),
             buffered_bytes: 0,
             spilled_bytes: 0,
         })
+    }
+
+    /// Refuses rows outside of a range.
+    pub(crate) fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = Some(bounds);
+        self
+    }
+
+    fn check_bounds(&self, columns: &[ArrayRef]) -> Result<()> {
+        let times = times(columns, self.time_at);
+        let outside = |bounds: &Bounds| bounds.first_outside(codes(columns, self.series_at), times);
+        match self.bounds.as_ref().and_then(outside) {
+            None => Ok(()),
+            Some(row) => Err(Error::invalid(format!(
+                "table {:?}: row {row} of the batch, at {} ns, lies outside of what it is to replace: give the range \
+                 and the series of all rows",
+                self.table.name,
+                times.get(row).copied().unwrap_or_default()
+            ))),
+        }
     }
 
     /// Takes a batch.
@@ -139,6 +188,7 @@ impl BulkWriter {
         }
         let mut encoder = EngineEncoder { engine: &self.engine };
         let columns = normalize::normalize(&self.table, batch, &mut encoder)?;
+        self.check_bounds(&columns)?;
         self.push_columns(columns)
     }
 
@@ -258,13 +308,8 @@ impl BulkWriter {
     }
 
     fn build(&self, key: PartitionKey, buffer: Buffer) -> Result<(BuiltSegments, SyncBatch)> {
-        let mut output = Output {
-            writer: self,
-            key,
-            current: None,
-            built: BuiltSegments::default(),
-            sync: SyncBatch::default(),
-        };
+        let dedup = Dedup::of(&self.table, self.time_at, self.series_at);
+        let mut output = SegmentOutput::new(&self.engine, &self.table, key, &self.options.encoding, dedup);
         if buffer.spilled.is_empty() {
             self.build_in_memory(&buffer.parts, &mut output)?;
         } else {
@@ -273,7 +318,7 @@ impl BulkWriter {
         output.finish()
     }
 
-    fn build_in_memory(&self, parts: &[Vec<ArrayRef>], output: &mut Output<'_>) -> Result<()> {
+    fn build_in_memory(&self, parts: &[Vec<ArrayRef>], output: &mut SegmentOutput<'_>) -> Result<()> {
         let keys = parts
             .iter()
             .map(|part| (codes(part, self.series_at), times(part, self.time_at)));
@@ -293,7 +338,7 @@ impl BulkWriter {
         Ok(())
     }
 
-    fn build_merged(&self, buffer: &Buffer, output: &mut Output<'_>) -> Result<()> {
+    fn build_merged(&self, buffer: &Buffer, output: &mut SegmentOutput<'_>) -> Result<()> {
         let memory = if buffer.rows == 0 {
             None
         } else {
@@ -314,20 +359,52 @@ impl BulkWriter {
     }
 }
 
-/// The segments of one partition: one, unless it would pass a limit.
-struct Output<'a> {
-    writer: &'a BulkWriter,
+/// The segments of one partition, from rows in their final order: one, unless it would pass a limit.
+pub(crate) struct SegmentOutput<'a> {
+    engine: &'a Arc<Engine>,
+    table: &'a Arc<TableMeta>,
     key: PartitionKey,
+    encoding: &'a EncodingPolicy,
+    dedup: Option<Dedup>,
     current: Option<(SegmentWriter, Vec<usize>, usize)>,
     built: BuiltSegments,
     sync: SyncBatch,
 }
 
-impl Output<'_> {
-    fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
+impl<'a> SegmentOutput<'a> {
+    /// For one partition of a table.
+    pub(crate) fn new(
+        engine: &'a Arc<Engine>,
+        table: &'a Arc<TableMeta>,
+        key: PartitionKey,
+        encoding: &'a EncodingPolicy,
+        dedup: Option<Dedup>,
+    ) -> Self {
+        Self {
+            engine,
+            table,
+            key,
+            encoding,
+            dedup,
+            current: None,
+            built: BuiltSegments::default(),
+            sync: SyncBatch::default(),
+        }
+    }
+
+    /// Takes rows that follow those it has in the order of (series code, time). With a key, only the row that counts is
+    /// written.
+    pub(crate) fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        let Some(dedup) = &mut self.dedup else {
+            return self.write(columns);
+        };
+        let settled = dedup.push(columns)?;
+        settled.iter().try_for_each(|part| self.write(part))
+    }
+
+    fn write(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let rows = columns.first().map_or(0, |array| array.len());
         let sizes: Vec<usize> = self
-            .writer
             .table
             .columns
             .iter()
@@ -348,8 +425,8 @@ impl Output<'_> {
                     .map(|array| array.slice(from, len))
                     .collect::<Vec<_>>()
             };
-            self.push(&slice(0, half))?;
-            return self.push(&slice(half, rows - half));
+            self.write(&slice(0, half))?;
+            return self.write(&slice(half, rows - half));
         }
         let full = self.current.as_ref().is_some_and(|(_, bytes, count)| {
             count + rows > SEGMENT_ROWS_MAX
@@ -377,10 +454,16 @@ impl Output<'_> {
 
     /// A new segment. A dead process that had this one's number may have left a directory of the name.
     fn open(&self) -> Result<SegmentWriter> {
-        let engine = &self.writer.engine;
         loop {
-            let (segment, directory) = engine.next_segment();
-            match SegmentWriter::create(engine.storage(), &self.writer.table, self.key, segment, directory) {
+            let (segment, directory) = self.engine.next_segment();
+            match SegmentWriter::create(
+                self.engine.storage(),
+                self.table,
+                self.key,
+                segment,
+                directory,
+                self.encoding,
+            ) {
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
                 outcome => return outcome,
             }
@@ -389,14 +472,18 @@ impl Output<'_> {
 
     fn close(&mut self) -> Result<()> {
         if let Some((writer, _, _)) = self.current.take() {
-            let (segment, guard) = writer.finish(self.writer.engine.now_ns(), &mut self.sync)?;
+            let (segment, guard) = writer.finish(self.engine.now_ns(), &mut self.sync)?;
             self.built.segments.push(segment);
             self.built.guards.push(guard);
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(BuiltSegments, SyncBatch)> {
+    /// What was written. It is durable when the batch of syncs was flushed.
+    pub(crate) fn finish(mut self) -> Result<(BuiltSegments, SyncBatch)> {
+        if let Some(held) = self.dedup.as_mut().and_then(Dedup::finish) {
+            self.write(&held)?;
+        }
         self.close()?;
         Ok((self.built, self.sync))
     }

@@ -1,16 +1,18 @@
 //! Bulk writes: batches in any order become sorted segments, one for each partition they touch.
 //!
 //! [`normalize`] gives incoming columns the table's types, [`partition`] splits rows by partition, [`sort`] orders
-//! them, [`spill`] keeps sorted runs on disk when memory is short, and [`BulkWriter`] runs it all.
+//! them, [`dedup`] leaves the rows that count, [`spill`] keeps sorted runs on disk when memory is short, and [`BulkWriter`] runs it all.
 
 mod bulk;
+mod dedup;
 pub(crate) mod normalize;
 pub(crate) mod partition;
 pub(crate) mod sort;
 mod spill;
 
-pub(crate) use bulk::{BuiltSegments, BulkWriter, EngineEncoder};
+pub(crate) use bulk::{Bounds, BuiltSegments, BulkWriter, EngineEncoder, SegmentOutput};
 pub use bulk::{WriteOptions, WriteReport};
+pub(crate) use normalize::is_lossless;
 
 /// What a streamed commit did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -173,7 +173,7 @@ fn convert(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef, to: &DataType
 }
 
 /// Whether every value of one type has the same value in the other (or fails loudly).
-fn is_lossless(from: &DataType, to: &DataType) -> bool {
+pub(crate) fn is_lossless(from: &DataType, to: &DataType) -> bool {
     use DataType as T;
     match (from, to) {
         // Which instant a zone-less time means is the caller's to say; the zone of an instant is only metadata.

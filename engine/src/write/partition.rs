@@ -93,10 +93,9 @@ mod tests {
     #[test]
     fn consecutive_rows_of_a_partition_are_one_run() {
         const HOUR: i64 = 3_600_000_000_000;
-        let found = runs(
-            &[0, 1, HOUR, HOUR + 5, -1, i64::MAX, i64::MAX],
-            PartitionUnit::Hour,
-        );
+        let found = runs(&[0, 1, HOUR, HOUR + 5, -1, i64::MAX, i64::MAX], |_| {
+            PartitionUnit::Hour
+        });
         let spans: Vec<_> = found
             .iter()
             .map(|(key, from, to)| (key.start, *from, *to))

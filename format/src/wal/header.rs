@@ -3,7 +3,7 @@
 use crate::bytes::{Reader, Writer};
 use crate::checksum::{seal, unseal};
 use crate::error::FormatError;
-use crate::vector::HEADER_LEN;
+use crate::vector::{HEADER_LEN, header_of};
 use crate::version::{read_prelude, write_prelude};
 
 /// The first eight bytes of a log file.
@@ -38,9 +38,7 @@ impl WalHeader {
     /// # Errors
     /// `Unsupported` for a newer version; `Corrupt` for anything else that is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let header = bytes
-            .get(..HEADER_LEN)
-            .ok_or_else(|| FormatError::torn(0, "log header", HEADER_LEN as u64, bytes.len() as u64))?;
+        let header = header_of(bytes, "log header")?;
         let mut reader = Reader::new(header);
         read_prelude(&mut reader, WAL_MAGIC)?;
         unseal(header, 0, "log header")?;

@@ -7,6 +7,9 @@ use crate::item::{MUST_UNDERSTAND, next_item, write_item};
 use crate::manifest::Deletion;
 use crate::types::ColumnType;
 
+/// Bytes that a column of rows has at least: id, type, validity flag, width and length of its values.
+const COLUMN_LEN_MIN: usize = 4 + 1 + 1 + 1 + 4;
+
 /// Tags of the items in a log record.
 pub mod tag {
     /// Rows of one table.
@@ -162,7 +165,7 @@ fn integer_width(column_type: &ColumnType) -> Option<usize> {
 }
 
 impl WalItem<'_> {
-    /// Appends a coverage or deletion item. Rows are appended with [`encode_wal_rows`].
+    /// Appends what is known of a range. Rows are appended with [`encode_wal_rows`].
     pub fn encode_coverage(writer: &mut Writer, coverage: &Coverage) {
         write_item(writer, tag::COVERAGE, MUST_UNDERSTAND, |writer| {
             coverage.encode(writer)
@@ -198,9 +201,17 @@ pub(super) fn decode_items(mut reader: Reader<'_>) -> Result<Vec<WalItem<'_>>, F
 impl<'a> WalRows<'a> {
     fn decode(reader: &mut Reader<'a>) -> Result<Self, FormatError> {
         let table = reader.u32("table id")?;
+        let offset = reader.offset();
         let rows = reader.u32("rows")? as usize;
-        let count = reader.count(8, "column count")?;
-        let mut columns = Vec::with_capacity(count);
+        let count = reader.count(COLUMN_LEN_MIN, "column count")?;
+        // Columns bound the rows: without any, a forged number of rows would be believed.
+        if rows > 0 && count == 0 {
+            return Err(FormatError::corrupt(
+                offset,
+                format!("rows: found {rows} rows without a column"),
+            ));
+        }
+        let mut columns = Vec::new();
         for _ in 0..count {
             columns.push(WalColumn::decode(reader, rows)?);
         }
@@ -235,6 +246,57 @@ impl<'a> WalColumn<'a> {
     }
 }
 
+impl WalColumn<'_> {
+    /// Checks what [`WalRecord::items`](super::WalRecord::items) leaves to whoever reads the values: that the lengths
+    /// of variable values add up to the bytes that are there, and that text is UTF-8 row by row.
+    ///
+    /// # Errors
+    /// `Corrupt`, with offset 0: the message names the row.
+    pub fn verify(&self) -> Result<(), FormatError> {
+        let Some(lengths) = &self.lengths else {
+            return Ok(());
+        };
+        let wrong = |what: String| {
+            let id = self.column_id;
+            Err(FormatError::corrupt(0, format!("column {id}: {what}")))
+        };
+        let mut bytes = vec![0; lengths.len()];
+        lengths.unpack(&mut bytes);
+        let width = u64::from(self.column_type.body_width());
+        let (lengths, _) = bytes.as_chunks::<4>();
+        let items: u64 = lengths
+            .iter()
+            .map(|len| u64::from(u32::from_le_bytes(*len)))
+            .sum();
+        let mut values = vec![0; self.values.len()];
+        self.values.unpack(&mut values);
+        if items.checked_mul(width) != Some(values.len() as u64) {
+            return wrong(format!(
+                "found {} bytes, expected {items} values of {width}",
+                values.len()
+            ));
+        }
+        if self.column_type != ColumnType::Utf8 {
+            return Ok(());
+        }
+        let mut rest = values.as_slice();
+        for (row, len) in lengths.iter().enumerate() {
+            let len = u32::from_le_bytes(*len) as usize;
+            let (text, behind) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            let is_null = self.validity.is_some_and(|bits| !bit(bits, row));
+            if !is_null && std::str::from_utf8(text).is_err() {
+                return wrong(format!("row {row}: found bytes that are not UTF-8"));
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+}
+
+fn bit(bits: &[u8], at: usize) -> bool {
+    bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+}
+
 impl Coverage {
     fn encode(&self, writer: &mut Writer) {
         writer.u32(self.table);
@@ -251,12 +313,25 @@ impl Coverage {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        let offset = reader.offset();
+        let table = reader.u32("table id")?;
+        let series = reader.optional_id("series")?;
+        let (start, end) = (reader.i64("start")?, reader.i64("end")?);
+        let interval = reader.i64("interval")?;
+        if start > end || interval < 0 {
+            return Err(FormatError::corrupt(
+                offset,
+                format!(
+                    "coverage: found times {start} to {end} with interval {interval}, expected them in order"
+                ),
+            ));
+        }
         Ok(Self {
-            table: reader.u32("table id")?,
-            series: reader.optional_id("series")?,
-            start: reader.i64("start")?,
-            end: reader.i64("end")?,
-            interval: reader.i64("interval")?,
+            table,
+            series,
+            start,
+            end,
+            interval,
             state: reader.tag(CoverageState::from_tag, "coverage state")?,
             rows: reader.u64("rows")?,
             content: reader.u64("content checksum")?,

@@ -29,7 +29,7 @@ pub struct WalRecord<'a> {
 pub enum WalOutcome<'a> {
     /// A valid record.
     Record(WalRecord<'a>),
-    /// The input is at its end, or space that was reserved and not written begins: the length is 0.
+    /// The input is at its end, or space that was reserved and not written begins: a whole header of zeros.
     End,
     /// No valid record: cut short, or a wrong checksum. Nothing behind it is to be read.
     Torn {
@@ -56,7 +56,8 @@ pub fn wal_record_header(lsn: u64, commit: i64, body_len: u32, body_checksum: u6
 /// # Errors
 /// `Unsupported` for a valid record of a kind that a newer gapless wrote.
 pub fn decode_wal_record(bytes: &[u8], lsn: u64, offset: u64) -> Result<WalOutcome<'_>, FormatError> {
-    if bytes.is_empty() || bytes.first_chunk() == Some(&[0; 4]) {
+    // Not the length alone: a flipped bit can make that 0.
+    if bytes.iter().take(WAL_RECORD_HEADER_LEN).all(|byte| *byte == 0) {
         return Ok(WalOutcome::End);
     }
     match frame(bytes, lsn, offset) {

@@ -94,8 +94,60 @@ pub fn column(column_id: u32, name: &str, column_type: ColumnType, rows: u64) ->
         validity_bytes: if nulls { 64 + rows.div_ceil(8) } else { 0 },
         attributes: Vec::new(),
         pages,
+        encoded: Vec::new(),
         column_type,
     }
+}
+
+/// The column with every page encoded.
+pub fn paged(mut column: ColumnMeta, rows: u64) -> ColumnMeta {
+    let part = |codec, decoded: u64, len| match decoded {
+        0 => EncodedPart::NONE,
+        1..=encoded::DECODED_PAGE_BYTES_MAX => EncodedPart { codec, len },
+        decoded => EncodedPart {
+            codec: Codec::Plain,
+            len: decoded,
+        },
+    };
+    let has_validity = column.validity_bytes > 0;
+    column.encoding = Encoding::Paged;
+    column.encoded = (0..)
+        .zip(&column.pages)
+        .map(|(at, stats)| {
+            let range = page::page_rows(at, rows);
+            let rows = range.end - range.start;
+            let packed = has_validity && column.column_type.value_width().is_some();
+            let kept = rows - if packed { u64::from(stats.null_count) } else { 0 };
+            let decoded_len = match column.column_type.value_width() {
+                Some(width) => kept * width as u64,
+                None if column.column_type == ColumnType::Bool => rows.div_ceil(8),
+                None => 3 * u64::from(column.column_type.body_width()),
+            };
+            let offsets = u64::from(column.column_type.has_offsets());
+            EncodedPage {
+                values: part(Codec::Zstd, decoded_len, 0x6100 + at),
+                offsets: part(Codec::Pco, offsets, 0x6200 + at),
+                validity: part(Codec::Zstd, u64::from(has_validity), 0x63 + at),
+                packed,
+                decoded_len,
+            }
+        })
+        .collect();
+    let file = |part: fn(&EncodedPage) -> EncodedPart| {
+        64 + column.encoded.iter().map(|page| part(page).slot()).sum::<u64>()
+    };
+    column.values_bytes = file(|page| page.values);
+    column.offsets_bytes = if column.column_type.has_offsets() {
+        file(|page| page.offsets)
+    } else {
+        0
+    };
+    column.validity_bytes = if has_validity {
+        file(|page| page.validity)
+    } else {
+        0
+    };
+    column
 }
 
 pub fn time_type() -> ColumnType {
@@ -138,8 +190,8 @@ pub fn segment_meta() -> SegmentMeta {
         columns: vec![
             time,
             series,
-            column(3, "price", ColumnType::Number(Number::F64), rows),
-            note,
+            paged(column(3, "price", ColumnType::Number(Number::F64), rows), rows),
+            paged(note, rows),
         ],
     }
 }
@@ -287,4 +339,124 @@ pub fn edit_items() -> Vec<EditItem> {
         EditItem::Delete(deletion(3)),
         EditItem::DropDeletion { deletion: 0xE1 },
     ]
+}
+
+/// A column of rows, as it is given to the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    pub column_id: u32,
+    pub column_type: ColumnType,
+    pub validity: Option<Vec<u8>>,
+    pub lengths: Option<Vec<u8>>,
+    pub values: Vec<u8>,
+}
+
+impl Rows {
+    pub fn values(&self) -> wal::WalValues<'_> {
+        wal::WalValues {
+            column_id: self.column_id,
+            column_type: &self.column_type,
+            validity: self.validity.as_deref(),
+            lengths: self.lengths.as_deref(),
+            values: &self.values,
+        }
+    }
+
+    /// The column as it was read.
+    pub fn of(column: &wal::WalColumn<'_>) -> Self {
+        Self {
+            column_id: column.column_id,
+            column_type: column.column_type.clone(),
+            validity: column.validity.map(<[u8]>::to_vec),
+            lengths: column.lengths.as_ref().map(unpacked),
+            values: unpacked(&column.values),
+        }
+    }
+}
+
+pub fn unpacked(packed: &wal::Packed<'_>) -> Vec<u8> {
+    let mut bytes = vec![0; packed.len()];
+    packed.unpack(&mut bytes);
+    bytes
+}
+
+/// A column of every type, with nulls in every other one.
+pub fn wal_columns(rows: usize) -> Vec<Rows> {
+    let column = |(at, column_type): (usize, ColumnType)| {
+        let lengths: Vec<u8> = (0..rows as u32).flat_map(|row| (row % 4).to_le_bytes()).collect();
+        let items: usize = (0..rows).map(|row| row % 4).sum();
+        let len = match column_type.value_width() {
+            Some(width) => rows * width,
+            None if column_type == ColumnType::Bool => rows.div_ceil(8),
+            None => items * column_type.body_width() as usize,
+        };
+        Rows {
+            column_id: at as u32 + 1,
+            validity: (at % 2 == 1).then(|| vec![0b0101_1011; rows.div_ceil(8)]),
+            lengths: column_type.has_offsets().then_some(lengths),
+            // Text stays UTF-8.
+            values: (0..len).map(|at| b'a' + (at % 23) as u8).collect(),
+            column_type,
+        }
+    };
+    column_types().into_iter().enumerate().map(column).collect()
+}
+
+pub fn wal_rows(table: u32, rows: usize, columns: &[Rows]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    wal::encode_wal_rows(&mut writer, table, rows as u32, columns.iter().map(Rows::values));
+    writer.into_vec()
+}
+
+pub fn coverage() -> wal::Coverage {
+    wal::Coverage {
+        table: 3,
+        series: Some(7),
+        start: -5,
+        end: 1_795_179_600_000_000_000,
+        interval: 60_000_000_000,
+        state: wal::CoverageState::Partial,
+        rows: 0x0102_0304,
+        content: 0x1112_1314_1516_1718,
+        fetched_at: 0x2122_2324_2526_2728,
+        source: "börse".into(),
+        batch: "2026-11-20".into(),
+    }
+}
+
+pub fn wal_coverage(coverage: &wal::Coverage) -> Vec<u8> {
+    let mut writer = Writer::new();
+    wal::WalItem::encode_coverage(&mut writer, coverage);
+    writer.into_vec()
+}
+
+pub fn wal_deletion(deletion: &Deletion) -> Vec<u8> {
+    let mut writer = Writer::new();
+    wal::WalItem::encode_deletion(&mut writer, deletion);
+    writer.into_vec()
+}
+
+pub fn wal_header() -> wal::WalHeader {
+    wal::WalHeader {
+        stream: 0x0102_0304_0506_0708,
+        first_lsn: 0x1112_1314,
+        database: 0x2122_2324_2526_2728_292A_2B2C_2D2E_2F30,
+    }
+}
+
+/// A whole record around a body.
+pub fn wal_record(lsn: u64, commit: i64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = wal::wal_record_header(lsn, commit, body.len() as u32, checksum(body));
+    bytes.extend(body);
+    bytes
+}
+
+/// Rows of every type, coverage and a deletion.
+pub fn wal_body() -> Vec<u8> {
+    [
+        wal_rows(3, 9, &wal_columns(9)),
+        wal_coverage(&coverage()),
+        wal_deletion(&deletion(3)),
+    ]
+    .concat()
 }

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use gapless::io::{Fault, FaultPlan, FaultyStorage, RelPath, Storage};
 use gapless::{Database, ErrorKind};
 
+use super::live::LIVE;
 use super::points::every_call;
-use super::script::{State, as_read, files, open, orphans, read, run, write_more};
+use super::script::{BULK, Script, State, as_read, files, orphans, read, write_more};
 
 /// Names the fault and its place in what went wrong.
 fn explain<T>(what: &str, result: gapless::Result<T>) -> Result<T, String> {
@@ -27,7 +28,8 @@ fn check_message(error: &gapless::Error) -> Result<(), String> {
 }
 
 fn is_poisoned(error: &gapless::Error) -> bool {
-    error.to_string().contains("commits nothing more")
+    let message = error.to_string();
+    message.contains("commits nothing more") || message.contains("writes nothing more")
 }
 
 /// Files of segments that no version names.
@@ -60,11 +62,17 @@ fn go_on(db: &Database, acknowledged: &State) -> Result<Option<State>, String> {
     }
 }
 
-fn check(call: u64, plan: FaultPlan, is_killed: bool, images: &AtomicUsize) -> Result<(), String> {
+fn check(
+    script: Script,
+    call: u64,
+    plan: FaultPlan,
+    is_killed: bool,
+    images: &AtomicUsize,
+) -> Result<(), String> {
     let storage = FaultyStorage::new();
     storage.set_plan(Some(plan));
     let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-    let (progress, outcome, db) = run(&shared);
+    let (progress, outcome, db) = script.run(&shared);
     let acknowledged = as_read(&progress.acknowledged);
     let mut allowed = vec![acknowledged.clone()];
     if let Err(error) = &outcome {
@@ -92,7 +100,7 @@ fn check(call: u64, plan: FaultPlan, is_killed: bool, images: &AtomicUsize) -> R
     drop(db);
     storage.set_plan(None);
     // The same machine, another process: the page cache still shows what the disk may not have.
-    let db = explain("open again", open(&shared))?;
+    let db = explain("open again", script.open(&shared))?;
     let found = explain("read again", read(&db))?;
     if !allowed.contains(&found) {
         return Err(format!("opened again: found {found:?}\n  allowed {allowed:?}"));
@@ -124,7 +132,8 @@ fn check(call: u64, plan: FaultPlan, is_killed: bool, images: &AtomicUsize) -> R
         images.fetch_add(1, Ordering::Relaxed);
         let origin = image.origin().to_owned();
         let again: Arc<dyn Storage> = Arc::new(FaultyStorage::over(image));
-        let found = open(&again)
+        let found = script
+            .open(&again)
             .and_then(|db| read(&db))
             .map_err(|error| format!("power cut: {error:?}\n  disk: {origin}\n{nearby:#?}"))?;
         if found != last {
@@ -136,8 +145,7 @@ fn check(call: u64, plan: FaultPlan, is_killed: bool, images: &AtomicUsize) -> R
     Ok(())
 }
 
-#[test]
-fn an_error_of_any_call_loses_nothing_and_leaves_nothing_half() {
+fn fail_every_call(script: Script) {
     let (runs, images) = (AtomicUsize::new(0), AtomicUsize::new(0));
     // A process that can no longer write anything and goes is one that is killed; the machine runs on.
     // A plan for the n-th call, and whether the process is then killed.
@@ -150,10 +158,10 @@ fn an_error_of_any_call_loses_nothing_and_leaves_nothing_half() {
         (|call| FaultPlan::forever(call, Fault::LostSync), false),
         (|call| FaultPlan::forever(call, Fault::Io), true),
     ];
-    let (points, failures) = every_call(|call| {
+    let (points, failures) = every_call(script, |call| {
         for (plan, is_killed) in plans {
             runs.fetch_add(1, Ordering::Relaxed);
-            check(call, plan(call), is_killed, &images)
+            check(script, call, plan(call), is_killed, &images)
                 .map_err(|error| format!("{:?}, killed {is_killed}: {error}", plan(call)))?;
         }
         Ok(())
@@ -174,10 +182,20 @@ fn an_error_of_any_call_loses_nothing_and_leaves_nothing_half() {
 }
 
 #[test]
+fn an_error_of_any_call_loses_nothing_and_leaves_nothing_half() {
+    fail_every_call(BULK);
+}
+
+#[test]
+fn an_error_of_any_call_of_the_live_half_loses_nothing_and_leaves_nothing_half() {
+    fail_every_call(LIVE);
+}
+
+#[test]
 fn a_table_that_is_called_like_a_segment_survives_garbage_collection() {
     let storage = FaultyStorage::new();
     let shared: Arc<dyn Storage> = Arc::new(storage);
-    let db = open(&shared).expect("a new database");
+    let db = BULK.open(&shared).expect("a new database");
     let name = "s-00000001-000001";
     let table = db.create_table(&crate::common::spec(name)).expect("a table");
     let row = crate::common::Row {
@@ -200,7 +218,7 @@ fn a_symbol_file_that_a_crash_left_empty_or_zeroed_is_made_anew() {
     for len in [0, 3, 47, 200] {
         let storage = FaultyStorage::new();
         let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-        let db = open(&shared).expect("a new database");
+        let db = BULK.open(&shared).expect("a new database");
         let path = RelPath::new("symbols/sym.sym").expect("a path");
         let mut file = shared.create(&path).expect("a file");
         if len > 0 {
@@ -208,7 +226,7 @@ fn a_symbol_file_that_a_crash_left_empty_or_zeroed_is_made_anew() {
         }
         let after = write_more(&db, &State::default()).expect("a row");
         drop(db);
-        let db = open(&shared).expect("the database");
+        let db = BULK.open(&shared).expect("the database");
         assert_eq!(read(&db).expect("rows"), after, "{len} bytes");
     }
 }

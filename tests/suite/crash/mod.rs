@@ -5,5 +5,6 @@
 //! or that does not take another commit.
 
 mod errors;
+mod live;
 mod points;
 mod script;

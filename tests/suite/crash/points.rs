@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gapless::io::{Fault, FaultPlan, FaultyStorage, MemoryStorage, Storage};
 
-use super::script::{Progress, State, as_read, open, orphans, read, run, write_more};
+use super::live::LIVE;
+use super::script::{BULK, Progress, Script, State, as_read, orphans, read, write_more};
 
 fn images_per_point() -> usize {
     std::env::var("GAPLESS_CRASH_IMAGES")
@@ -25,23 +26,23 @@ fn allowed(progress: &Progress) -> Vec<State> {
 }
 
 /// Restarts on one image and checks everything; the disk after it, for a second crash.
-fn check(image: MemoryStorage, progress: &Progress) -> Result<State, String> {
+fn check(script: Script, image: MemoryStorage, progress: &Progress) -> Result<State, String> {
     let origin = image.origin().to_owned();
-    check_storage(&FaultyStorage::over(image), &allowed(progress))
+    check_storage(script, &FaultyStorage::over(image), &allowed(progress))
         .map_err(|error| format!("{error}\n  disk: {origin}"))
 }
 
-fn check_storage(faulty: &FaultyStorage, allowed: &[State]) -> Result<State, String> {
+fn check_storage(script: Script, faulty: &FaultyStorage, allowed: &[State]) -> Result<State, String> {
     let storage: Arc<dyn Storage> = Arc::new(faulty.clone());
     let fail = |what: &str, error: gapless::Error| format!("{what}: {error:?}");
-    let db = open(&storage).map_err(|error| fail("open", error))?;
+    let db = script.open(&storage).map_err(|error| fail("open", error))?;
     let found = read(&db).map_err(|error| fail("read", error))?;
     if !allowed.contains(&found) {
         return Err(format!("found {found:?}\n  allowed {allowed:?}"));
     }
     let version = db.version().map_err(|error| fail("version", error))?.number();
     drop(db);
-    let db = open(&storage).map_err(|error| fail("open again", error))?;
+    let db = script.open(&storage).map_err(|error| fail("open again", error))?;
     let again = read(&db).map_err(|error| fail("read again", error))?;
     if again != found || db.version().map(|v| v.number()).ok() != Some(version) {
         return Err(format!("recovered once {found:?}, twice {again:?}"));
@@ -63,14 +64,19 @@ fn check_storage(faulty: &FaultyStorage, allowed: &[State]) -> Result<State, Str
 }
 
 /// A second crash, at call `call` of the restart: what was recovered or written after it is whole.
-fn check_twice(image: &MemoryStorage, progress: &Progress, call: u64) -> Result<usize, String> {
+fn check_twice(
+    script: Script,
+    image: &MemoryStorage,
+    progress: &Progress,
+    call: u64,
+) -> Result<usize, String> {
     let storage = FaultyStorage::over(image.deep_copy());
     storage.set_plan(Some(FaultPlan::once(call, Fault::Crash)));
     let shared: Arc<dyn Storage> = Arc::new(storage.clone());
     let before = allowed(progress);
     let mut states = before.clone();
     let mut acknowledged = None;
-    if let Ok(db) = open(&shared)
+    if let Ok(db) = script.open(&shared)
         && let Ok(found) = read(&db)
     {
         if !before.contains(&found) {
@@ -95,7 +101,7 @@ fn check_twice(image: &MemoryStorage, progress: &Progress, call: u64) -> Result<
     for second in storage.crashed_images(call, 4) {
         let origin = second.origin().to_owned();
         let again = FaultyStorage::over(second);
-        check_storage_reading(&again, &states).map_err(|error| {
+        check_storage_reading(script, &again, &states).map_err(|error| {
             format!(
                 "second crash at call {call}: {error}\n  disk: {origin}\n  {:#?}",
                 storage.op_log()
@@ -118,9 +124,11 @@ fn expected_trade(found: &State) -> Vec<crate::common::Row> {
     rows
 }
 
-fn check_storage_reading(faulty: &FaultyStorage, allowed: &[State]) -> Result<(), String> {
+fn check_storage_reading(script: Script, faulty: &FaultyStorage, allowed: &[State]) -> Result<(), String> {
     let storage: Arc<dyn Storage> = Arc::new(faulty.clone());
-    let db = open(&storage).map_err(|error| format!("open: {error:?}"))?;
+    let db = script
+        .open(&storage)
+        .map_err(|error| format!("open: {error:?}"))?;
     let found = read(&db).map_err(|error| format!("read: {error:?}"))?;
     if !allowed.contains(&found) {
         return Err(format!("found {found:?}\n  allowed {allowed:?}"));
@@ -135,10 +143,10 @@ fn check_storage_reading(faulty: &FaultyStorage, allowed: &[State]) -> Result<()
 }
 
 /// Runs `point` for every call of the script, on two threads; the first failures.
-pub fn every_call(point: impl Fn(u64) -> Result<(), String> + Sync) -> (u64, Vec<String>) {
+pub fn every_call(script: Script, point: impl Fn(u64) -> Result<(), String> + Sync) -> (u64, Vec<String>) {
     let whole = FaultyStorage::new();
     let shared: Arc<dyn Storage> = Arc::new(whole.clone());
-    let (_, outcome, db) = run(&shared);
+    let (_, outcome, db) = script.run(&shared);
     drop(db);
     outcome.expect("the script works on a sound disk");
     let calls = whole.calls();
@@ -167,15 +175,14 @@ pub fn every_call(point: impl Fn(u64) -> Result<(), String> + Sync) -> (u64, Vec
     (calls, failures)
 }
 
-#[test]
-fn a_crash_at_any_call_leaves_the_old_or_the_new_version_and_a_database_that_works() {
+fn crash_at_every_call(script: Script) {
     let (images, twice) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let limit = images_per_point();
-    let (points, failures) = every_call(|call| {
+    let (points, failures) = every_call(script, |call| {
         let storage = FaultyStorage::new();
         storage.set_plan(Some(FaultPlan::once(call, Fault::Crash)));
         let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-        let (progress, _, db) = run(&shared);
+        let (progress, _, db) = script.run(&shared);
         drop(db);
         if !storage.has_crashed() {
             return Ok(()); // The order of calls of several threads differs a little from run to run.
@@ -189,11 +196,11 @@ fn a_crash_at_any_call_leaves_the_old_or_the_new_version_and_a_database_that_wor
             if (call as usize + at).is_multiple_of(9) {
                 let second = 1 + (call * 31 + at as u64 * 17) % 60;
                 twice.fetch_add(
-                    check_twice(&image, &progress, second).map_err(context)?,
+                    check_twice(script, &image, &progress, second).map_err(context)?,
                     Ordering::Relaxed,
                 );
             }
-            check(image, &progress).map_err(context)?;
+            check(script, image, &progress).map_err(context)?;
             images.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
@@ -211,4 +218,14 @@ fn a_crash_at_any_call_leaves_the_old_or_the_new_version_and_a_database_that_wor
         failures[0]
     );
     assert!(points > 300 && images.load(Ordering::Relaxed) > 1000);
+}
+
+#[test]
+fn a_crash_at_any_call_leaves_the_old_or_the_new_version_and_a_database_that_works() {
+    crash_at_every_call(BULK);
+}
+
+#[test]
+fn a_crash_at_any_call_of_the_live_half_loses_no_acknowledged_row_and_leaves_none_half() {
+    crash_at_every_call(LIVE);
 }

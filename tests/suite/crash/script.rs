@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gapless::io::{EntryKind, RelPath, Storage};
-use gapless::{Database, PartitionUnit, Result, WriteOptions};
+use gapless::{Database, EncodingPolicy, PartitionUnit, Result, WriteOptions};
 
 use crate::common::{DAY, HOUR, Row, batch, rows, spec};
 
@@ -32,17 +32,49 @@ pub struct Step {
     pub run: fn(&Database, &State) -> Result<()>,
 }
 
-/// Opens whatever `storage` holds, with a manifest that is written anew after a few commits.
-pub fn open(storage: &Arc<dyn Storage>) -> Result<Database> {
-    Database::builder("faulty")
-        .small_commit_rows(0)
-        .storage(Arc::clone(storage))
-        .log_bytes_min(600)
-        .open()
+/// What is interrupted, and how its database is opened.
+#[derive(Clone, Copy)]
+pub struct Script {
+    pub steps: &'static [Step],
+    /// Rows up to which a commit goes through the log.
+    pub small_commit_rows: usize,
+}
+
+/// Every kind of commit through the manifest.
+pub const BULK: Script = Script {
+    steps: BULK_STEPS,
+    small_commit_rows: 0,
+};
+
+impl Script {
+    /// Opens whatever `storage` holds, with a manifest that is written anew after a few commits.
+    pub fn open(&self, storage: &Arc<dyn Storage>) -> Result<Database> {
+        Database::builder("faulty")
+            .small_commit_rows(self.small_commit_rows)
+            .maintenance(gapless::Maintenance::Manual)
+            .storage(Arc::clone(storage))
+            .log_bytes_min(600)
+            .open()
+    }
+
+    /// Runs the script until the first error; the database too, if it could be opened.
+    pub fn run(&self, storage: &Arc<dyn Storage>) -> (Progress, Result<()>, Option<Database>) {
+        let mut progress = Progress {
+            under_way: Some(State::default()),
+            ..Progress::default()
+        };
+        match self.open(storage) {
+            Ok(db) => {
+                let outcome = steps(&db, self.steps, &mut progress);
+                (progress, outcome, Some(db))
+            }
+            Err(error) => (progress, Err(error), None),
+        }
+    }
 }
 
 /// Rows that are told apart by `id`, over `days` days from `first`, with symbols that other calls have too.
-fn rows_of(first: i64, days: i64, count: i64) -> Vec<Row> {
+pub fn rows_of(first: i64, days: i64, count: i64) -> Vec<Row> {
     (0..count)
         .map(|at| Row {
             ts: (at * 7 % days) * DAY + (at * 5 % 24) * HOUR,
@@ -53,7 +85,7 @@ fn rows_of(first: i64, days: i64, count: i64) -> Vec<Row> {
         .collect()
 }
 
-fn extend(state: &mut State, table: &str, first: i64, days: i64, count: i64) {
+pub fn extend(state: &mut State, table: &str, first: i64, days: i64, count: i64) {
     state
         .tables
         .entry(table.to_owned())
@@ -67,8 +99,7 @@ fn write(db: &Database, table: &str, first: i64, days: i64, count: i64) -> Resul
         .map(|_| ())
 }
 
-/// Every kind of commit there is.
-pub const SCRIPT: &[Step] = &[
+const BULK_STEPS: &[Step] = &[
     Step {
         name: "create trade",
         model: |state| extend(state, "trade", 0, 1, 0),
@@ -132,6 +163,7 @@ pub const SCRIPT: &[Step] = &[
             let options = WriteOptions {
                 partition: Some(PartitionUnit::Hour),
                 memory_bytes: 0,
+                encoding: EncodingPolicy::cold(),
             };
             let rows = rows_of(400, 1, 6);
             let batches = rows.chunks(3).map(|rows| Ok::<_, gapless::Error>(batch(rows)));
@@ -199,22 +231,37 @@ pub const SCRIPT: &[Step] = &[
         model: |state| extend(state, "trade", 700, 1, 2),
         run: |db, _| write(db, "trade", 700, 1, 2),
     },
+    Step {
+        name: "compact trade: hours and days of several commits become one segment each",
+        model: |_| (),
+        run: |db, _| db.compact("trade").map(|_| ()),
+    },
+    Step {
+        name: "write trade after the compaction",
+        model: |state| extend(state, "trade", 800, 2, 3),
+        run: |db, _| write(db, "trade", 800, 2, 3),
+    },
+    Step {
+        name: "fold the late rows in",
+        model: |_| (),
+        run: |db, _| {
+            let policy = gapless::compact::Policy {
+                settle_ns: i64::MIN,
+                ..Default::default()
+            };
+            db.maintain(&policy, &Default::default()).map(|_| ())
+        },
+    },
+    Step {
+        name: "expire the first day of trade",
+        model: |state| {
+            if let Some(rows) = state.tables.get_mut("trade") {
+                rows.retain(|row| row.ts >= DAY);
+            }
+        },
+        run: |db, _| db.table("trade")?.expire(DAY).map(|_| ()),
+    },
 ];
-
-/// Runs the script until the first error; the database too, if it could be opened.
-pub fn run(storage: &Arc<dyn Storage>) -> (Progress, Result<()>, Option<Database>) {
-    let mut progress = Progress {
-        under_way: Some(State::default()),
-        ..Progress::default()
-    };
-    match open(storage) {
-        Ok(db) => {
-            let outcome = steps(&db, SCRIPT, &mut progress);
-            (progress, outcome, Some(db))
-        }
-        Err(error) => (progress, Err(error), None),
-    }
-}
 
 /// Runs steps until the first error.
 pub fn steps(db: &Database, steps: &[Step], progress: &mut Progress) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as _, FromArgMatches};
-use gapless::{AttributeKind, PartitionUnit};
+use gapless::{AttributeKind, Keep, PartitionUnit};
 use gapless_interchange::{FileFormat, OnError, ReadOptions, TimeUnit, TypeName, parse_time_unit};
 
 use crate::error::CliError;
@@ -57,6 +57,12 @@ pub(crate) struct Args {
     /// Index a column: sorted, parted, grouped or unique.
     #[arg(long = "attribute", value_name = "COL=ATTRIBUTE", value_parser = attribute)]
     pub(super) attributes: Vec<(String, AttributeKind)>,
+    /// Columns whose rows are versions of one another, besides time and series; needs --keep.
+    #[arg(long, value_name = "COLS", value_delimiter = ',', requires = "keep")]
+    pub(super) key: Vec<String>,
+    /// Which row of a key counts: every one, or that of the first or the last commit [default: all].
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub(super) keep: Option<Which>,
     /// The format of all files, instead of the one their names tell: csv, jsonl, parquet or arrow.
     #[arg(long, value_name = "FORMAT", alias = "input-format", value_parser = file_format)]
     pub(super) format: Option<FileFormat>,
@@ -95,6 +101,14 @@ pub(super) enum Unit {
     Year,
 }
 
+/// Which row of a key counts, as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Which {
+    All,
+    First,
+    Last,
+}
+
 /// What happens at a bad line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Action {
@@ -123,6 +137,15 @@ impl Args {
             .and_then(|matches| Self::from_arg_matches(&matches));
         found.map_err(|error| {
             CliError::invalid(error.render().to_string().trim_start_matches("error: ").trim())
+        })
+    }
+
+    /// Which rows count, as far as the command line says.
+    pub(super) fn keep(&self) -> Option<Keep> {
+        self.keep.map(|which| match which {
+            Which::All => Keep::All,
+            Which::First => Keep::First,
+            Which::Last => Keep::Last,
         })
     }
 

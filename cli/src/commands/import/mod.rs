@@ -95,6 +95,7 @@ fn write(
     let write_options = WriteOptions {
         partition: args.partition(),
         memory_bytes: args.memory,
+        ..WriteOptions::default()
     };
     let written = transaction.write_with_progress(&args.table, &mut rows, &write_options, &|done, total| {
         writing.set_length(total as u64);

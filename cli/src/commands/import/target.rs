@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gapless::{Database, Mode, TableSpec};
+use gapless::{Database, Keep, Mode, TableSpec};
 use gapless_format::{ColumnType, Number, TableMeta, TimeUnit};
 use gapless_interchange::{Plan, ReadOptions, TypeName};
 
@@ -109,6 +109,9 @@ impl Target {
         if let Some(unit) = args.partition() {
             spec = spec.partition(unit);
         }
+        if let Some(keep) = args.keep() {
+            spec = spec.keep(keep).key(&args.key);
+        }
         for (column, kind) in &args.attributes {
             spec = spec.attribute(column, *kind);
         }
@@ -137,6 +140,14 @@ fn is_database(path: &Path) -> bool {
     path.join("GAPLESS").symlink_metadata().is_ok()
 }
 
+fn keep_name(keep: Keep) -> &'static str {
+    match keep {
+        Keep::All => "all rows",
+        Keep::First => "the first row of a key",
+        Keep::Last => "the last row of a key",
+    }
+}
+
 /// What the command line says about a table that exists must be what the table is.
 fn check_agreement(args: &Args, meta: &TableMeta) -> Result<(), CliError> {
     let name = |id: u32| meta.column(id).map(|column| column.name.as_str());
@@ -156,6 +167,23 @@ fn check_agreement(args: &Args, meta: &TableMeta) -> Result<(), CliError> {
             format!("its series column is {series:?}")
         });
         return exists(format!("{has}, not {given:?} (--series)"));
+    }
+    if let Some(given) = args.keep().filter(|given| *given != meta.keep) {
+        let (has, given) = (keep_name(meta.keep), keep_name(given));
+        return exists(format!("it keeps {has}, not {given} (--keep)"));
+    }
+    if !args.key.is_empty() {
+        let is_special = |id: u32| id == meta.time_column || Some(id) == meta.series_column;
+        let named = |name: &&str| !args.key.iter().any(|given| given == name);
+        let extra = meta.key.iter().filter(|id| !is_special(**id));
+        let missing = extra.filter_map(|id| name(*id)).find(named);
+        let in_key = |given: &&String| !meta.key.iter().any(|id| name(*id) == Some(given.as_str()));
+        if let Some(column) = args.key.iter().find(in_key) {
+            return exists(format!("{column:?} is not part of its key (--key)"));
+        }
+        if let Some(column) = missing {
+            return exists(format!("{column:?} is part of its key too (--key)"));
+        }
     }
     for (column, kind) in &args.attributes {
         let spec = meta.columns.iter().find(|spec| spec.name == *column);

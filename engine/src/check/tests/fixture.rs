@@ -15,6 +15,7 @@ use crate::database::{Database, Mode};
 use crate::error::Error;
 use crate::io::{EntryKind, MemoryStorage, RelPath, Storage};
 use crate::scan::Order;
+use crate::segment::EncodingPolicy;
 use crate::table::TableSpec;
 use crate::write::WriteOptions;
 use crate::{AttributeKind, PartitionUnit};
@@ -51,6 +52,14 @@ pub(super) fn database() -> MemoryStorage {
         quote.write([quote_batch(DAY - 50 * HOUR_NS, 9)]).expect("rows");
         let gone = db.create_table(&quote_spec("gone")).expect("a new table");
         gone.write([quote_batch(DAY, 3)]).expect("rows");
+        // Enough rows that parts of pages are worth encoding.
+        let cold = WriteOptions {
+            encoding: EncodingPolicy::cold(),
+            ..WriteOptions::default()
+        };
+        let encoded = every_type_batch(DAY + 60 * HOUR_NS, 70);
+        all.write_with([Ok::<_, Error>(encoded)], &cold)
+            .expect("an encoded segment is written");
         db.create_snapshot("month end").expect("a snapshot");
         db.drop_table("gone").expect("the table was there");
         // A write that is given up: its symbols stay behind the committed length.
@@ -68,7 +77,7 @@ pub(super) fn database() -> MemoryStorage {
     storage.deep_copy()
 }
 
-fn every_type_spec() -> TableSpec {
+pub(super) fn every_type_spec() -> TableSpec {
     TableSpec::new("all", every_type_batch(0, 1).schema().as_ref().clone())
         .time("ts")
         .series("sym")
@@ -82,7 +91,7 @@ fn every_type_spec() -> TableSpec {
 }
 
 /// Rows of three series (one of them null), an hour apart in all.
-fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
+pub(super) fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
     let n = rows as usize;
     let each = |f: &dyn Fn(i64) -> Option<i64>| (0..rows).map(f).collect::<Vec<Option<i64>>>();
     let third = |i: i64| (i % 3 != 0).then_some(i - 3);
@@ -149,7 +158,9 @@ fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         ),
         (
             "i16",
-            Arc::new(Int16Array::from_iter_values((0..rows).map(|i| i as i16 - 4))),
+            Arc::new(Int16Array::from_iter_values(
+                (0..rows).map(|i| (i as i16).wrapping_sub(4)),
+            )),
         ),
         (
             "i32",
@@ -159,7 +170,9 @@ fn every_type_batch(start: i64, rows: i64) -> RecordBatch {
         ),
         (
             "u8",
-            Arc::new(UInt8Array::from_iter_values((0..rows).map(|i| 250 - i as u8))),
+            Arc::new(UInt8Array::from_iter_values(
+                (0..rows).map(|i| 250u8.wrapping_sub(i as u8)),
+            )),
         ),
         (
             "u16",

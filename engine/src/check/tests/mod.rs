@@ -6,3 +6,4 @@ mod findings;
 mod fixture;
 mod flips;
 mod pages;
+mod reencoded;
