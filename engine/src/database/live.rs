@@ -357,6 +357,9 @@ impl Engine {
             attempt += 1;
             self.refresh()?;
             let (pinned, version) = pin();
+            if version.streams().next().is_none() {
+                return Ok((pinned, version, LiveView::default()));
+            }
             let is_last = attempt >= VIEW_ATTEMPTS;
             let outcome = self.view_of(&version, is_last);
             let is_same = self.refresh()?.number() == version.number();
