@@ -40,7 +40,7 @@ pub struct TextStream {
 
 enum FedLines {
     Csv {
-        records: CsvRecords,
+        records: Box<CsvRecords>,
         places: Vec<usize>,
     },
     Json {
@@ -75,7 +75,7 @@ impl TextStream {
                 let (records, names) = open_csv_lines(lines, input, options)?;
                 FedLines::Csv {
                     places: rows.places(&names)?,
-                    records,
+                    records: Box::new(records),
                 }
             }
             FileFormat::JsonLines => FedLines::Json {

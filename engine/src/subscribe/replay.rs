@@ -18,6 +18,9 @@ pub(super) struct Replay {
     total: u64,
 }
 
+/// Rows, and the least and greatest commit of their segments.
+type Taken = (Vec<Chunk>, Option<(i64, i64)>);
+
 impl Replay {
     /// The segments that were live at the version of a position, which may be older than the snapshot.
     ///
@@ -69,7 +72,7 @@ impl Replay {
         table: &str,
         rows: usize,
         at: &mut Reached,
-    ) -> Result<(Vec<Chunk>, Option<(i64, i64)>)> {
+    ) -> Result<Taken> {
         let (mut chunks, mut commits) = (Vec::new(), None);
         let mut left = rows as u64;
         while left > 0

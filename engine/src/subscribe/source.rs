@@ -245,7 +245,11 @@ pub(super) fn chunks(parts: &[Part], cache: &SegmentCache, table: &str) -> Resul
         let known = held.iter().rposition(|(known, _)| Arc::ptr_eq(known, &part.held));
         let at = known.unwrap_or(held.len());
         if known.is_none() {
-            held.push((Arc::clone(&part.held), u32::MAX..0));
+            let nothing = Range {
+                start: u32::MAX,
+                end: 0,
+            };
+            held.push((Arc::clone(&part.held), nothing));
         }
         let number = u32::try_from(at).unwrap_or(u32::MAX);
         let rows = part.numbers();

@@ -74,7 +74,7 @@ struct Run {
 #[derive(Debug)]
 enum RunRows {
     Stored(Replay),
-    Committed(Delta),
+    Committed(Box<Delta>),
 }
 
 impl Subscription {
@@ -220,7 +220,7 @@ impl Subscription {
             self.at = delta.end()?;
             self.pin = Pinned::Snapshot(snapshot);
         } else {
-            self.run = Some(Run::new(snapshot, &scan, RunRows::Committed(delta))?);
+            self.run = Some(Run::new(snapshot, &scan, RunRows::Committed(Box::new(delta)))?);
         }
         Ok(!is_empty)
     }
