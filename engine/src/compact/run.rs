@@ -98,8 +98,11 @@ pub(crate) fn maintain(
     options: &RunOptions,
 ) -> Result<MaintenanceReport> {
     let version = engine.refresh()?;
-    let plan = engine.in_situation(&version, |situation| super::plan(&version, policy, situation));
-    if plan.tasks.is_empty() {
+    let (plan, needless) = engine.in_situation(&version, |situation| {
+        let needless = deletions::needless(&version, situation);
+        (super::plan(&version, policy, situation), needless)
+    });
+    if plan.tasks.is_empty() && needless.is_empty() {
         return Ok(MaintenanceReport::default());
     }
     run(engine, &plan, options)
