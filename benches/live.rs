@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int8Type, Int32Type, TimestampNanosecondType, UInt32Type};
-use arrow_array::{Array, RecordBatch, UInt32Array};
+use arrow_array::{RecordBatch, UInt32Array};
 use gapless::{Database, Durability, Maintenance, Table};
 
 use data::{DAY_NS, FIRST_DAY, Random, is_test, sorted_day, spec};

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
 use crate::row::RowBuffer;
+use crate::scan::MergeCache;
 use crate::segment::SegmentCache;
 use crate::stream::{Stream, Tails};
 use crate::symbols::{Domain, Domains};
@@ -36,6 +37,7 @@ pub(crate) struct Engine {
     manifest: Manifest,
     domains: Domains,
     cache: SegmentCache,
+    merges: MergeCache,
     pins: Arc<Pins>,
     next_segment: AtomicU32,
     next_spill: AtomicU32,
@@ -171,6 +173,7 @@ impl Engine {
             name,
             domains: Domains::new(Arc::clone(&storage), database),
             cache: SegmentCache::new(Arc::clone(&storage), limits.vectors_max, limits.decoded_bytes_max),
+            merges: MergeCache::new(),
             manifest,
             pins,
             storage,
@@ -214,6 +217,11 @@ impl Engine {
 
     pub(crate) fn cache(&self) -> &SegmentCache {
         &self.cache
+    }
+
+    /// Merged rows that are kept.
+    pub(crate) fn merges(&self) -> &MergeCache {
+        &self.merges
     }
 
     pub(crate) fn pins(&self) -> &Arc<Pins> {

@@ -36,7 +36,7 @@ pub(super) fn read_column(cache: &SegmentCache, spec: &ColumnSpec, chunks: &[Chu
     joined(&arrays)
 }
 
-fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk) -> Result<ArrayRef> {
+pub(super) fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk) -> Result<ArrayRef> {
     let read = |pieces: &[Piece]| {
         pieces
             .iter()
@@ -47,6 +47,7 @@ fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk) -> Result<
         Chunk::Slice(piece) => read_piece(cache, spec, piece),
         Chunk::Picks(pieces, picks) => picked(&read(pieces)?, picks.iter().copied()),
         Chunk::Runs(pieces, runs) => gather_runs(&read(pieces)?, runs),
+        Chunk::Kept(run, at, rows) => run.column(cache, spec, *at, rows),
     }
 }
 

@@ -8,7 +8,9 @@
 //!   one window. Rows of one time are never in two windows, so ties are settled inside of one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::merged::MergedRun;
 use super::piece::{Piece, PieceTimes};
 use super::rows::Rows;
 use super::ties::{Pick, Ties, Window, has_ties};
@@ -46,6 +48,8 @@ pub(crate) enum Chunk {
     Runs(Vec<Piece>, Vec<RowRun>),
     /// Rows of several pieces: (piece, position in it).
     Picks(Vec<Piece>, Vec<Pick>),
+    /// Some rows of a chunk that was merged before.
+    Kept(Arc<MergedRun>, usize, Range<usize>),
 }
 
 impl Chunk {
@@ -56,7 +60,7 @@ impl Chunk {
             Self::Slice(Piece {
                 rows: Rows::Range(_),
                 ..
-            })
+            }) | Self::Kept(..)
         )
     }
 
@@ -65,6 +69,7 @@ impl Chunk {
             Self::Slice(piece) => piece.rows.len(),
             Self::Runs(_, runs) => runs.iter().map(RowRun::len).sum(),
             Self::Picks(_, picks) => picks.len(),
+            Self::Kept(_, _, rows) => rows.len(),
         }
     }
 
@@ -78,6 +83,11 @@ impl Chunk {
             }
             Self::Runs(pieces, runs) => Self::Runs(pieces.clone(), split_runs(runs, rows)),
             Self::Picks(pieces, picks) => Self::Picks(pieces.clone(), picks.split_off(rows)),
+            Self::Kept(run, at, kept) => {
+                let rest = kept.start + rows..kept.end;
+                kept.end = rest.start;
+                Self::Kept(Arc::clone(run), *at, rest)
+            }
         }
     }
 
@@ -125,6 +135,8 @@ pub(crate) struct Merge {
     /// Whether rows of equal time need more than the order of their pieces.
     has_ties: bool,
     batch_rows: usize,
+    /// What was merged before, and the next chunk of it.
+    kept: Option<(Arc<MergedRun>, usize)>,
 }
 
 impl Merge {
@@ -157,11 +169,30 @@ impl Merge {
             pieces,
             times,
             batch_rows,
+            kept: None,
         })
+    }
+
+    /// Rows that were merged before.
+    pub(crate) fn of_run(ties: &Ties, run: Arc<MergedRun>, batch_rows: usize) -> Self {
+        Self {
+            has_ties: false,
+            ties: ties.clone(),
+            at: Vec::new(),
+            active: Vec::new(),
+            pieces: Vec::new(),
+            times: Vec::new(),
+            batch_rows,
+            kept: Some((run, 0)),
+        }
     }
 
     /// The next rows in order, about a batch of them at most.
     pub(crate) fn next_chunk(&mut self, cache: &SegmentCache) -> Result<Option<Chunk>> {
+        if let Some((run, at)) = &mut self.kept {
+            *at += 1;
+            return Ok(run.chunk(*at - 1));
+        }
         let (at, pieces) = (&self.at, &self.pieces);
         self.active
             .retain(|piece| at[*piece] < pieces[*piece].1.rows.len());

@@ -188,6 +188,9 @@ impl Output {
                     }),
                 ],
             ) => segment.read_symbols(cache, spec, rows.start as usize..rows.end as usize, symbols),
+            (Some(Fixed::Whole(symbols)), [Chunk::Kept(run, at, rows)]) => {
+                run.symbols(cache, spec, *at, rows, symbols)
+            }
             _ => Ok(None),
         }
     }

@@ -19,6 +19,9 @@ use crate::database::Engine;
 use crate::error::Result;
 use crate::segment::{Segment, SegmentCache};
 
+/// A scan of more series does not keep what it merges.
+const KEPT_SERIES_MAX: usize = 16;
+
 /// A resolved scan.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -210,11 +213,30 @@ impl Plan {
                 pieces.extend(piece.map(|piece| (0, piece)));
             }
         }
+        if self.keeps_merges()
+            && let Some(run) = self
+                .engine()
+                .merges()
+                .merged(self.cache(), &self.ties, &pieces, batch_rows)?
+        {
+            return Ok(Merge::of_run(&self.ties, run, batch_rows));
+        }
         Merge::new(self.cache(), &self.ties, pieces, batch_rows)
+    }
+
+    /// Whether merged rows are worth keeping: those of a few series that were asked for, all of them.
+    fn keeps_merges(&self) -> bool {
+        let is_few = |codes: &Vec<u32>| codes.len() <= KEPT_SERIES_MAX;
+        self.selector.condition.is_none()
+            && self.scan.limit.is_none()
+            && self.codes.as_ref().is_some_and(is_few)
     }
 
     /// All rows of a cluster, by time.
     pub(crate) fn merge_all(&self, cluster: &Cluster, batch_rows: usize) -> Result<Merge> {
+        if let Some([code]) = self.codes.as_deref() {
+            return self.merge_series(cluster, Some(*code), batch_rows);
+        }
         let pruning = |code| cluster.contested.pruning(code);
         let mut runs: Vec<(u32, Piece)> = Vec::new();
         for segment in self.open_all(cluster)? {

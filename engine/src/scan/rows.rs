@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Which rows of a segment, ascending.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Rows {
     /// Consecutive rows.
     Range(Range<u32>),
@@ -95,7 +95,7 @@ impl Rows {
 }
 
 /// Ranges of rows, ascending, with holes between them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Ranges {
     /// The first position and the first row of each range.
     starts: Arc<[(u32, u32)]>,

@@ -67,8 +67,15 @@ fn add_segment(snapshot: &Snapshot, mut rows: Vec<Row>) {
     }
     let (segment, directory) = engine.next_segment();
     let key = PartitionKey::containing(PartitionUnit::Day, 0);
-    let mut writer =
-        SegmentWriter::create(engine.storage(), &Arc::new(meta), key, segment, directory).expect("a segment");
+    let mut writer = SegmentWriter::create(
+        engine.storage(),
+        &Arc::new(meta),
+        key,
+        segment,
+        directory,
+        &crate::segment::EncodingPolicy::plain(),
+    )
+    .expect("a segment");
     writer.push(&columns).expect("rows in order");
     let mut sync = SyncBatch::default();
     let (mut reference, guard) = writer.finish(0, &mut sync).expect("a whole segment");

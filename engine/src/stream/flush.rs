@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, TimestampNanosecondArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, TimestampNanosecondArray};
+use arrow_buffer::BooleanBuffer;
 use gapless_format::{
-    COMMIT_COLUMN, Deletion, DomainMeta, EditItem, PartitionKey, SegmentOrigin, StreamMeta, TableMeta,
+    COMMIT_COLUMN, Deletion, DomainMeta, EditItem, Keep, PartitionKey, SegmentOrigin, StreamMeta, TableMeta,
 };
 
 use super::codec::conform;
@@ -17,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
 use crate::memtable::{Block, Memtable};
 use crate::segment::{ColumnEncoding, EncodingPolicy, commit_spec};
+use crate::write::normalize::{codes, times};
 use crate::write::{BuiltSegments, BulkWriter, WriteOptions};
 
 /// Builds are begun again when a table has changed meanwhile; more than this is no accident.
@@ -105,7 +107,7 @@ impl Flush<'_> {
             // The rows of a table that was dropped are dropped too.
             if let Some(state) = self.version.table_by_id(table) {
                 let meta = Arc::clone(state.meta());
-                self.build_table(&meta, parts)
+                self.build_table(&meta, parts, memtable)
                     .map_err(|error| error.context(format!("flush of table {:?}", meta.name)))?;
             }
         }
@@ -123,6 +125,7 @@ impl Flush<'_> {
         &mut self,
         meta: &Arc<TableMeta>,
         parts: Vec<(PartitionKey, Vec<Arc<Block>>)>,
+        memtable: &Memtable,
     ) -> Result<()> {
         let with_commits = Arc::new(with_commit_column(meta));
         let options = WriteOptions {
@@ -138,6 +141,7 @@ impl Flush<'_> {
             ..options
         };
         let mut stamped = BulkWriter::new(self.engine, &with_commits, stamped_options)?;
+        let deletions = self.deletions_before_dedup(meta, memtable);
         let commits = self.commits.entry(meta.table).or_default();
         for (key, blocks) in parts {
             let first = blocks
@@ -153,13 +157,19 @@ impl Flush<'_> {
             commits.insert(key, (first, last));
             for block in blocks {
                 let mut columns = conform(meta, &block.columns, block.rows())?;
+                let left = left_of(meta, &block, &columns, &deletions);
                 if first < last {
                     let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(block.commit_times()));
                     columns.push(times);
-                    stamped.push_rows(key, columns);
-                } else {
-                    plain.push_rows(key, columns);
                 }
+                if let Some(left) = left {
+                    columns = filtered(&columns, &left)?;
+                }
+                if columns.first().is_none_or(|array| array.is_empty()) {
+                    continue;
+                }
+                let writer = if first < last { &mut stamped } else { &mut plain };
+                writer.push_rows(key, columns);
             }
         }
         for writer in [plain, stamped] {
@@ -167,6 +177,22 @@ impl Flush<'_> {
         }
         self.domains.extend(self.engine.sync_domains(meta)?);
         Ok(())
+    }
+
+    /// Deletions whose rows go before the first row of a key is looked for: the next one counts instead of a deleted one.
+    fn deletions_before_dedup(&self, meta: &TableMeta, memtable: &Memtable) -> Vec<Arc<Deletion>> {
+        if meta.keep != Keep::First {
+            return Vec::new();
+        }
+        let streamed = memtable.deletions(i64::MAX);
+        let streamed = streamed
+            .into_iter()
+            .filter(|deletion| deletion.table == meta.table);
+        self.version
+            .deletions(meta.table)
+            .cloned()
+            .chain(streamed)
+            .collect()
     }
 
     fn commit(mut self, target: FlushTarget) -> Result<u64> {
@@ -211,4 +237,44 @@ fn with_commit_column(meta: &TableMeta) -> TableMeta {
     let mut meta = meta.clone();
     meta.columns.push(commit_spec());
     meta
+}
+
+/// Which rows of a block no deletion hides; `None` for all.
+fn left_of(
+    meta: &TableMeta,
+    block: &Block,
+    columns: &[ArrayRef],
+    deletions: &[Arc<Deletion>],
+) -> Option<BooleanArray> {
+    if deletions.is_empty() {
+        return None;
+    }
+    let position = |id: u32| meta.columns.iter().position(|column| column.column_id == id);
+    let times = times(columns, position(meta.time_column).unwrap_or_default());
+    let codes = codes(columns, meta.series_column.and_then(position));
+    let commits = block.commit_times();
+    let is_left = |row: usize| {
+        let (time, commit) = (times[row], commits[row]);
+        !deletions.iter().any(|deletion| {
+            let is_meant = |wanted: &Vec<u32>| {
+                codes
+                    .get(row)
+                    .is_some_and(|code| wanted.binary_search(code).is_ok())
+            };
+            commit < deletion.commit
+                && deletion.start <= time
+                && (time < deletion.end || deletion.end == i64::MAX)
+                && deletion.series.as_ref().is_none_or(is_meant)
+        })
+    };
+    Some(BooleanArray::new(
+        BooleanBuffer::collect_bool(times.len(), is_left),
+        None,
+    ))
+}
+
+fn filtered(columns: &[ArrayRef], left: &BooleanArray) -> Result<Vec<ArrayRef>> {
+    let filter = |array: &ArrayRef| arrow_select::filter::filter(array, left);
+    let filtered: std::result::Result<Vec<_>, _> = columns.iter().map(filter).collect();
+    filtered.map_err(|error| Error::internal(format!("rows do not filter: {error}")))
 }

@@ -169,6 +169,7 @@ impl Run {
                 let options = WriteOptions {
                     partition: *unit,
                     memory_bytes: *memory_bytes,
+                    ..WriteOptions::default()
                 };
                 self.table()
                     .write_with(batches, &options)
@@ -263,9 +264,6 @@ proptest! {
         indexed: bool,
         streamed: bool,
     ) {
-        // A flush does not know yet that of rows with one key the first may be deleted and a later one not.
-        let deletes = |operation: &Operation| matches!(operation, Operation::Delete { .. } | Operation::Replace { .. });
-        let streamed = streamed && !(keep == Keep::First && operations.iter().any(deletes));
         let small_commit_rows = if streamed { 25 } else { 0 };
         let directory = tempfile::tempdir().expect("a temporary directory");
         let db = open(&directory.path().join("test.db"), small_commit_rows);
