@@ -4,6 +4,7 @@
 //! are there. Parquet gets the same rows in the same order (series, time), its default settings and row groups of
 //! 1,048,576 rows. Every iteration decodes every page: no decoded page is kept from one to the next.
 
+#[expect(dead_code, reason = "this bench has sizes of its own")]
 mod data;
 
 use std::hint::black_box;
@@ -123,7 +124,7 @@ fn of_database(place: &str) -> Subject {
         .expect("rows");
     let schema = batches.first().expect("a table with rows").schema();
     let mut spec = TableSpec::new("t", schema.as_ref().clone())
-        .time(&column(meta.time_column).expect("a time column"))
+        .time(column(meta.time_column).expect("a time column"))
         .partition(PartitionUnit::Year);
     if let Some(series) = meta.series_column.and_then(column) {
         spec = spec.series(&series);

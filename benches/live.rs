@@ -20,13 +20,14 @@ use gapless::{Database, Durability, Maintenance, Table};
 use data::{DAY_NS, FIRST_DAY, Random, is_test, sorted_day, spec};
 
 /// Names of the figures and how each is measured.
-const FIGURES: [(&str, fn()); 8] = [
+const FIGURES: [(&str, fn()); 9] = [
     ("durable_batches", durable_batches),
     ("durable_rows", durable_rows),
     ("buffered_batches", buffered_batches),
     ("row_writer", row_writer),
     ("roll", roll),
     ("late_rows", late_rows),
+    ("under_load", under_load),
     ("amplification", amplification),
     ("recovery", recovery),
 ];
@@ -382,6 +383,64 @@ fn late_rows() {
         first.as_secs_f64() * 1e3,
         streamed / before,
         flushed / before
+    );
+}
+
+/// Ten minutes of one symbol, asked for again and again, while nothing else runs and while history is loaded and
+/// compacted.
+fn under_load() {
+    let directory = scratch();
+    let (db, table) = table(directory.path(), Durability::Sync, 1 << 30);
+    table
+        .write([sorted_day(0, size(4_000_000, 20_000), 100)])
+        .expect("a day");
+    let history: Vec<RecordBatch> = (1..4)
+        .map(|day| sorted_day(day, size(2_000_000, 10_000), 100))
+        .collect();
+    let query = |random: &mut Random| {
+        let start = FIRST_DAY + 50_000_000_000_000 + random.below(20_000_000_000_000) as i64;
+        let series = data::symbol(random.below(100) as usize);
+        timed(|| {
+            let scan = table.scan().expect("a scan").series([series.as_str()]);
+            drop(
+                scan.between(start, start + 600_000_000_000)
+                    .collect()
+                    .expect("rows"),
+            );
+        })
+    };
+    let measure = |random: &mut Random, until: &dyn Fn(usize) -> bool| {
+        let mut times = Vec::new();
+        while !until(times.len()) {
+            times.push(query(random));
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        percentiles(times)
+    };
+    let mut random = Random(5);
+    let count = size(20_000, 50);
+    let idle = measure(&mut random, &|done| done >= count);
+    let is_done = AtomicBool::new(false);
+    let busy = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..size(3, 1) {
+                for day in &history {
+                    table.write([day.clone()]).expect("a day of history");
+                }
+                db.compact("trade").expect("a compaction");
+            }
+            is_done.store(true, Ordering::Release);
+        });
+        measure(&mut random, &|_| is_done.load(Ordering::Acquire))
+    });
+    println!(
+        "a ten-minute query: idle p50 {:.0} us, p99 {:.0} us; while history is loaded and compacted p50 {:.0} us, p99 \
+         {:.0} us; p99 {:.2} x",
+        idle.0,
+        idle.1,
+        busy.0,
+        busy.1,
+        busy.1 / idle.1
     );
 }
 

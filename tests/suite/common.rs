@@ -91,6 +91,7 @@ pub fn scratch() -> (tempfile::TempDir, Database) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let db = Database::builder(directory.path().join("test.db"))
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .open()
         .expect("a new database");

@@ -11,7 +11,7 @@ use gapless::check::{CheckOptions, check_database};
 use gapless::clock::{Clock, ManualClock};
 use gapless::compact::{Policy, RunOptions, TaskKind};
 use gapless::scan::Order;
-use gapless::{AttributeKind, Database, PartitionUnit, Snapshot, Table, WriteOptions};
+use gapless::{AttributeKind, Database, Keep, Maintenance, PartitionUnit, Snapshot, Table, WriteOptions};
 use proptest::prelude::*;
 
 use crate::common::{DAY, HOUR, Row, SECOND, batch, rows, scratch, spec};
@@ -140,7 +140,7 @@ proptest! {
                     let new: Vec<Row> = (first..).zip(new).map(|(id, (ts, sym))| row(*ts, *sym, id)).collect();
                     write(&table, &new, *unit);
                     all.extend(new);
-                    if all.len() % 3 == 0 {
+                    if all.len().is_multiple_of(3) {
                         held.push((db.snapshot().expect("a snapshot"), model(&all)));
                     }
                 }
@@ -163,6 +163,110 @@ proptest! {
         prop_assert_eq!(segment_directories(&directory.path().join("test.db/tables")), live_segments(&db));
         drop((table, db));
         let report = check_database(directory.path().join("test.db"), &CheckOptions::default()).expect("a check");
+        prop_assert!(report.is_clean(), "{:#?}", report.findings);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write(Vec<(i64, Option<u8>)>, PartitionUnit),
+    Delete(i64, i64, Option<u8>),
+    Flush,
+    Maintain(bool),
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let ts = || (0..3i64, 0..24i64, 0..2i64).prop_map(|(day, hour, ns)| day * DAY + hour * HOUR + ns);
+    let row = (ts(), prop_oneof![1 => Just(None), 5 => (0..3u8).prop_map(Some)]);
+    let unit = prop_oneof![4 => Just(PartitionUnit::Day), 4 => Just(PartitionUnit::Hour)];
+    let series = prop_oneof![2 => Just(None), 3 => (0..3u8).prop_map(Some)];
+    let change = prop_oneof![
+        5 => (prop::collection::vec(row, 1..25), unit).prop_map(|(rows, unit)| Change::Write(rows, unit)),
+        3 => (ts(), 0..2 * DAY, series).prop_map(|(start, len, series)| Change::Delete(start, start + len, series)),
+        1 => Just(Change::Flush),
+        4 => any::<bool>().prop_map(Change::Maintain),
+    ];
+    prop::collection::vec(change, 1..18)
+}
+
+/// What a write leaves of the rows before it and of its own.
+fn keep_rows(all: &mut Vec<Row>, new: &[Row], keep: Keep) {
+    for row in new {
+        let is_same = |other: &Row| other.ts == row.ts && other.sym == row.sym;
+        match keep {
+            Keep::First if all.iter().any(is_same) => continue,
+            Keep::Last => all.retain(|other| !is_same(other)),
+            _ => {}
+        }
+        all.push(row.clone());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn deleted_rows_stay_away_and_kept_rows_stay_after_every_maintenance(
+        changes in changes(),
+        keep in prop_oneof![Just(Keep::All), Just(Keep::First), Just(Keep::Last)],
+        small_rows in prop_oneof![Just(0usize), Just(10)],
+    ) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("test.db");
+        let open = || Database::builder(&path).maintenance(Maintenance::Manual).small_commit_rows(small_rows).without_sync().open();
+        let db = open().expect("a database");
+        let mut spec = spec("t");
+        if keep != Keep::All {
+            spec = spec.keep(keep).key(["ts", "sym"]);
+        }
+        let table = db.create_table(&spec).expect("a table");
+        let (mut all, mut next) = (Vec::new(), 0);
+        for change in &changes {
+            match change {
+                Change::Write(new, unit) => {
+                    let new: Vec<Row> = (next..).zip(new).map(|(id, (ts, sym))| row(*ts, *sym, id)).collect();
+                    next += new.len() as i64;
+                    if small_rows > 0 && new.len() < 10 {
+                        table.write([batch(&new)]).expect("rows are written");
+                    } else {
+                        write(&table, &new, *unit);
+                    }
+                    keep_rows(&mut all, &new, keep);
+                }
+                Change::Delete(start, end, series) => {
+                    let name = series.map(|sym| row(0, Some(sym), 0).sym.expect("a name"));
+                    let names: Option<Vec<&str>> = name.as_deref().map(|name| vec![name]);
+                    table.delete(*start..*end, names.as_deref()).expect("a deletion");
+                    all.retain(|row| {
+                        let is_other = name.is_some() && row.sym != name;
+                        is_other || row.ts < *start || row.ts >= *end
+                    });
+                }
+                Change::Flush => db.flush().expect("a flush"),
+                Change::Maintain(full) => {
+                    let policy = Policy { full: *full, deletion_age_ns: i64::MIN, ..unsettled() };
+                    let report = db.maintain(&policy, &RunOptions::default()).expect("maintenance");
+                    prop_assert!(report.failed.is_empty() && report.lost == 0, "{:?}", report);
+                }
+            }
+            prop_assert_eq!(&contents_now(&db, "t"), &model(&all));
+        }
+        db.flush().expect("a flush");
+        for _ in 0..2 {
+            db.compact("t").expect("a compaction");
+        }
+        prop_assert_eq!(contents_now(&db, "t"), model(&all));
+        let version = db.version().expect("a version");
+        let id = table.meta().expect("a description").table;
+        prop_assert_eq!(version.deletions(id).count(), 0, "every deletion is applied and dropped");
+        let state = version.table("t").expect("the table").clone();
+        prop_assert_eq!((state.segment_count(), state.rows()), (state.partition_count(), all.len() as u64));
+        let plan = db.plan_maintenance(&Policy { full: true, ..unsettled() }).expect("a plan");
+        prop_assert!(plan.tasks.is_empty(), "{:?}", plan);
+        drop((table, db));
+        let db = open().expect("a database");
+        prop_assert_eq!(contents_now(&db, "t"), model(&all));
+        drop(db);
+        let report = check_database(&path, &CheckOptions::default()).expect("a check");
         prop_assert!(report.is_clean(), "{:#?}", report.findings);
     }
 }
@@ -382,6 +486,7 @@ fn rows_older_than_the_retention_go_and_others_stay() {
     let path = directory.path().join("test.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .clock(Arc::clone(&clock) as Arc<dyn Clock>)
         .open()

@@ -67,6 +67,7 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_lost() {
     let path = mount.0.path().join("test.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .open()
         .expect("a new database");
     let table = db.create_table(&spec("t")).expect("a table");
@@ -108,6 +109,7 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_lost() {
     drop((db, table));
     let reader = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .mode(gapless::Mode::Read)
         .open()
         .expect("it opens on a full disk");
@@ -116,6 +118,7 @@ fn a_full_disk_is_a_clear_error_and_nothing_is_lost() {
     std::fs::remove_file(&hog).expect("space is freed");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .open()
         .expect("the database opens");
     db.table("t")

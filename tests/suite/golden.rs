@@ -302,6 +302,7 @@ fn the_golden_database_is_written_only_when_asked_for() {
     fs::create_dir_all(directory.join("expected")).expect("a directory for the expected rows");
     let db = Database::builder(directory.join("db"))
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .open()
         .expect("a new database");
     let save = |golden: &Golden, name: &str| {
@@ -536,6 +537,7 @@ fn the_golden_database_of_version_1_reads_as_it_was_written_read_only_and_read_w
         copy_files(&golden().join("db"), &path);
         let db = Database::builder(&path)
             .small_commit_rows(0)
+            .maintenance(gapless::Maintenance::Manual)
             .mode(mode)
             .open()
             .expect("the golden database opens");
@@ -557,6 +559,7 @@ fn the_golden_database_can_be_written_to_and_keeps_its_rows() {
     let before = {
         let db = Database::builder(&path)
             .small_commit_rows(0)
+            .maintenance(gapless::Maintenance::Manual)
             .open()
             .expect("the golden database opens");
         let table = db.table("quotes / hourly").expect("the quotes");
@@ -577,6 +580,7 @@ fn the_golden_database_can_be_written_to_and_keeps_its_rows() {
     };
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .mode(Mode::Read)
         .open()
         .expect("it opens again");

@@ -224,6 +224,7 @@ fn maps_and_descriptors_stay_bounded_however_many_column_files_are_read() {
     {
         let db = Database::builder(&path)
             .small_commit_rows(0)
+            .maintenance(gapless::Maintenance::Manual)
             .without_sync()
             .open()
             .expect("a new database");
@@ -246,6 +247,7 @@ fn maps_and_descriptors_stay_bounded_however_many_column_files_are_read() {
     let open = || {
         Database::builder(&path)
             .small_commit_rows(0)
+            .maintenance(gapless::Maintenance::Manual)
             .open_files_max(open_files_max)
             .open()
             .expect("it opens again")

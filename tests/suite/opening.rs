@@ -17,7 +17,11 @@ fn one() -> Row {
 }
 
 fn open(path: &Path, mode: Mode) -> gapless::Result<Database> {
-    Database::builder(path).small_commit_rows(0).mode(mode).open()
+    Database::builder(path)
+        .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
+        .mode(mode)
+        .open()
 }
 
 fn pins(path: &Path) -> usize {

@@ -292,6 +292,7 @@ fn import_prepared(
     let path = directory.path().join("real.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .open()
         .expect("a new database");

@@ -24,29 +24,38 @@ pub enum Maintenance {
     Manual,
 }
 
-/// Threads that sort and write in the background: all cores but one, at a low priority, so that appends and queries
-/// find a free one.
+/// Threads that sort and write, at a low priority: appends and queries go first.
 #[derive(Debug)]
-pub(crate) struct Workers(OnceLock<rayon::ThreadPool>);
+pub(crate) struct Workers {
+    name: &'static str,
+    /// Cores that are left to others.
+    spared: usize,
+    pool: OnceLock<rayon::ThreadPool>,
+}
 
 impl Workers {
-    pub(crate) const fn new() -> Self {
-        Self(OnceLock::new())
+    pub(crate) const fn new(name: &'static str, spared: usize) -> Self {
+        Self {
+            name,
+            spared,
+            pool: OnceLock::new(),
+        }
     }
 
     /// Runs parallel work on these threads. If they cannot be made, it runs on those of everybody.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        if let Some(pool) = self.0.get() {
+        if let Some(pool) = self.pool.get() {
             return pool.install(work);
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let name = self.name;
         let made = rayon::ThreadPoolBuilder::new()
-            .num_threads(cores.saturating_sub(1).max(1))
-            .thread_name(|number| format!("gapless-worker-{number}"))
+            .num_threads(cores.saturating_sub(self.spared).max(1))
+            .thread_name(move |number| format!("gapless-{name}-{number}"))
             .start_handler(|_| io::lower_priority())
             .build();
         match made {
-            Ok(pool) => self.0.get_or_init(|| pool).install(work),
+            Ok(pool) => self.pool.get_or_init(|| pool).install(work),
             Err(error) => {
                 tracing::warn!(%error, "background work runs on the threads of queries");
                 work()

@@ -13,6 +13,7 @@ use super::background::{Background, BackgroundWork, Maintenance, Workers};
 use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
+use super::signal::Signal;
 use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
 use crate::compact::Situation;
@@ -44,7 +45,9 @@ pub(crate) struct Engine {
     live: Live,
     background: Background,
     workers: Workers,
+    bulk_workers: Workers,
     counters: Counters,
+    signal: Signal,
 }
 
 /// The live half: this process's stream, the others', and what bounds them.
@@ -187,8 +190,10 @@ impl Engine {
                 ..Live::default()
             },
             background: Background::new(limits.maintenance, limits.work),
-            workers: Workers::new(),
+            workers: Workers::new("flush", 1),
+            bulk_workers: Workers::new("bulk", 0),
             counters: Counters::default(),
+            signal: Signal::default(),
         })
     }
 
@@ -246,6 +251,11 @@ impl Engine {
         &self.background
     }
 
+    /// The threads of bulk commits: all cores, where nobody else wants them.
+    pub(crate) fn bulk_workers(&self) -> &Workers {
+        &self.bulk_workers
+    }
+
     /// The threads of work that nobody waits for.
     pub(crate) fn workers(&self) -> &Workers {
         &self.workers
@@ -253,6 +263,11 @@ impl Engine {
 
     pub(crate) fn stats(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What wakes those who wait for commits of this process.
+    pub(crate) fn signal(&self) -> &Signal {
+        &self.signal
     }
 
     /// Refuses to work in a process that was forked from the one that opened the database.
@@ -338,6 +353,7 @@ impl Engine {
         self.check_writable()?;
         let version = self.manifest.commit(plan)?;
         self.publish_pins();
+        self.signal.notify();
         Ok(version)
     }
 

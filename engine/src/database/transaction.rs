@@ -142,8 +142,10 @@ impl Transaction {
             self.small.extend(rows);
             return Ok(report);
         }
-        let built = writer
-            .finish(progress)
+        let built = self
+            .engine
+            .bulk_workers()
+            .run(|| writer.finish(progress))
             .map_err(|error| error.context(format!("table {:?}", meta.name)))?;
         let report = built.report(0);
         self.built.merge(built);
@@ -165,6 +167,7 @@ impl Transaction {
             Some(names) => {
                 let domain = series_domain(&meta)?;
                 let domain = self.engine.domain(domain, &*self.engine.refresh()?)?;
+                domain.read_ahead()?; // Other processes may have streamed rows of symbols that no commit names yet.
                 Some(domain.find(names).into_iter().flatten().collect())
             }
         };
@@ -306,6 +309,7 @@ impl Transaction {
                 let report = built.report(version.number());
                 self.engine.stats().note_bulk(report.bytes);
                 built.keep();
+                self.engine.background().start(&self.engine);
                 if drops && let Err(error) = self.engine.collect_garbage() {
                     tracing::warn!(%error, "files of dropped tables stay until the next garbage collection");
                 }

@@ -1,9 +1,10 @@
 //! The script of the live half: streamed commits of two tables, flushes, late rows, and what comes between them.
 
+use gapless::arrow::datatypes::DataType;
 use gapless::{Database, Durability, Result, WriteOptions};
 
 use super::script::{Script, State, Step, extend, rows_of};
-use crate::common::{batch, spec};
+use crate::common::{DAY, Row, batch, spec};
 
 /// Every kind of commit through the log.
 pub const LIVE: Script = Script {
@@ -15,6 +16,21 @@ fn append(db: &Database, table: &str, first: i64, days: i64, count: i64) -> Resu
     db.table(table)?
         .append(&batch(&rows_of(first, days, count)))
         .map(|_| ())
+}
+
+/// The rows that the deletion of the first day leaves.
+fn kept_of(rows: &[Row]) -> Vec<Row> {
+    rows.iter().filter(|row| row.ts >= DAY).cloned().collect()
+}
+
+fn replacement() -> Vec<Row> {
+    let row = |id: i64| Row {
+        ts: DAY + id,
+        sym: Some("S1".to_owned()),
+        price: None,
+        id,
+    };
+    (3000..3003).map(row).collect()
 }
 
 const STEPS: &[Step] = &[
@@ -96,6 +112,61 @@ const STEPS: &[Step] = &[
         run: |db, _| {
             db.flush()?;
             db.collect_garbage().map(|_| ())
+        },
+    },
+    Step {
+        name: "delete a day of trade, of which rows are in segments and in the log",
+        model: |state| {
+            extend(state, "trade", 2000, 2, 4);
+            let rows = state.tables.get_mut("trade").expect("trade is there");
+            rows.retain(|row| row.ts >= DAY);
+        },
+        run: |db, _| {
+            // One commit has to be first: without the deletion the rows are those of the step under way.
+            let mut change = db.transaction()?;
+            change.write(
+                "trade",
+                [Ok::<_, gapless::Error>(batch(&kept_of(&rows_of(2000, 2, 4))))],
+                &WriteOptions::default(),
+            )?;
+            change.delete("trade", 0..DAY, None)?;
+            change.commit().map(|_| ())
+        },
+    },
+    Step {
+        name: "replace a series of a range",
+        model: |state| {
+            let rows = state.tables.get_mut("trade").expect("trade is there");
+            rows.retain(|row| row.sym.as_deref() != Some("S1"));
+            rows.extend(replacement());
+        },
+        run: |db, _| {
+            db.table("trade")?
+                .replace(0..i64::MAX, Some(&["S1"]), [batch(&replacement())])
+                .map(|_| ())
+        },
+    },
+    Step {
+        name: "add a column, which old rows do not have",
+        model: |_| (),
+        run: |db, _| db.table("trade")?.add_column("extra", DataType::Int32),
+    },
+    Step {
+        name: "rows of the new schema",
+        model: |state| extend(state, "trade", 2100, 2, 3),
+        run: |db, _| append(db, "trade", 2100, 2, 3),
+    },
+    Step {
+        name: "compact trade, with rows in the log",
+        model: |_| (),
+        run: |db, _| db.compact("trade").map(|_| ()),
+    },
+    Step {
+        name: "flush, and compact once more",
+        model: |_| (),
+        run: |db, _| {
+            db.flush()?;
+            db.compact("trade").map(|_| ())
         },
     },
     Step {

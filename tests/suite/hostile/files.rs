@@ -11,6 +11,7 @@ fn database(directory: &Path) -> PathBuf {
     let path = directory.join("test.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .open()
         .expect("a new database");
@@ -41,7 +42,11 @@ fn every_path(path: &Path) -> Vec<PathBuf> {
 }
 
 fn read(path: &Path, mode: Mode) -> gapless::Result<usize> {
-    let db = Database::builder(path).small_commit_rows(0).mode(mode).open()?;
+    let db = Database::builder(path)
+        .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
+        .mode(mode)
+        .open()?;
     let table = db.table("t")?;
     let all = rows(&table.scan()?.collect()?).len();
     table.scan()?.series(["A"]).collect()?;

@@ -11,6 +11,7 @@ fn small_database() -> (tempfile::TempDir, PathBuf, Vec<i64>) {
     let path = directory.path().join("test.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .open()
         .expect("a new database");
@@ -31,6 +32,7 @@ fn small_database() -> (tempfile::TempDir, PathBuf, Vec<i64>) {
 fn state(path: &Path) -> gapless::Result<(Vec<i64>, usize)> {
     let db = Database::builder(path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .mode(Mode::Read)
         .open()?;
     let found = rows(&db.table("t")?.scan()?.collect()?);
@@ -164,6 +166,7 @@ fn a_file_that_is_gone_is_corrupt_and_named() {
         let outcome = if victim.ends_with("sym.parted") {
             Database::builder(&path)
                 .small_commit_rows(0)
+                .maintenance(gapless::Maintenance::Manual)
                 .mode(Mode::Read)
                 .open()
                 .and_then(|db| db.table("t")?.scan()?.series(["S0", "S1", "S2"]).collect())
@@ -199,6 +202,7 @@ fn a_file_that_is_gone_is_corrupt_and_named() {
     std::fs::remove_file(snapshot.expect("a snapshot's checkpoint")).expect("removed");
     let error = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .open()
         .and_then(|db| db.as_of("s").map(|_| ()))
         .expect_err("gone");

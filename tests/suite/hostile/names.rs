@@ -56,6 +56,7 @@ fn tables_columns_and_snapshots_may_have_any_printable_name() {
     let path = directory.path().join("test.db");
     let db = Database::builder(&path)
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .open()
         .expect("the database opens");
@@ -138,6 +139,7 @@ fn symbols_may_be_any_text() {
     drop((db, table));
     let db = Database::builder(directory.path().join("test.db"))
         .small_commit_rows(0)
+        .maintenance(gapless::Maintenance::Manual)
         .without_sync()
         .open()
         .expect("it opens");

@@ -28,6 +28,7 @@ const DAY: i64 = 1_795_132_800_000_000_000;
 pub(super) fn open(storage: &MemoryStorage, mode: Mode) -> crate::Result<Database> {
     Database::builder("memory")
         .small_commit_rows(0)
+        .maintenance(crate::Maintenance::Manual)
         .storage(Arc::new(storage.clone()))
         .mode(mode)
         .open()
