@@ -201,6 +201,32 @@ fn a_sound_log_is_no_finding_whatever_its_checkpoint_is() {
 }
 
 #[test]
+fn what_a_stream_writes_is_sound_while_its_owner_lives_and_after_it_died() {
+    let storage = fixture::database();
+    let db = fixture::open(&storage, Mode::ReadWrite).expect("a sound database");
+    let table = db.table("quote").expect("it is there");
+    for part in 0..5 {
+        table
+            .append(&fixture::quote_batch(part, 4))
+            .expect("rows are appended");
+        if part == 2 {
+            db.flush().expect("a flush");
+        }
+    }
+    db.sync().expect("a sync");
+    assert_eq!(found(&storage), []);
+    // A copy holds no locks, like what a crash leaves.
+    let storage = storage.deep_copy();
+    assert_eq!(found(&storage), []);
+    assert!(run(&storage).is_clean());
+    let files = fixture::files(&storage);
+    let log = files.iter().rfind(|(path, _)| path.as_str().ends_with(".wal"));
+    let (path, bytes) = log.expect("the log of the commits behind the flush");
+    put(&storage, path, &bytes[..bytes.len() - 1]);
+    assert!(found(&storage).iter().any(|it| it.0 == Severity::Error));
+}
+
+#[test]
 fn files_below_the_checkpoint_may_be_gone_or_damaged() {
     let checkpoint = Streamed::new(0).starts[1];
     let it = Streamed::new(checkpoint);
