@@ -52,8 +52,26 @@ struct Writer {
     file: Box<dyn WritableFile>,
     next_lsn: u64,
     active: Arc<Memtable>,
+    /// Part of a record that could not be written stands behind the last one.
+    is_torn: bool,
     /// What made the log unusable.
     broken: Option<Error>,
+}
+
+impl Writer {
+    /// Cuts off what is there of a record that could not be written.
+    fn cut(&mut self) -> Result<()> {
+        if !self.is_torn {
+            return Ok(());
+        }
+        let end = self.file.len();
+        let cut = self.file.truncate(end);
+        cut.map_err(|error| {
+            error.context("an unfinished record could not be cut off the log, nothing was written")
+        })?;
+        self.is_torn = false;
+        Ok(())
+    }
 }
 
 impl Stream {
@@ -104,6 +122,7 @@ impl Stream {
                 file,
                 next_lsn: 0,
                 active,
+                is_torn: false,
                 broken: None,
             }),
             visible: AtomicI64::new(i64::MIN),
@@ -126,18 +145,17 @@ impl Stream {
         if let Some(error) = &writer.broken {
             return Err(error.clone());
         }
+        writer.cut()?;
         let commit = self.clock.tick();
         let lsn = writer.next_lsn;
         let record = prepared.record(lsn, commit);
         let len = record.len() as u64;
-        let before = writer.file.len();
         if let Err(error) = writer.file.append(record) {
-            // What is there of the record must not stand before the next one.
-            if let Err(also) = writer.file.truncate(before) {
-                writer.broken = Some(Error::io(format!(
-                    "the log of this process has an unfinished record that cannot be cut off ({error}; {also}): open the \
-                     database again"
-                )));
+            writer.is_torn = true;
+            // What is there of the record must not stand before the next one. If it cannot be cut off now, the next
+            // append tries again first.
+            if let Err(also) = writer.cut() {
+                tracing::warn!(error = %also, "an unfinished record stays at the end of the log for now");
             }
             return Err(error.context("the commit was not written, nothing has changed"));
         }
@@ -221,6 +239,7 @@ impl Stream {
         if writer.active.is_empty() {
             return Ok(false);
         }
+        writer.cut()?;
         let first_lsn = writer.next_lsn;
         let header = WalHeader {
             stream: self.id,
