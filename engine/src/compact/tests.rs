@@ -178,7 +178,7 @@ fn ten_thousand_small_commits_cost_a_bounded_amount_and_leave_few_segments() {
             pause / SECOND
         );
         assert!(most <= Policy::default().segments_max, "{most} segments");
-        assert!(amplification < 10.0, "{amplification}");
+        assert!(amplification < 12.0, "{amplification}");
     }
 }
 
