@@ -124,7 +124,7 @@ fn of_database(place: &str) -> Subject {
         .expect("rows");
     let schema = batches.first().expect("a table with rows").schema();
     let mut spec = TableSpec::new("t", schema.as_ref().clone())
-        .time(&column(meta.time_column).expect("a time column"))
+        .time(column(meta.time_column).expect("a time column"))
         .partition(PartitionUnit::Year);
     if let Some(series) = meta.series_column.and_then(column) {
         spec = spec.series(&series);

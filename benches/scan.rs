@@ -315,7 +315,7 @@ fn late_rows(criterion: &mut Criterion) {
     let rows = if is_test() { 10_000 } else { 4_000_000 };
     let day = sorted_day(0, rows, 200);
     let part = |late: bool| {
-        let is_meant = |row: usize| (row.wrapping_mul(0x9e37_79b9) >> 7) % 100 == 0;
+        let is_meant = |row: usize| (row.wrapping_mul(0x9e37_79b9) >> 7).is_multiple_of(100);
         let rows = (0..day.num_rows()).filter(|row| is_meant(*row) == late);
         let rows = UInt32Array::from_iter_values(rows.map(|row| row as u32));
         take_record_batch(&day, &rows).expect("some rows")

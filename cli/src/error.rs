@@ -58,6 +58,11 @@ impl CliError {
         Self::new(ErrorKind::Internal, message)
     }
 
+    /// What sort of failure it is.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
     /// What to do next.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -81,6 +86,7 @@ impl CliError {
             ErrorKind::Unsupported => "unsupported",
             ErrorKind::Io => "io",
             ErrorKind::Gaps => "gaps",
+            ErrorKind::Overloaded => "overloaded",
             _ => "internal",
         }
     }

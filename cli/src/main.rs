@@ -8,6 +8,7 @@
 //! | `output` | standard output: text or one JSON document; a closed pipe is silence, not an error |
 //! | `render` | values, rows and tables as text |
 //! | `error` | the one error, its exit code and its hint |
+//! | `stop` | SIGINT and SIGTERM, for verbs that would go on for ever |
 //! | `progress` | bars on standard error, if it is a terminal |
 //!
 //! A verb opens the database for reading unless it writes.
@@ -20,6 +21,7 @@ mod options;
 mod output;
 mod progress;
 mod render;
+mod stop;
 
 use std::process::ExitCode;
 

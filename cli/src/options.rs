@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use clap::Args;
 use gapless::{Database, Maintenance, Mode, Scan, Snapshot};
+use gapless_format::TableMeta;
 
 use crate::error::CliError;
 
@@ -81,6 +85,84 @@ impl Selection {
     /// The time range, half-open; the greatest end means no end.
     pub(crate) fn range(&self) -> (i64, i64) {
         (self.start.unwrap_or(i64::MIN), self.end.unwrap_or(i64::MAX))
+    }
+}
+
+/// The selected rows of batches that hold all rows and columns of a table.
+#[derive(Debug)]
+pub(crate) struct Picked {
+    time: String,
+    series_column: Option<String>,
+    series: Vec<String>,
+    columns: Vec<String>,
+    range: (i64, i64),
+}
+
+impl Selection {
+    /// The same selection, of rows that come in no scan.
+    pub(crate) fn picked(&self, meta: &TableMeta) -> Picked {
+        let name = |id: u32| meta.column(id).map(|column| column.name.clone());
+        Picked {
+            time: name(meta.time_column).unwrap_or_default(),
+            series_column: meta.series_column.and_then(name),
+            series: self.series.clone(),
+            columns: self.columns.clone(),
+            range: self.range(),
+        }
+    }
+}
+
+impl Picked {
+    /// The selected rows and columns.
+    pub(crate) fn of(&self, batch: &RecordBatch) -> Result<RecordBatch, CliError> {
+        let failed =
+            |error: arrow_schema::ArrowError| CliError::internal(format!("cannot pick rows: {error}"));
+        let mut keep = vec![true; batch.num_rows()];
+        self.keep_times(batch, &mut keep);
+        self.keep_series(batch, &mut keep);
+        let batch = if keep.contains(&false) {
+            arrow_select::filter::filter_record_batch(batch, &keep.into()).map_err(failed)?
+        } else {
+            batch.clone()
+        };
+        if self.columns.is_empty() {
+            return Ok(batch);
+        }
+        let places = self
+            .columns
+            .iter()
+            .map(|name| batch.schema_ref().index_of(name))
+            .collect::<Result<Vec<_>, _>>();
+        places.and_then(|places| batch.project(&places)).map_err(failed)
+    }
+
+    fn keep_times(&self, batch: &RecordBatch, keep: &mut [bool]) {
+        let (start, end) = self.range;
+        let times = batch
+            .column_by_name(&self.time)
+            .and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
+        for (time, keep) in times.iter().flat_map(|times| times.values()).zip(keep) {
+            *keep &= *time >= start && (*time < end || end == i64::MAX);
+        }
+    }
+
+    fn keep_series(&self, batch: &RecordBatch, keep: &mut [bool]) {
+        let symbols = self
+            .series_column
+            .as_deref()
+            .filter(|_| !self.series.is_empty())
+            .and_then(|name| batch.column_by_name(name))
+            .and_then(|array| array.as_dictionary_opt::<UInt32Type>());
+        let Some(symbols) = symbols else { return };
+        let wanted: Vec<bool> = symbols
+            .values()
+            .as_string::<i32>()
+            .iter()
+            .map(|symbol| symbol.is_some_and(|symbol| self.series.iter().any(|series| series == symbol)))
+            .collect();
+        for (row, keep) in keep.iter_mut().enumerate() {
+            *keep &= symbols.key(row).is_some_and(|key| wanted.get(key) == Some(&true));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct Output {
     json: bool,
     terminal: bool,
     closed: bool,
+    live: bool,
     sink: Box<dyn Write>,
 }
 
@@ -28,6 +29,7 @@ impl Output {
             json,
             terminal: stdout.is_terminal(),
             closed: false,
+            live: false,
             sink: Box::new(BufWriter::new(stdout)),
         }
     }
@@ -38,6 +40,7 @@ impl Output {
             json: false,
             terminal: false,
             closed: false,
+            live: false,
             sink: Box::new(std::io::sink()),
         }
     }
@@ -49,6 +52,7 @@ impl Output {
             json: false,
             terminal: self.terminal,
             closed: false,
+            live: false,
             sink: Box::new(Collector(Rc::clone(&text))),
         };
         (output, text)
@@ -67,6 +71,21 @@ impl Output {
     /// Whether nobody reads any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// From now on the reader follows: each batch of rows is handed to it at once.
+    pub(crate) fn follow(&mut self) {
+        self.live = true;
+    }
+
+    /// Whether the reader follows.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// A batch of rows is printed.
+    pub(crate) fn batch_done(&mut self) -> Result<(), CliError> {
+        if self.live { self.flush() } else { Ok(()) }
     }
 
     /// A line of text.

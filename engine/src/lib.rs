@@ -13,6 +13,7 @@
 //! | `memtable` | streamed rows in memory, until they are in segments |
 //! | `stream` | the write-ahead log of each writing process, its recovery and its flush |
 //! | `row` | rows one by one into the stream |
+//! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
@@ -29,17 +30,20 @@ mod row;
 pub mod scan;
 pub mod segment;
 mod stream;
+mod subscribe;
 pub mod symbols;
 pub mod table;
 pub mod write;
 
 pub use database::{
-    Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, Transaction, WriteStats,
+    Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, StreamInfo, Transaction,
+    WriteStats,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use gapless_format::{AttributeKind, Keep, PartitionKey, PartitionUnit};
 pub use row::{Row, RowWriter};
 pub use scan::Scan;
 pub use segment::{ColumnEncoding, EncodingPolicy};
+pub use subscribe::{Committed, Position, Subscription};
 pub use table::{SchemaChange, Table, TableSpec};
 pub use write::{AppendReport, WriteOptions, WriteReport};

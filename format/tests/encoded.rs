@@ -120,7 +120,7 @@ fn packed_values_come_back_to_their_rows() {
                 let is_valid = |row: usize| match kind {
                     0 => true,
                     1 => false,
-                    2 => row % 3 == 0,
+                    2 => row.is_multiple_of(3),
                     _ => row < rows / 2,
                 };
                 let mut validity = vec![0u8; rows.div_ceil(8)];

@@ -10,6 +10,7 @@
 //! | `typed` | Parquet and Arrow IPC, and making their columns fit the plan |
 //! | `infer` | samples, column types, the time column: decides, does not read on |
 //! | `source`, `rejects` | reads: plan in, batches out, bad lines aside |
+//! | `stream` | reads text that comes piece by piece |
 //! | `write` | export files |
 //!
 //! Invariants:
@@ -40,6 +41,7 @@ mod input;
 mod options;
 mod rejects;
 mod source;
+mod stream;
 mod text;
 mod type_name;
 mod typed;
@@ -48,8 +50,9 @@ mod write;
 pub use arrow_schema::TimeUnit;
 pub use error::{ErrorKind, InterchangeError, Result, VALUE_CHARS_MAX};
 pub use file_format::FileFormat;
-pub use infer::{Decision, Plan, plan};
+pub use infer::{Decision, Plan, plan, plan_text};
 pub use options::{OnError, ReadOptions};
 pub use source::Source;
+pub use stream::TextStream;
 pub use type_name::{TypeName, parse_time_unit, time_unit_name};
 pub use write::{WriteFormat, WriteOptions, Writer, hive_path};

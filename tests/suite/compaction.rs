@@ -140,7 +140,7 @@ proptest! {
                     let new: Vec<Row> = (first..).zip(new).map(|(id, (ts, sym))| row(*ts, *sym, id)).collect();
                     write(&table, &new, *unit);
                     all.extend(new);
-                    if all.len() % 3 == 0 {
+                    if all.len().is_multiple_of(3) {
                         held.push((db.snapshot().expect("a snapshot"), model(&all)));
                     }
                 }

@@ -15,5 +15,6 @@ mod real_data;
 mod scan_model;
 mod semantics;
 mod stream;
+mod subscribe;
 mod types;
 mod write_read;

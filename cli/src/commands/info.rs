@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use gapless::{Database, PartitionUnit};
+use gapless::{Database, PartitionUnit, Snapshot, StreamInfo};
 use gapless_format::Identity;
 use serde::Serialize;
 
@@ -32,7 +32,9 @@ struct Info {
     tables: Vec<TableInfo>,
     symbol_domains: Vec<DomainInfo>,
     snapshots: Vec<SnapshotInfo>,
+    streams: Vec<StreamLine>,
     rows: u64,
+    unflushed_rows: u64,
     segments: usize,
     bytes: u64,
 }
@@ -41,6 +43,8 @@ struct Info {
 struct TableInfo {
     table: String,
     rows: u64,
+    /// Of these, rows that are streamed and not in segments yet.
+    unflushed_rows: u64,
     columns: usize,
     time: String,
     series: Option<String>,
@@ -105,6 +109,17 @@ struct SnapshotInfo {
     version: u64,
 }
 
+/// The log of one writing process.
+#[derive(Serialize)]
+struct StreamLine {
+    stream: String,
+    alive: bool,
+    /// Bytes of the log that are not in segments yet.
+    wal_bytes: u64,
+    unflushed_rows: u64,
+    memory_bytes: u64,
+}
+
 /// Tells.
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
     let database = options::open(&args.database)?;
@@ -119,7 +134,8 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
 
 fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
     let identity = read_identity(args)?;
-    let version = database.version()?;
+    let snapshot = database.snapshot()?;
+    let version = snapshot.version();
     let mut tables = Vec::new();
     for name in version.table_names() {
         let state = version.table(name)?;
@@ -137,9 +153,11 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
             }
         }
         let bounds = state.time_bounds();
+        let unflushed_rows = snapshot.unflushed_rows(name)?;
         tables.push(TableInfo {
             table: name.to_owned(),
-            rows: state.rows(),
+            rows: state.rows() + unflushed_rows,
+            unflushed_rows,
             columns: meta.columns.len(),
             time: column_name(meta.time_column).unwrap_or_default(),
             series: meta.series_column.and_then(column_name),
@@ -160,6 +178,8 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
         version: version.number(),
         committed_at: (version.number() > 0).then(|| instant_iso(version.committed_at())),
         rows: tables.iter().map(|table| table.rows).sum(),
+        unflushed_rows: tables.iter().map(|table| table.unflushed_rows).sum(),
+        streams: streams(&snapshot)?,
         segments: tables.iter().map(|table| table.segments).sum(),
         bytes: tables.iter().map(|table| table.bytes).sum(),
         tables,
@@ -179,6 +199,17 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
             })
             .collect(),
     })
+}
+
+fn streams(snapshot: &Snapshot) -> Result<Vec<StreamLine>, CliError> {
+    let line = |info: StreamInfo| StreamLine {
+        stream: format!("{:016x}", info.stream),
+        alive: info.is_alive,
+        wal_bytes: info.wal_bytes,
+        unflushed_rows: info.rows,
+        memory_bytes: info.memory_bytes,
+    };
+    Ok(snapshot.streams()?.into_iter().map(line).collect())
 }
 
 /// The engine keeps the identity to itself; it is one small file.
@@ -205,6 +236,12 @@ fn print(info: &Info, output: &mut Output) -> Result<(), CliError> {
         plural(info.segments as u64, "segment"),
         bytes(info.bytes)
     ))?;
+    if info.unflushed_rows > 0 {
+        output.line(format!(
+            "streamed   {} not in segments yet",
+            plural(info.unflushed_rows, "row")
+        ))?;
+    }
     if !info.tables.is_empty() {
         output.line("")?;
         tables(info).print(output)?;
@@ -221,6 +258,10 @@ fn print(info: &Info, output: &mut Output) -> Result<(), CliError> {
         }
         grid.print(output)?;
     }
+    if !info.streams.is_empty() {
+        output.line("")?;
+        streams_grid(info).print(output)?;
+    }
     if !info.snapshots.is_empty() {
         output.line("")?;
         let mut grid = Grid::new([("snapshot", Align::Left), ("version", Align::Right)]);
@@ -230,6 +271,26 @@ fn print(info: &Info, output: &mut Output) -> Result<(), CliError> {
         grid.print(output)?;
     }
     Ok(())
+}
+
+fn streams_grid(info: &Info) -> Grid {
+    let mut grid = Grid::new([
+        ("stream", Align::Left),
+        ("process", Align::Left),
+        ("log not flushed", Align::Right),
+        ("rows", Align::Right),
+        ("in memory", Align::Right),
+    ]);
+    for stream in &info.streams {
+        grid.row([
+            stream.stream.clone(),
+            if stream.alive { "alive" } else { "dead" }.to_owned(),
+            bytes(stream.wal_bytes),
+            count(stream.unflushed_rows),
+            bytes(stream.memory_bytes),
+        ]);
+    }
+    grid
 }
 
 fn tables(info: &Info) -> Grid {

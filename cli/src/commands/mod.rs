@@ -2,6 +2,7 @@
 //!
 //! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
 
+mod append;
 mod check;
 mod compact;
 mod demo;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Demo(demo::Args),
     /// Import CSV, JSON lines, Parquet or Arrow files into a table, as one atomic commit.
     Import(Box<import::Args>),
+    /// Stream rows from standard input into a table, durable batch by batch.
+    Append(append::Args),
     /// Export rows to Parquet, CSV, JSON lines or Arrow files.
     Export(export::Args),
     /// Show what a database holds: tables, time ranges, sizes, symbol domains, snapshots.
@@ -40,7 +43,7 @@ pub(crate) enum Command {
     Schema(schema::Args),
     /// Print the first rows of a table.
     Head(head::Args),
-    /// Print the last rows of a table.
+    /// Print the last rows of a table, and with -f those that are committed from then on.
     Tail(tail::Args),
     /// Show what is stored, down to single pages; works on a database too damaged to open.
     Dump(dump::Args),
@@ -60,6 +63,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(args, output),
             Self::Import(args) => import::run(*args, output),
+            Self::Append(args) => append::run(args, output),
             Self::Export(args) => export::run(args, output),
             Self::Info(args) => info::run(args, output),
             Self::Ls(args) => ls::run(args, output),

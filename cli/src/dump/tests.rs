@@ -14,6 +14,7 @@ use super::*;
 fn database(path: &Path) {
     let db = Database::builder(path)
         .without_sync()
+        .small_commit_rows(0)
         .open()
         .expect("a new database");
     let columns: Vec<(&str, ArrayRef)> = vec![

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gapless_format::wal::{
     Coverage, WalColumn, WalHeader, WalItem, WalOutcome, WalRecord, WalRows, decode_wal_record,
 };
-use gapless_format::{ColumnType, Deletion, HEADER_LEN, Identity, TableMeta};
+use gapless_format::{ColumnType, Deletion, HEADER_LEN, Identity, TableMeta, Tail};
 use serde_json::{Map, Value};
 
 use super::disk::{Disk, Outcome};
@@ -143,6 +143,26 @@ fn one_stream(disk: &Disk, stream: u64, names: &mut Names<'_>) -> (Vec<Value>, S
     section.field("checkpoint", checkpoint);
     section.field("flushed_commit", flushed.map(instant_iso));
     section.field("last_lsn", last);
+    // Empty before the first sync.
+    if let Some(bytes) = disk
+        .read(&format!("{path}/LOCK"))
+        .ok()
+        .filter(|it| !it.is_empty())
+    {
+        match Tail::decode(&bytes) {
+            Ok(mark) => {
+                section.field("durable_lsn", mark.committed_len);
+                section.field("suspect_tail", mark.suspect);
+                if last.is_some_and(|last| last < mark.committed_len) {
+                    section.error(format!(
+                        "{path}: the log was durable up to LSN {}, but cannot be read that far",
+                        mark.committed_len
+                    ));
+                }
+            }
+            Err(error) => section.error(format!("{path}/LOCK: {error}")),
+        }
+    }
     let row = vec![
         hex64(stream),
         owner.into(),

@@ -80,6 +80,31 @@ impl Grid {
         Ok(())
     }
 
+    /// Prints it below one that was printed before: `widths` are those of its columns, which only grow. The header
+    /// comes once, when there are none yet.
+    pub(crate) fn print_below(self, widths: &mut Vec<usize>, output: &mut Output) -> Result<(), CliError> {
+        let is_first = widths.is_empty();
+        widths.resize(self.header.len(), 0);
+        for (column, width) in widths.iter_mut().enumerate() {
+            *width = self.width_of(column).max(*width);
+        }
+        let columns = || self.header.iter().zip(widths.iter());
+        let line = |cells: &[String]| {
+            let cells = cells.iter().zip(columns());
+            let padded = cells.map(|(text, ((_, align), width))| match align {
+                Align::Left => format!("{text:<width$}"),
+                Align::Right => format!("{text:>width$}"),
+            });
+            padded.collect::<Vec<_>>().join(" ").trim_end().to_owned()
+        };
+        if is_first {
+            let names: Vec<String> = self.header.iter().map(|(name, _)| name.clone()).collect();
+            output.line(line(&names))?;
+            output.line("─".repeat(widths.iter().map(|width| width + 1).sum()))?;
+        }
+        self.rows.iter().try_for_each(|row| output.line(line(row)))
+    }
+
     fn table(&self, output: &Output) -> Table {
         let mut table = Table::new();
         table.load_style(STYLE);

@@ -51,24 +51,41 @@ pub(crate) fn write(
 }
 
 fn table(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
+    if output.is_live() {
+        return growing_table(schema, batches, output);
+    }
     let batches = batches.collect::<Result<Vec<_>, _>>()?;
     // One batch, so that a column has the same decimals in all its rows.
     let batch = arrow_select::concat::concat_batches(schema, &batches)
         .map_err(|error| CliError::internal(format!("cannot join batches: {error}")))?;
+    if batch.num_rows() == 0 {
+        return output.line("no rows");
+    }
+    grid(schema, &batch)?.print(output)
+}
+
+/// A table whose rows come little by little.
+fn growing_table(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
+    let mut widths = Vec::new();
+    for batch in batches {
+        grid(schema, &batch?)?.print_below(&mut widths, output)?;
+        output.batch_done()?;
+    }
+    Ok(())
+}
+
+fn grid(schema: &SchemaRef, batch: &RecordBatch) -> Result<Grid, CliError> {
     let mut grid = Grid::new(
         schema
             .fields()
             .iter()
             .map(|field| (field.name(), align(field.data_type()))),
     );
-    let columns = columns(&batch, Reader::Person)?;
+    let columns = columns(batch, Reader::Person)?;
     for row in 0..batch.num_rows() {
         grid.row(columns.iter().map(|column| column.text(row)));
     }
-    if batch.num_rows() == 0 {
-        return output.line("no rows");
-    }
-    grid.print(output)
+    Ok(grid)
 }
 
 fn align(data_type: &DataType) -> Align {
@@ -87,6 +104,7 @@ fn columns(batch: &RecordBatch, reader: Reader) -> Result<Vec<Values>, CliError>
 fn csv(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
     let header: Vec<String> = schema.fields().iter().map(|field| quoted(field.name())).collect();
     output.line(header.join(","))?;
+    output.batch_done()?;
     for batch in batches {
         let batch = batch?;
         let columns = columns(&batch, Reader::Program)?;
@@ -103,6 +121,7 @@ fn csv(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<
                 .collect();
             output.line(fields.join(","))?;
         }
+        output.batch_done()?;
         if output.is_closed() {
             break;
         }
@@ -162,6 +181,7 @@ fn json_rows(
                 .map_err(|error| CliError::internal(format!("cannot write JSON: {error}")))?;
             each(&text, output)?;
         }
+        output.batch_done()?;
         if output.is_closed() {
             break;
         }
@@ -174,6 +194,10 @@ fn json_lines(batches: Batches<'_>, output: &mut Output) -> Result<(), CliError>
 }
 
 fn json_array(batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
+    if output.is_live() {
+        growing_array(batches, output, "")?;
+        return output.line("");
+    }
     let text = array_text(batches, output, "")?;
     output.bytes(text.as_bytes())?;
     output.line("")
@@ -181,9 +205,27 @@ fn json_array(batches: Batches<'_>, output: &mut Output) -> Result<(), CliError>
 
 /// The document of a verb that reads rows: the table, and its rows as objects.
 pub(crate) fn json_document(table: &str, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
+    if output.is_live() {
+        let name = serde_json::Value::from(table);
+        output.bytes(format!("{{\n  \"table\": {name},\n  \"rows\": ").as_bytes())?;
+        growing_array(batches, output, "  ")?;
+        return output.line("\n}");
+    }
     let rows = array_text(batches, output, "  ")?;
     let name = serde_json::Value::from(table);
     output.line(format!("{{\n  \"table\": {name},\n  \"rows\": {rows}\n}}"))
+}
+
+/// An array whose rows are printed as they come, each a line that is whole.
+fn growing_array(batches: Batches<'_>, output: &mut Output, indent: &str) -> Result<(), CliError> {
+    output.line("[")?;
+    output.batch_done()?;
+    let mut comma = "";
+    json_rows(batches, output, |row, output| {
+        let comma = std::mem::replace(&mut comma, ",");
+        output.line(format!("{indent}  {comma}{row}"))
+    })?;
+    output.bytes(format!("{indent}]").as_bytes())
 }
 
 /// All rows before the first byte is printed: an error half way leaves one document, which says so.
@@ -230,9 +272,12 @@ fn arrow(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Resul
     let failed = |error: arrow_schema::ArrowError| CliError::internal(format!("cannot write Arrow: {error}"));
     let schema = plain_schema(schema);
     let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &schema).map_err(failed)?;
+    output.bytes(&std::mem::take(writer.get_mut()))?;
+    output.batch_done()?;
     for batch in batches {
         writer.write(&plain(&schema, &batch?)?).map_err(failed)?;
         output.bytes(&std::mem::take(writer.get_mut()))?;
+        output.batch_done()?;
     }
     let rest = writer.into_inner().map_err(failed)?;
     output.bytes(&rest)

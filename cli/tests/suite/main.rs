@@ -1,9 +1,11 @@
 //! The built `gapless` binary, run as a user runs it: every verb, its JSON, its exit codes, and bad input.
 
+mod append;
 mod demo;
 mod docs;
 mod errors;
 mod export;
+mod follow;
 mod import;
 mod import_errors;
 mod inspect;

@@ -7,7 +7,8 @@ use gapless_format::wal::{
     Coverage, CoverageState, WalHeader, WalItem, WalValues, encode_wal_rows, wal_record_header,
 };
 use gapless_format::{
-    ColumnType, Deletion, EditItem, Number, RecordBody, StreamMeta, TimeUnit, Writer, checksum, encode_record,
+    ColumnType, Deletion, EditItem, Number, RecordBody, StreamMeta, Tail, TimeUnit, Writer, checksum,
+    encode_record,
 };
 use serde_json::Value;
 
@@ -316,6 +317,29 @@ fn a_torn_end_is_told_and_is_an_error_only_where_another_file_follows() {
     let document: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(document["sections"][0]["records"], 2);
     assert!(errors(&place, &format!("dump {first}")).contains("no valid record"));
+}
+
+#[test]
+fn the_durable_length_in_a_streams_lock_is_shown_and_compared() {
+    let Streamed { place, ends, .. } = streamed();
+    let mark = |committed_len| {
+        let tail = Tail {
+            log: STREAM,
+            committed_len,
+            suspect: false,
+        };
+        place.file(&format!("{DIRECTORY}/LOCK"), tail.encode());
+    };
+    mark(ends[2]);
+    let document = place.json("dump db --wal");
+    assert_eq!(document["sections"][0]["durable_lsn"], ends[2]);
+    mark(ends[2] + 1);
+    assert!(errors(&place, "dump db --wal").contains("was durable up to"));
+    assert!(
+        place
+            .ok(&format!("dump {DIRECTORY}/LOCK"))
+            .contains("commit tail")
+    );
 }
 
 #[test]

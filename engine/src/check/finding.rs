@@ -113,6 +113,10 @@ kinds! {
     Attribute = "attribute",
     /// Segments do not add up to the table's rows.
     RowCount = "row_count",
+    /// A file of a write-ahead log is damaged or not the one that was written.
+    Wal = "wal",
+    /// A commit at the end of a write-ahead log that did not finish.
+    WalTail = "wal_tail",
     /// A file or directory that gapless does not know.
     Stray = "stray",
     /// Files of a segment that no version names.

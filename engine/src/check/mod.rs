@@ -14,6 +14,7 @@
 //! | `segment` | `segment.meta` against the manifest; order, times and series of the rows |
 //! | `column` | the files of a column chunk: headers, lengths, pages, statistics, values |
 //! | `attribute` | indexes against the rows |
+//! | `wal` | `wal/`: the logs of streams, from their checkpoints on |
 //! | `strays` | what nothing names |
 
 mod attribute;
@@ -28,6 +29,7 @@ mod strays;
 mod symbols;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 pub use finding::{Finding, FindingKind, Severity};
 pub use run::{CheckOptions, CheckReport, check, check_database};

@@ -13,7 +13,7 @@ use super::identity::{self, Known};
 use super::manifest::{self, ManifestView};
 use super::segment::{self, Target};
 use super::source::Source;
-use super::{strays, symbols};
+use super::{strays, symbols, wal};
 use crate::clock::{Clock, SystemClock};
 use crate::database::pins::Pins;
 use crate::error::Result;
@@ -156,6 +156,9 @@ pub fn check(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Result<Check
             report.take(sink);
         }
     }
+    let in_wal = Sink::default();
+    wal::check(&source, &view, &in_wal);
+    report.take(in_wal);
     strays::check(&source, &view, pins.instance(), &sink);
     report.take(sink);
     (report.files, report.bytes) = source.counts();

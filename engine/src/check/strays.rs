@@ -17,7 +17,7 @@ use crate::io::{DirEntry, EntryKind, RelPath};
 use crate::manifest::{Version, log};
 use crate::symbols;
 
-/// What a database has at its root. `wal` and `leases` are made by later parts.
+/// What a database has at its root. What is in `wal` is for `wal.rs` to say; `leases` is made by later parts.
 const DIRECTORIES: [&str; 8] = [
     "manifest",
     "symbols",
@@ -45,7 +45,7 @@ pub(super) fn check(source: &Source<'_>, view: &ManifestView, own: u32, sink: &S
     }
 }
 
-fn list(source: &Source<'_>, path: &RelPath, sink: &Sink) -> Vec<(RelPath, DirEntry)> {
+pub(super) fn list(source: &Source<'_>, path: &RelPath, sink: &Sink) -> Vec<(RelPath, DirEntry)> {
     let entries = match source.storage.list(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
@@ -64,7 +64,7 @@ fn list(source: &Source<'_>, path: &RelPath, sink: &Sink) -> Vec<(RelPath, DirEn
     entries.into_iter().filter_map(with_path).collect()
 }
 
-fn stray(path: &RelPath, entry: &DirEntry) -> Finding {
+pub(super) fn stray(path: &RelPath, entry: &DirEntry) -> Finding {
     let what = match entry.kind {
         EntryKind::File => "a file",
         EntryKind::Directory => "a directory",

@@ -22,7 +22,7 @@ mod tests;
 pub(crate) use expire::expire;
 pub use plan::{Plan, Task, TaskKind, plan};
 pub use policy::{Policy, Situation};
-pub use run::{MaintenanceProgress, MaintenanceReport, RunOptions};
+pub use run::{MaintenanceProgress, MaintenanceReport, OnProgress, RunOptions};
 pub(crate) use run::{maintain, run};
 
 /// Name of the table option that holds how long rows are kept, in nanoseconds.

@@ -16,6 +16,9 @@ use crate::io;
 use crate::manifest::Version;
 use crate::write::BuiltSegments;
 
+/// Told how far maintenance is.
+pub type OnProgress = Arc<dyn Fn(&MaintenanceProgress) + Send + Sync>;
+
 /// How maintenance is run.
 #[derive(Clone)]
 pub struct RunOptions {
@@ -24,7 +27,7 @@ pub struct RunOptions {
     /// Set to stop it. The commits that were done stay, what was under way leaves nothing behind.
     pub cancel: Arc<AtomicBool>,
     /// Told after each batch of rows how far it is.
-    pub progress: Option<Arc<dyn Fn(&MaintenanceProgress) + Send + Sync>>,
+    pub progress: Option<OnProgress>,
     /// Threads that work on it: one leaves the others to queries.
     pub threads: usize,
 }

@@ -13,6 +13,7 @@ use super::background::{Background, BackgroundWork, Maintenance, Workers};
 use super::durability::Durability;
 use super::garbage;
 use super::pins::{self, Pins};
+use super::signal::Signal;
 use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
 use crate::compact::Situation;
@@ -46,6 +47,7 @@ pub(crate) struct Engine {
     workers: Workers,
     bulk_workers: Workers,
     counters: Counters,
+    signal: Signal,
 }
 
 /// The live half: this process's stream, the others', and what bounds them.
@@ -191,6 +193,7 @@ impl Engine {
             workers: Workers::new("flush", 1),
             bulk_workers: Workers::new("bulk", 0),
             counters: Counters::default(),
+            signal: Signal::default(),
         })
     }
 
@@ -260,6 +263,11 @@ impl Engine {
 
     pub(crate) fn stats(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What wakes those who wait for commits of this process.
+    pub(crate) fn signal(&self) -> &Signal {
+        &self.signal
     }
 
     /// Refuses to work in a process that was forked from the one that opened the database.
@@ -345,6 +353,7 @@ impl Engine {
         self.check_writable()?;
         let version = self.manifest.commit(plan)?;
         self.publish_pins();
+        self.signal.notify();
         Ok(version)
     }
 

@@ -22,17 +22,60 @@ const VIEW_ATTEMPTS: usize = 100;
 /// The streamed rows that belong to a version: memtables, and the commit up to which each is visible.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LiveView {
-    memtables: Vec<(Arc<Memtable>, i64)>,
+    memtables: Vec<LiveMemtable>,
+}
+
+/// A memtable of a stream, and the commit up to which it is visible.
+#[derive(Debug, Clone)]
+struct LiveMemtable {
+    stream: u64,
+    memtable: Arc<Memtable>,
+    upto: i64,
+}
+
+impl LiveMemtable {
+    /// Time of its newest visible commit; what is visible may lie in a later one.
+    fn newest(&self) -> i64 {
+        self.memtable.last_commit().min(self.upto)
+    }
 }
 
 impl LiveView {
     /// The blocks of a table that may have rows of a time range.
     pub(crate) fn blocks(&self, table: u32, time: &Range<i64>) -> Result<Vec<Arc<Block>>> {
         let mut blocks = Vec::new();
-        for (memtable, upto) in &self.memtables {
-            blocks.extend(memtable.blocks(table, time, *upto)?);
+        for live in &self.memtables {
+            blocks.extend(live.memtable.blocks(table, time, live.upto)?);
         }
         Ok(blocks)
+    }
+
+    /// Rows of all tables in the memtables of a stream, and their bytes.
+    pub(crate) fn size_of(&self, stream: u64) -> (u64, u64) {
+        let of_stream = self.memtables.iter().filter(|live| live.stream == stream);
+        of_stream.fold((0, 0), |(rows, bytes), live| {
+            let blocks = live.memtable.all_blocks();
+            let blocks = blocks.iter().flat_map(|(_, _, blocks)| blocks);
+            (
+                rows + blocks.map(|block| block.rows() as u64).sum::<u64>(),
+                bytes + live.memtable.bytes() as u64,
+            )
+        })
+    }
+
+    /// All blocks of a table, with the streams they are of.
+    pub(crate) fn blocks_by_stream(&self, table: u32) -> Result<Vec<(u64, Arc<Block>)>> {
+        let mut found = Vec::new();
+        for live in &self.memtables {
+            let blocks = live.memtable.blocks(table, &(i64::MIN..i64::MAX), live.upto)?;
+            found.extend(blocks.into_iter().map(|block| (live.stream, block)));
+        }
+        Ok(found)
+    }
+
+    /// The newest visible commit of each memtable, with the stream it is of.
+    pub(crate) fn newest_by_stream(&self) -> impl Iterator<Item = (u64, i64)> {
+        self.memtables.iter().map(|live| (live.stream, live.newest()))
     }
 
     /// The deletions in a table.
@@ -40,7 +83,7 @@ impl LiveView {
         let visible = self
             .memtables
             .iter()
-            .flat_map(|(memtable, upto)| memtable.deletions(*upto));
+            .flat_map(|live| live.memtable.deletions(live.upto));
         visible.filter(|deletion| deletion.table == table).collect()
     }
 
@@ -51,9 +94,7 @@ impl LiveView {
     }
 
     fn newest(&self) -> Vec<(u64, i64)> {
-        let newest = |(memtable, upto): &(Arc<Memtable>, i64)| {
-            (memtable.start_lsn(), memtable.last_commit().min(*upto))
-        };
+        let newest = |live: &LiveMemtable| (live.memtable.start_lsn(), live.newest());
         self.memtables.iter().map(newest).collect()
     }
 }
@@ -124,6 +165,7 @@ impl Engine {
         let stream = self.stream()?;
         self.wait_for_memory(&stream, prepared.record_len())?;
         let appended = stream.append(prepared)?;
+        self.signal().notify();
         if stream
             .active()
             .is_some_and(|active| active.bytes() >= self.live().limits.flush_bytes)
@@ -255,10 +297,16 @@ impl Engine {
         let mut view = LiveView::default();
         let own = self.own_stream();
         for meta in version.streams() {
-            match &own {
-                Some(own) if own.id() == meta.stream => view.memtables.extend(own.view(meta.checkpoint)),
-                _ => view.memtables.extend(self.live().tails.view(meta)),
-            }
+            let memtables = match &own {
+                Some(own) if own.id() == meta.stream => own.view(meta.checkpoint),
+                _ => self.live().tails.view(meta),
+            };
+            let live = memtables.into_iter().map(|(memtable, upto)| LiveMemtable {
+                stream: meta.stream,
+                memtable,
+                upto,
+            });
+            view.memtables.extend(live);
         }
         Ok(view)
     }
@@ -309,6 +357,9 @@ impl Engine {
             attempt += 1;
             self.refresh()?;
             let (pinned, version) = pin();
+            if version.streams().next().is_none() {
+                return Ok((pinned, version, LiveView::default()));
+            }
             let is_last = attempt >= VIEW_ATTEMPTS;
             let outcome = self.view_of(&version, is_last);
             let is_same = self.refresh()?.number() == version.number();

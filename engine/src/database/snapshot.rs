@@ -8,6 +8,7 @@ use super::pins::PinGuard;
 use crate::error::{Error, Result};
 use crate::manifest::{TableState, Version, log};
 use crate::scan::Scan;
+use crate::subscribe::Position;
 
 /// A pinned version. Its files stay until it is dropped.
 #[derive(Debug, Clone)]
@@ -79,6 +80,15 @@ impl Snapshot {
     /// `NotFound`, listing the tables there are.
     pub fn scan(&self, table: &str) -> Result<Scan> {
         Scan::new(self.clone(), table)
+    }
+
+    /// The position behind everything that the snapshot has of a table: to go on from it with
+    /// [`crate::Table::subscribe`].
+    ///
+    /// # Errors
+    /// `NotFound`, listing the tables there are.
+    pub fn position(&self, table: &str) -> Result<Position> {
+        Ok(Position::behind(self, self.table(table)?.meta().table))
     }
 
     /// A table at this version.

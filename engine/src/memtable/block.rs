@@ -115,6 +115,21 @@ impl Block {
         Self::new(&self.table, self.partition, columns, commits).map(|block| Some(Arc::new(block)))
     }
 
+    /// The rows that were committed after a commit; `None` when there are none.
+    pub(crate) fn after(self: &Arc<Self>, commit: i64) -> Result<Option<Arc<Self>>> {
+        let old = self.commits.partition_point(|(_, other)| *other <= commit);
+        let Some((first, _)) = old.checked_sub(1).and_then(|last| self.commits.get(last)) else {
+            return Ok(Some(Arc::clone(self)));
+        };
+        let rest = self.commits.get(old..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let columns = self.slice(*first as usize..self.rows);
+        let commits = rest.iter().map(|(end, commit)| (end - first, *commit)).collect();
+        Self::new(&self.table, self.partition, columns, commits).map(|block| Some(Arc::new(block)))
+    }
+
     fn slice(&self, rows: Range<usize>) -> Vec<StreamColumn> {
         let slice = |column: &StreamColumn| StreamColumn {
             array: column.array.slice(rows.start, rows.len()),

@@ -28,6 +28,10 @@ mod ties;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
+pub(crate) use merge::Chunk;
 pub(crate) use merged::MergeCache;
+pub(crate) use output::Output;
+pub(crate) use piece::Piece;
 pub use predicate::{Column, Comparison, Literal, Predicate, col};
+pub(crate) use rows::Rows;
 pub use stream::Batches;

@@ -177,7 +177,7 @@ mod tests {
     fn ranges_with_holes_are_the_same_rows_as_their_list_in_every_slice() {
         let rows = Rows::joined(vec![Rows::Range(2..5), Rows::Range(9..9), Rows::Range(10..12)])
             .expect("there are rows");
-        let list = vec![2, 3, 4, 10, 11];
+        let list = [2, 3, 4, 10, 11];
         for from in 0..=list.len() {
             for to in from..=list.len() {
                 let slice = rows.slice(from..to);

@@ -54,6 +54,9 @@ impl FlushTarget {
 /// The partitions of one table in a memtable, with the commits of their rows.
 type Parts = BTreeMap<PartitionKey, (i64, i64)>;
 
+/// The blocks of one table, by partition.
+type Blocks = Vec<(PartitionKey, Vec<Arc<Block>>)>;
+
 /// Writes the rows of a memtable as segments and commits them with the stream's new state. Gives the bytes written.
 ///
 /// # Errors
@@ -99,7 +102,7 @@ struct Flush<'a> {
 
 impl Flush<'_> {
     fn build(&mut self, memtable: &Memtable) -> Result<()> {
-        let mut by_table: BTreeMap<u32, Vec<(PartitionKey, Vec<Arc<Block>>)>> = BTreeMap::new();
+        let mut by_table: BTreeMap<u32, Blocks> = BTreeMap::new();
         for (table, key, blocks) in memtable.all_blocks() {
             by_table.entry(table).or_default().push((key, blocks));
         }
@@ -121,12 +124,7 @@ impl Flush<'_> {
         Ok(())
     }
 
-    fn build_table(
-        &mut self,
-        meta: &Arc<TableMeta>,
-        parts: Vec<(PartitionKey, Vec<Arc<Block>>)>,
-        memtable: &Memtable,
-    ) -> Result<()> {
+    fn build_table(&mut self, meta: &Arc<TableMeta>, parts: Blocks, memtable: &Memtable) -> Result<()> {
         let with_commits = Arc::new(with_commit_column(meta));
         let options = WriteOptions {
             memory_bytes: usize::MAX,

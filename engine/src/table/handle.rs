@@ -13,6 +13,7 @@ use crate::database::{Database, Durability, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowWriter;
 use crate::scan::Scan;
+use crate::subscribe::{Position, Subscription};
 use crate::write::{AppendReport, WriteOptions, WriteReport};
 
 /// Times that a change of columns is tried when others change the same table.
@@ -144,6 +145,16 @@ impl Table {
         let mut transaction = self.database.transaction()?;
         transaction.write(&self.name, batches, options)?;
         Ok(transaction.commit()?)
+    }
+
+    /// What is committed to the table from a position on, first what is stored and then what comes, each row once;
+    /// `None` is the beginning.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Invalid` for a position of another database; `Conflict` when rows
+    /// behind the position can no longer be told from those before it.
+    pub fn subscribe(&self, from: Option<Position>) -> Result<Subscription> {
+        Subscription::new(self.database.clone(), &self.name, from)
     }
 
     /// Removes the partitions that end at or before a time, as one atomic commit, durable when this returns; gives the

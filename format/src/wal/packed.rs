@@ -105,11 +105,13 @@ impl<'a> Packed<'a> {
         let base = if narrow > 0 { reader.i64(what)? } else { 0 };
         let bytes = reader.bytes(what)?;
         let each = if narrow > 0 { narrow } else { width };
-        if count.is_some_and(|count| count.checked_mul(each) != Some(bytes.len())) {
+        if let Some(count) = count
+            && count.checked_mul(each) != Some(bytes.len())
+        {
             return Err(FormatError::corrupt(
                 offset,
                 format!(
-                    "{what}: found {} bytes for {count:?} values of {each}",
+                    "{what}: found {} bytes, expected {count} values of {each}",
                     bytes.len()
                 ),
             ));

@@ -34,8 +34,11 @@ pub(crate) struct FileColumn {
 
 /// The lines of a text file.
 fn open_lines(input: &Input, progress: Arc<Progress>, ahead: bool) -> Result<Lines> {
-    let mut reader = input::open(&input.file, input.identity.compression, progress)?;
-    if ahead {
+    let mut reader = match &input.content {
+        Some(content) => Box::new(std::io::Cursor::new(Arc::clone(content))),
+        None => input::open(&input.file, input.identity.compression, progress)?,
+    };
+    if ahead && input.content.is_none() {
         reader = input::read_ahead(reader).map_err(|error| error.at_file(&input.file))?;
     }
     Ok(Lines::new(&input.file, reader))
@@ -48,8 +51,17 @@ pub(crate) fn open_csv(
     progress: Arc<Progress>,
     ahead: bool,
 ) -> Result<(CsvRecords, Vec<String>)> {
+    open_csv_lines(open_lines(input, progress, ahead)?, input, options)
+}
+
+/// As [`open_csv`], of lines that are open.
+pub(crate) fn open_csv_lines(
+    lines: Lines,
+    input: &Input,
+    options: &ReadOptions,
+) -> Result<(CsvRecords, Vec<String>)> {
     let failed = |error: InterchangeError| error.at_file(&input.file);
-    let mut records = CsvRecords::new(open_lines(input, progress, ahead)?, b',');
+    let mut records = CsvRecords::new(lines, b',');
     let delimiter = match options.delimiter {
         Some(delimiter) => delimiter,
         None if input.identity.tabs => b'\t',
@@ -175,20 +187,22 @@ fn guess_delimiter(line: &[u8]) -> u8 {
 
 /// The lines of a JSON lines file.
 pub(crate) fn open_json(input: &Input, progress: Arc<Progress>, ahead: bool) -> Result<JsonLines> {
-    Ok(JsonLines {
-        lines: open_lines(input, progress, ahead)?,
-        taken: (0, 0),
-    })
+    Ok(JsonLines::new(open_lines(input, progress, ahead)?))
 }
 
 /// Cuts a file into lines.
 pub(crate) struct JsonLines {
-    lines: Lines,
+    pub(crate) lines: Lines,
     taken: (usize, u64),
 }
 
 impl JsonLines {
-    /// The next line that is not blank, with its number and line end.
+    pub(crate) fn new(lines: Lines) -> Self {
+        JsonLines { lines, taken: (0, 0) }
+    }
+
+    /// The next line that is not blank, with its number and line end; `None` at the end of the file, or of what was
+    /// fed.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, &[u8])>> {
         let line = loop {
             let (bytes, lines) = std::mem::take(&mut self.taken);
@@ -196,7 +210,9 @@ impl JsonLines {
             match line_end(self.lines.pending()) {
                 Some(end) => self.taken = (end + 1, 1),
                 None if !self.lines.ended() => {
-                    self.lines.more()?;
+                    if !self.lines.more()? {
+                        return Ok(None);
+                    }
                     continue;
                 }
                 None => self.taken = (self.lines.pending().len(), 0),

@@ -5,6 +5,6 @@ mod plan;
 mod sample;
 mod time_column;
 
-pub(crate) use files::{nested, open_csv, open_json};
+pub(crate) use files::{JsonLines, nested, open_csv, open_csv_lines, open_json};
 pub(crate) use plan::{ColumnPlan, Input};
-pub use plan::{Decision, Plan, plan};
+pub use plan::{Decision, Plan, plan, plan_text};

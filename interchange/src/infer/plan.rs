@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::error::{ErrorKind, InterchangeError, Result, list, shown};
-use crate::file_format::{Identity, identify};
+use crate::file_format::{Compression, FileFormat, Identity, identify};
 use crate::infer::files::{FileColumn, names_of, sample};
 use crate::infer::time_column::{self, TimeMeaning};
 use crate::input::Progress;
@@ -52,6 +52,8 @@ pub struct Plan {
 pub(crate) struct Input {
     pub(crate) file: PathBuf,
     pub(crate) identity: Identity,
+    /// The bytes, when they are in no file.
+    pub(crate) content: Option<Arc<[u8]>>,
 }
 
 /// How one column is read.
@@ -92,9 +94,34 @@ pub fn plan(files: &[PathBuf], options: &ReadOptions) -> Result<Plan> {
             Ok(Input {
                 file: file.clone(),
                 identity: identify(file, options.format)?,
+                content: None,
             })
         })
         .collect::<Result<Vec<_>>>()?;
+    plan_inputs(inputs, options)
+}
+
+/// Looks at the first lines of text that is in no file, and settles a schema for it.
+///
+/// `name` stands for a file's name in errors. `text` should end with a line: what is cut off would be looked at too.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_text(name: &str, format: FileFormat, text: &[u8], options: &ReadOptions) -> Result<Plan> {
+    let input = Input {
+        file: PathBuf::from(name),
+        identity: Identity {
+            format,
+            compression: Compression::None,
+            tabs: false,
+            bytes: text.len() as u64,
+        },
+        content: Some(text.into()),
+    };
+    plan_inputs(vec![input], options)
+}
+
+fn plan_inputs(inputs: Vec<Input>, options: &ReadOptions) -> Result<Plan> {
     let columns = common_columns(&inputs, options)?;
     check_options(&columns, options)?;
     let (time, why_time) = time_column::choose(&columns, options)?;
@@ -131,7 +158,7 @@ pub fn plan(files: &[PathBuf], options: &ReadOptions) -> Result<Plan> {
             .unwrap_or_default(),
         series: options.series.clone(),
         decisions,
-        files: files.to_vec(),
+        files: inputs.iter().map(|input| input.file.clone()).collect(),
         columns: planned,
         inputs,
     })

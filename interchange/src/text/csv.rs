@@ -77,16 +77,14 @@ impl CsvRecords {
 
     /// The bytes of the line that comes next, for guessing the delimiter; empty at the end.
     pub(crate) fn peek_line(&mut self) -> Result<&[u8]> {
-        while line_end(self.lines.pending()).is_none() && !self.lines.ended() {
-            self.lines.more()?;
-        }
+        while line_end(self.lines.pending()).is_none() && !self.lines.ended() && self.lines.more()? {}
         let pending = self.lines.pending();
         Ok(pending
             .get(..line_end(pending).unwrap_or(pending.len()))
             .unwrap_or_default())
     }
 
-    /// The next record; `None` at the end of the file.
+    /// The next record; `None` at the end of the file, or of what was fed.
     ///
     /// # Errors
     /// When the file cannot be read, or a record is too long.
@@ -106,7 +104,11 @@ impl CsvRecords {
                 &mut self.fields,
             );
             match scanned {
-                Scanned::Unfinished => self.lines.more()?,
+                Scanned::Unfinished => {
+                    if !self.lines.more()? {
+                        return Ok(None);
+                    }
+                }
                 Scanned::Record { bytes, lines } | Scanned::Bad { bytes, lines, .. } => {
                     self.taken = (bytes, lines);
                     if !self.is_blank() || matches!(scanned, Scanned::Bad { .. }) {

@@ -3,6 +3,7 @@
 //! - At most [`RECORD_BYTES_MAX`] plus one block are held, so a file without line ends, or an unclosed
 //!   quote, is an error and not an exhausted memory.
 //! - The byte order mark of UTF-8 is not part of the text.
+//! - Lines that are fed have no reader: what is unfinished waits for more bytes, which the caller brings.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 /// The unread bytes of one file.
 pub(crate) struct Lines {
     pub(crate) file: PathBuf,
-    reader: Box<dyn Read + Send>,
+    /// `None` when bytes are fed.
+    reader: Option<Box<dyn Read + Send>>,
     buffer: Vec<u8>,
     start: usize,
     /// The line on which the unread bytes begin, from 1.
@@ -30,8 +32,16 @@ pub(crate) struct Lines {
 impl Lines {
     pub(crate) fn new(file: &Path, reader: Box<dyn Read + Send>) -> Self {
         Lines {
+            reader: Some(reader),
+            ..Self::fed(file)
+        }
+    }
+
+    /// Lines whose bytes come through [`Lines::feed`].
+    pub(crate) fn fed(file: &Path) -> Self {
+        Lines {
             file: file.to_path_buf(),
-            reader,
+            reader: None,
             buffer: Vec::new(),
             start: 0,
             line: 1,
@@ -55,17 +65,37 @@ impl Lines {
         self.ended
     }
 
+    /// Adds bytes behind `pending`.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.make_room();
+        self.buffer.extend_from_slice(bytes);
+        self.open();
+    }
+
     /// Takes `bytes` from the front, which hold `lines` line ends.
     pub(crate) fn take(&mut self, bytes: usize, lines: u64) {
         self.start = self.start.saturating_add(bytes).min(self.buffer.len());
         self.line += lines;
     }
 
-    /// Reads more behind `pending`.
+    fn make_room(&mut self) {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+    }
+
+    /// Passes over the byte order mark, once it can be told.
+    fn open(&mut self) {
+        if !self.opened && self.buffer.starts_with(BYTE_ORDER_MARK) {
+            self.start = BYTE_ORDER_MARK.len();
+        }
+        self.opened |= self.buffer.len() >= BYTE_ORDER_MARK.len() || self.ended;
+    }
+
+    /// Reads more behind `pending`. False when the bytes are fed, and the caller has to bring more.
     ///
     /// # Errors
     /// When the file cannot be read, or `pending` holds a record that is too long already.
-    pub(crate) fn more(&mut self) -> Result<()> {
+    pub(crate) fn more(&mut self) -> Result<bool> {
         if self.pending().len() > RECORD_BYTES_MAX {
             return Err(InterchangeError::invalid(format!(
                 "the record is longer than {} MiB; is a quote unclosed, or a line end missing?",
@@ -74,21 +104,20 @@ impl Lines {
             .at_file(&self.file)
             .at_line(self.line));
         }
-        self.buffer.drain(..self.start);
-        self.start = 0;
+        self.make_room();
         let before = self.buffer.len();
-        let read = self
-            .reader
+        let Some(reader) = &mut self.reader else {
+            return Ok(false);
+        };
+        let read = reader
             .by_ref()
             .take(READ_BYTES as u64)
             .read_to_end(&mut self.buffer);
         read.map_err(|error| self.failed(&error))?;
         self.ended = self.buffer.len() - before < READ_BYTES;
-        if !self.opened && self.buffer.starts_with(BYTE_ORDER_MARK) {
-            self.start = BYTE_ORDER_MARK.len();
-        }
+        self.open();
         self.opened = true;
-        Ok(())
+        Ok(true)
     }
 
     fn failed(&self, error: &std::io::Error) -> InterchangeError {

@@ -258,6 +258,11 @@ impl Rows {
         self.rows = rows;
     }
 
+    /// Rows so far.
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
     /// Whether it is time to take a batch.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {

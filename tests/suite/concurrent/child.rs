@@ -120,6 +120,53 @@ fn count(db: &Database) -> usize {
     a.len()
 }
 
+/// Streams rows one after the other, with a flush and a bulk commit now and then.
+fn stream(db: &Database, writer: i64, ends: bool) {
+    let table = db.table("a").expect("the table");
+    let last = if ends { 300 } else { 90_000 };
+    for at in 0..last {
+        let id = writer * 100_000 + at;
+        let one = batch(&[row(id)]);
+        match at % 40 {
+            17 => drop(table.write([one]).expect("a bulk commit")),
+            _ => drop(table.append(&one).expect("an append")),
+        }
+        if at % 100 == 60 {
+            db.flush().expect("a flush");
+        }
+        say(id);
+    }
+}
+
+/// Says every row that is committed to the table until there are enough, and reopens half way.
+fn subscribe(path: &str, rows_expected: i64) {
+    let mut saved = None;
+    let mut seen = 0;
+    say("ready");
+    for share in [rows_expected / 2, rows_expected] {
+        let db = Database::builder(path)
+            .mode(Mode::Read)
+            .open()
+            .expect("the database opens");
+        let mut new = db
+            .table("a")
+            .expect("the table")
+            .subscribe(saved.take())
+            .expect("a subscription")
+            .batch_rows(7);
+        while seen < share {
+            let committed = new.next(Duration::from_secs(60)).expect("rows that can be read");
+            for found in rows(&[committed.expect("rows within a minute").batch]) {
+                assert_eq!(found, row(found.id), "a symbol is not what was written");
+                seen += 1;
+                say(found.id);
+            }
+        }
+        let text = new.position().to_string();
+        saved = Some(text.parse().expect("a position"));
+    }
+}
+
 #[test]
 fn entry() {
     let Ok(role) = std::env::var("GAPLESS_CHILD") else {
@@ -165,6 +212,9 @@ fn entry() {
             }
             say(before);
         }
+        "streamer" | "endless streamer" => stream(&open(), number, role == "streamer"),
+        "opener" => drop(open()),
+        "subscriber" => subscribe(&path, number),
         "create table" => {
             let db = open();
             say("ready");

@@ -171,6 +171,88 @@ fn writers_that_are_killed_lose_nothing_they_acknowledged_and_leave_nothing_behi
     println!("{rounds} rounds, {} acknowledged commits", acknowledged.len());
 }
 
+/// Ids by the process that wrote them, each once and in the order of its commits.
+fn assert_each_once_in_order(heard: &[i64], said: &BTreeSet<i64>) {
+    let unique: BTreeSet<i64> = heard.iter().copied().collect();
+    assert_eq!(unique.len(), heard.len(), "a row was delivered twice");
+    let missing: Vec<_> = said.difference(&unique).collect();
+    assert!(
+        missing.is_empty(),
+        "rows that were acknowledged and not delivered: {missing:?}"
+    );
+    let mut last = std::collections::BTreeMap::new();
+    for id in heard {
+        let before = last.insert(id / 100_000, *id);
+        assert!(before.is_none_or(|before| before < *id), "{id} after {before:?}");
+    }
+}
+
+#[test]
+fn a_subscriber_process_hears_two_writing_processes_each_row_once_and_in_order() {
+    let (_directory, path) = fresh();
+    let mut subscriber = start("subscriber", &path, 600);
+    assert_eq!(subscriber.line().as_deref(), Some("ready"));
+    let writers: Vec<_> = (1..=2).map(|number| start("streamer", &path, number)).collect();
+    let said: BTreeSet<i64> = writers
+        .into_iter()
+        .flat_map(|writer| writer.rest())
+        .map(|line| line.parse().expect("an id"))
+        .collect();
+    assert_eq!(said.len(), 600);
+    let heard: Vec<i64> = subscriber
+        .rest()
+        .iter()
+        .map(|line| line.parse().expect("an id"))
+        .collect();
+    assert_each_once_in_order(&heard, &said);
+}
+
+#[test]
+fn what_a_killed_process_has_streamed_is_delivered_once_before_and_after_its_recovery() {
+    let (_directory, path) = fresh();
+    let reader = Database::builder(&path)
+        .mode(gapless::Mode::Read)
+        .open()
+        .expect("the database opens");
+    let mut new = reader
+        .table("a")
+        .expect("the table")
+        .subscribe(None)
+        .expect("a subscription");
+    let (mut heard, mut said) = (Vec::new(), BTreeSet::new());
+    let mut listen = |heard: &mut Vec<i64>| {
+        while let Some(committed) = new.poll().expect("rows that can be read") {
+            heard.extend(rows(&[committed.batch]).iter().map(|row| row.id));
+        }
+    };
+    for round in 0..4 {
+        let mut victim = start("endless streamer", &path, 1 + round);
+        for _ in 0..50 + round * 37 {
+            said.insert(victim.line().expect("a commit").parse::<i64>().expect("an id"));
+            if said.len() % 30 == 0 {
+                listen(&mut heard);
+            }
+        }
+        victim.child.kill().expect("killed");
+        while let Some(line) = victim.line() {
+            said.insert(line.parse().expect("an id"));
+        }
+        victim.child.wait().expect("a status");
+        if round % 2 == 0 {
+            listen(&mut heard);
+        }
+        // Opened to write: the stream of the dead process is flushed.
+        start("opener", &path, 0).rest();
+        listen(&mut heard);
+        assert_each_once_in_order(&heard, &said);
+    }
+    assert_eq!(
+        ids(&reader, "a"),
+        heard.iter().copied().collect(),
+        "what is there is what was delivered"
+    );
+}
+
 #[test]
 fn of_processes_that_create_the_same_table_one_wins_and_the_others_meet_a_conflict() {
     let (_directory, path) = fresh();

@@ -276,7 +276,7 @@ proptest! {
         }
         db.create_table(&spec).expect("a new table");
         let model = Model::new(keep, price_in_key);
-        let mut run = Run { small_commit_rows, directory: directory, db, model, commits: 0, ids: 0 };
+        let mut run = Run { small_commit_rows, directory, db, model, commits: 0, ids: 0 };
         let mut pinned = Vec::new();
         for operation in &operations {
             if matches!(operation, Operation::Reopen) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::{Args as _, FromArgMatches};
 use gapless::{AttributeKind, Keep, PartitionUnit};
 use gapless_interchange::{FileFormat, OnError, ReadOptions, TimeUnit, TypeName, parse_time_unit};
 
@@ -128,6 +129,17 @@ impl Args {
         })
     }
 
+    /// The import that creates and fills a table as another verb was asked to: `words` are its options.
+    pub(in crate::commands) fn of_words(words: Vec<std::ffi::OsString>) -> Result<Self, CliError> {
+        let command = Self::augment_args(clap::Command::new("import").no_binary_name(true));
+        let found = command
+            .try_get_matches_from(words)
+            .and_then(|matches| Self::from_arg_matches(&matches));
+        found.map_err(|error| {
+            CliError::invalid(error.render().to_string().trim_start_matches("error: ").trim())
+        })
+    }
+
     /// Which rows count, as far as the command line says.
     pub(super) fn keep(&self) -> Option<Keep> {
         self.keep.map(|which| match which {
@@ -138,7 +150,7 @@ impl Args {
     }
 
     /// How the files are read, as far as the command line says.
-    pub(super) fn read_options(&self) -> Result<ReadOptions, CliError> {
+    pub(in crate::commands) fn read_options(&self) -> Result<ReadOptions, CliError> {
         let defaults = ReadOptions::default();
         let mut types = self.types.clone();
         for (column, _) in &self.symbols {
@@ -187,7 +199,7 @@ impl Args {
     }
 }
 
-fn time_unit(text: &str) -> Result<TimeUnit, String> {
+pub(in crate::commands) fn time_unit(text: &str) -> Result<TimeUnit, String> {
     parse_time_unit(text).map_err(|error| error.to_string())
 }
 

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use gapless::Database;
 
 /// A directory that an import makes.
-pub(super) struct Made {
+pub(in crate::commands) struct Made {
     path: PathBuf,
     existed: bool,
 }
 
 impl Made {
     /// To be called before the database is made.
-    pub(super) fn about_to(path: &Path) -> Self {
+    pub(in crate::commands) fn about_to(path: &Path) -> Self {
         Self {
             path: path.to_path_buf(),
             existed: path.symlink_metadata().is_ok(),
@@ -24,7 +24,7 @@ impl Made {
     }
 
     /// Removes the database if it is still empty, and says what became of it.
-    pub(super) fn undo(self, database: Database) -> &'static str {
+    pub(in crate::commands) fn undo(self, database: Database) -> &'static str {
         const STAYS: &str = "the database that was made for it stays";
         let is_untouched = database.version().is_ok_and(|version| version.number() == 0);
         // The last handle takes this process's entry out of readers/.

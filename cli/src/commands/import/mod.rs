@@ -5,7 +5,7 @@
 //! 3. One transaction creates the table if need be and holds all rows of all files. After an error nothing is
 //!    committed, and a database that was made for this import is removed again ([`made`]).
 
-mod arguments;
+pub(super) mod arguments;
 mod made;
 mod reading;
 mod report;
@@ -18,8 +18,9 @@ use gapless::{Database, WriteOptions, WriteReport};
 use gapless_interchange::{OnError, Plan, ReadOptions, Source};
 
 pub(crate) use arguments::Args;
+pub(super) use made::Made;
 use reading::Rows;
-use target::Target;
+pub(super) use target::Target;
 
 use crate::error::CliError;
 use crate::output::Output;

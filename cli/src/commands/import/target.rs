@@ -12,14 +12,14 @@ use super::made::Made;
 use crate::error::CliError;
 
 /// The database and table of an import.
-pub(super) struct Target {
+pub(in crate::commands) struct Target {
     database: Option<Database>,
     table: Option<Arc<TableMeta>>,
 }
 
 impl Target {
     /// Looks at what is there. Nothing is made yet.
-    pub(super) fn find(args: &Args) -> Result<Self, CliError> {
+    pub(in crate::commands) fn find(args: &Args) -> Result<Self, CliError> {
         if !is_database(&args.database) {
             return Ok(Self {
                 database: None,
@@ -45,17 +45,17 @@ impl Target {
     }
 
     /// Whether the import makes the table.
-    pub(super) fn is_new_table(&self) -> bool {
+    pub(in crate::commands) fn is_new_table(&self) -> bool {
         self.table.is_none()
     }
 
     /// The description of the table that exists.
-    pub(super) fn table(&self) -> Option<&TableMeta> {
+    pub(in crate::commands) fn table(&self) -> Option<&TableMeta> {
         self.table.as_deref()
     }
 
     /// Time and series of the table that exists are those of the import.
-    pub(super) fn complete(&self, options: &mut ReadOptions) {
+    pub(in crate::commands) fn complete(&self, options: &mut ReadOptions) {
         let Some(meta) = &self.table else { return };
         let name_of = |id: u32| meta.column(id).map(|column| column.name.clone());
         let (time, series) = (name_of(meta.time_column), meta.series_column.and_then(name_of));
@@ -64,7 +64,7 @@ impl Target {
     }
 
     /// Columns of files get the types that the table has; `--type` goes before. Tells whether that changed anything.
-    pub(super) fn adopt_types(&self, plan: &Plan, options: &mut ReadOptions) -> bool {
+    pub(in crate::commands) fn adopt_types(&self, plan: &Plan, options: &mut ReadOptions) -> bool {
         let Some(meta) = &self.table else { return false };
         let before = options.types.len();
         for column in &meta.columns {
@@ -83,7 +83,7 @@ impl Target {
     }
 
     /// Every column of the files must be one of the table.
-    pub(super) fn check_fit(&self, plan: &Plan) -> Result<(), CliError> {
+    pub(in crate::commands) fn check_fit(&self, plan: &Plan) -> Result<(), CliError> {
         let Some(meta) = &self.table else { return Ok(()) };
         let has = |name: &str| meta.columns.iter().any(|column| column.name == name);
         match plan.schema.fields().iter().find(|field| !has(field.name())) {
@@ -101,7 +101,7 @@ impl Target {
     }
 
     /// The description of the table that is to be made.
-    pub(super) fn spec(&self, args: &Args, plan: &Plan) -> Option<TableSpec> {
+    pub(in crate::commands) fn spec(&self, args: &Args, plan: &Plan) -> Option<TableSpec> {
         if self.table.is_some() {
             return None;
         }
@@ -127,7 +127,10 @@ impl Target {
     }
 
     /// The database to write to, made if it is missing; then with what undoes that.
-    pub(super) fn open_for_writing(&self, args: &Args) -> Result<(Database, Option<Made>), CliError> {
+    pub(in crate::commands) fn open_for_writing(
+        &self,
+        args: &Args,
+    ) -> Result<(Database, Option<Made>), CliError> {
         if let Some(database) = &self.database {
             return Ok((database.clone(), None));
         }

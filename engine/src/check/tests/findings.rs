@@ -319,7 +319,7 @@ fn the_check_runs_beside_writers_and_leaves_no_pin() {
                 db.drop_table("busy").expect("the table is there");
             }
         });
-        let outcomes: Vec<_> = (0..60)
+        let outcomes: Vec<_> = (0..20)
             .map(|_| check(&shared, &CheckOptions::default()))
             .collect();
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -251,7 +251,7 @@ fn quote_spec(name: &str) -> TableSpec {
     TableSpec::new(name, schema).time("time")
 }
 
-fn quote_batch(start: i64, rows: i64) -> RecordBatch {
+pub(super) fn quote_batch(start: i64, rows: i64) -> RecordBatch {
     let times = (0..rows).rev().map(|i| start + i * 7 * HOUR_NS);
     RecordBatch::try_from_iter([
         (

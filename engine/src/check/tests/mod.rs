@@ -7,3 +7,4 @@ mod fixture;
 mod flips;
 mod pages;
 mod reencoded;
+mod wal;

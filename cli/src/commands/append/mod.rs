@@ -1,0 +1,151 @@
+//! `gapless append`: rows from standard input, streamed into a table batch by batch.
+//!
+//! - [`input`] reads standard input on a thread of its own, so that a pause in it is noticed.
+//! - [`session`] makes rows of the text, appends them, and says how many are durable.
+//!
+//! What was acknowledged stays, whatever comes after it.
+
+mod input;
+mod session;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use gapless::Durability;
+use gapless_interchange::{FileFormat, TimeUnit};
+
+use super::import::arguments::time_unit;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::stop::Stop;
+use input::{Input, Piece};
+use session::Session;
+
+/// How often it is looked whether rows have to go out, or whether it was asked to end.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Where the rows go and how they are read.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  tail -F trades.csv | gapless append market.db trade --time ts --series sym\n  \
+        feed | gapless append market.db quote --format jsonl --time-unit ms --durability interval:50\n\n\
+        The first line of CSV is the header. Database and table are made if they are missing; the types of a new table \
+        are inferred\nfrom the first batch. Rows go out when a batch is full, or when the input pauses.\n\n\
+        After each commit that is on the disk it prints `acked N`: so many rows of this run are durable. A line that \
+        cannot be\nread ends it with an error that names the line; the rows before it are appended and acknowledged. \
+        SIGINT and SIGTERM end it\nafter the rows that were read."
+)]
+pub(crate) struct Args {
+    /// The database's directory.
+    #[arg(value_name = "DB")]
+    database: PathBuf,
+    /// The table.
+    #[arg(value_name = "TABLE")]
+    table: String,
+    /// The time column; needed when it is not obvious.
+    #[arg(long, value_name = "COL")]
+    time: Option<String>,
+    /// The unit of a time column of numbers: s, ms, us or ns.
+    #[arg(long, value_name = "UNIT", value_parser = time_unit)]
+    time_unit: Option<TimeUnit>,
+    /// The series column; rows are kept by series, then time.
+    #[arg(long, value_name = "COL")]
+    series: Option<String>,
+    /// The zone of local times without an offset: UTC, an IANA name or +hh:mm.
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    zone: Option<String>,
+    /// What standard input is.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Csv)]
+    format: Format,
+    /// Rows in one commit at most.
+    #[arg(long, value_name = "ROWS", default_value_t = 10_000, value_parser = batch_rows)]
+    batch: usize,
+    /// When a commit is durable: sync, each before it is acknowledged; interval:MS, every MS milliseconds; buffered, at
+    /// the end.
+    #[arg(long, value_name = "WHEN", default_value = "sync", value_parser = durability)]
+    durability: Durability,
+}
+
+/// What standard input is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// With a header.
+    Csv,
+    /// One object a line.
+    Jsonl,
+}
+
+impl Format {
+    fn file_format(self) -> FileFormat {
+        match self {
+            Self::Csv => FileFormat::Csv,
+            Self::Jsonl => FileFormat::JsonLines,
+        }
+    }
+}
+
+/// Appends until the input ends.
+pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
+    let stop = Stop::on_signals()?;
+    let input = Input::stdin()?;
+    let mut session = Session::new(&args)?;
+    let outcome = read_all(&input, &stop, &mut session, output);
+    let finished = session.finish(output);
+    outcome?;
+    finished?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_all(
+    input: &Input,
+    stop: &Stop,
+    session: &mut Session<'_>,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    while !stop.is_asked() {
+        match input.next(TICK)? {
+            Piece::Bytes(bytes) => session.take(&bytes, output)?,
+            Piece::Pause => session.pause(output)?,
+            Piece::End => return session.end(output),
+        }
+        session.tick(output)?;
+    }
+    session.stop(output)
+}
+
+fn batch_rows(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(rows) if (1..=10_000_000).contains(&rows) => Ok(rows),
+        _ => Err("is not a number of rows from 1 to 10000000".to_owned()),
+    }
+}
+
+fn durability(text: &str) -> Result<Durability, String> {
+    match (text, text.strip_prefix("interval:")) {
+        ("sync", _) => Ok(Durability::Sync),
+        ("buffered", _) => Ok(Durability::Buffered),
+        (_, Some(ms)) => ms
+            .parse::<u64>()
+            .ok()
+            .filter(|ms| *ms > 0)
+            .map(Durability::Interval)
+            .ok_or_else(|| "needs milliseconds, for example interval:50".to_owned()),
+        _ => Err("is not sync, interval:MS or buffered".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durability_is_a_word_or_an_interval() {
+        assert_eq!(durability("sync"), Ok(Durability::Sync));
+        assert_eq!(durability("interval:50"), Ok(Durability::Interval(50)));
+        assert_eq!(durability("buffered"), Ok(Durability::Buffered));
+        assert!(durability("interval:0").is_err());
+        assert!(durability("interval").is_err());
+        assert!(batch_rows("0").is_err());
+    }
+}

@@ -1,0 +1,45 @@
+//! SIGINT and SIGTERM, for verbs that go on until they are told to end. The second one ends them at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::error::CliError;
+
+/// Whether it was asked to end.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Listens from now on.
+    pub(crate) fn on_signals() -> Result<Self, CliError> {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // The first: who was asked already ends as the signal would have done it.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
+                .and_then(|_| flag::register(signal, Arc::clone(&asked)))
+                .map_err(|error| CliError::io("cannot listen to signals", &error))?;
+        }
+        Ok(Self(asked))
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Whether nobody reads standard output any more, which a writer otherwise learns when it writes.
+pub(crate) fn is_stdout_closed() -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let stdout = rustix::stdio::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = rustix::event::Timespec::default();
+    poll(&mut fds, Some(&now)).is_ok_and(|ready| {
+        ready > 0
+            && fds
+                .iter()
+                .any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP))
+    })
+}
