@@ -1,20 +1,16 @@
 //! Makes a log durable for many threads at once: one of them syncs for all who wait.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::{Condvar, Mutex};
-
+use super::monitor::{Monitor, ParkingLot, Position, Primitives};
 use crate::error::{Error, Result};
 use crate::io::WritableFile;
 
 /// How far a log is written and how far it is durable.
-pub(crate) struct GroupCommit {
-    written: AtomicU64,
-    state: Mutex<State>,
-    changed: Condvar,
+pub(crate) struct GroupCommit<P: Primitives = ParkingLot> {
+    written: P::Position,
+    state: P::Monitor<State>,
 }
 
-struct State {
+pub(crate) struct State {
     synced: u64,
     /// The files that hold what is not durable yet, oldest first; taken by the thread that syncs them.
     files: Option<Files>,
@@ -31,26 +27,25 @@ pub(crate) struct Files {
     pub(crate) has_new_name: bool,
 }
 
-impl std::fmt::Debug for GroupCommit {
+impl<P: Primitives> std::fmt::Debug for GroupCommit<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GroupCommit")
-            .field("written", &self.written)
+            .field("written", &self.written())
             .finish_non_exhaustive()
     }
 }
 
-impl GroupCommit {
+impl<P: Primitives> GroupCommit<P> {
     /// A log of which everything below `lsn` is durable.
     pub(crate) fn new(lsn: u64) -> Self {
         Self {
-            written: AtomicU64::new(lsn),
-            state: Mutex::new(State {
+            written: P::Position::new(lsn),
+            state: P::Monitor::new(State {
                 synced: lsn,
                 files: Some(Files::default()),
                 added: Vec::new(),
                 failed: None,
             }),
-            changed: Condvar::new(),
         }
     }
 
@@ -61,12 +56,12 @@ impl GroupCommit {
 
     /// Everything below `lsn` is written. Called in order, by one thread at a time.
     pub(crate) fn note_written(&self, lsn: u64) {
-        self.written.store(lsn, Ordering::Release);
+        self.written.store(lsn);
     }
 
     /// How far the log is written.
     pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
+        self.written.load()
     }
 
     /// How far the log is durable.
@@ -102,7 +97,7 @@ impl GroupCommit {
                 return Ok(());
             }
             let Some(mut files) = state.files.take() else {
-                self.changed.wait(&mut state);
+                state = self.state.wait(state);
                 continue;
             };
             files.take_new(&mut state.added);
@@ -117,7 +112,7 @@ impl GroupCommit {
                 Err(error) => state.failed = Some(failure.unwrap_or(error)),
             }
             state.files = Some(files);
-            self.changed.notify_all();
+            self.state.notify_all();
         }
     }
 }
@@ -140,3 +135,6 @@ impl Files {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

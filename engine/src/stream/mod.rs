@@ -12,6 +12,7 @@ mod codec;
 mod flush;
 mod group_commit;
 mod log;
+mod monitor;
 mod own;
 mod prepared;
 mod recovery;

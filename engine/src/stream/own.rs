@@ -109,7 +109,7 @@ impl Stream {
         };
         let (file, syncer) = log::create(&**storage, header)?;
         let active = Arc::new(Memtable::new(0));
-        let durable = GroupCommit::new(0);
+        let durable: GroupCommit = GroupCommit::new(0);
         durable.add(syncer);
         Ok(Self {
             id,
