@@ -124,7 +124,9 @@ fn beside_many(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compact_a_small_day_beside_partitions_synced");
     group.sample_size(10);
     for days in [0, many] {
-    XX
+        let path = directory.path().join(days.to_string());
+        std::fs::create_dir_all(&path).expect("a directory");
+        let (db, table) = open(&path);
         if days > 0 {
             let batches = (1..=days).map(|day| retimed(&small, |time| time - day * DAY_NS));
             table.write(batches).expect("days are written");
