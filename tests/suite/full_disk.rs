@@ -10,10 +10,10 @@ use gapless::{Database, ErrorKind};
 use crate::common::{Row, batch, rows, spec};
 
 /// A mounted file system that goes with it.
-struct Mount(tempfile::TempDir);
+pub struct Mount(tempfile::TempDir);
 
 impl Mount {
-    fn new(size: &str) -> Option<Self> {
+    pub fn new(size: &str) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let options = format!("size={size}");
         let mounted = Command::new("mount")
@@ -22,6 +22,10 @@ impl Mount {
             .status()
             .is_ok_and(|status| status.success());
         mounted.then(|| Self(directory))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 

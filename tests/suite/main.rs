@@ -10,6 +10,7 @@ mod full_disk;
 mod golden;
 mod hostile;
 mod layout;
+mod live;
 mod opening;
 mod real_data;
 mod scan_model;

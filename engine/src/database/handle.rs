@@ -246,6 +246,11 @@ impl Database {
         self.engine.collect_garbage()
     }
 
+    /// Bytes of streamed rows that this process holds in memory, about: at most [`Builder::memory_bytes_max`].
+    pub fn memory_bytes(&self) -> usize {
+        self.engine.own_stream().map_or(0, |own| own.memory_bytes())
+    }
+
     /// Bytes of decoded pages of encoded segments that this database's cache holds now.
     pub fn decoded_bytes(&self) -> u64 {
         self.engine.cache().decoded_bytes()

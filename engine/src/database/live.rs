@@ -12,7 +12,7 @@ use super::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
 use crate::memtable::{Block, Memtable};
-use crate::stream::{self, Appended, FlushTarget, Prepared, PreparedRows, Stream, flush_memtable};
+use crate::stream::{self, Appended, FlushTarget, Prepared, PreparedRows, Room, Stream, flush_memtable};
 use crate::write::EngineEncoder;
 use crate::write::normalize::normalize;
 
@@ -163,8 +163,9 @@ impl Engine {
         }
         let prepared = Prepared::new(rows, deletions, coverage, self.now_ns())?;
         let stream = self.stream()?;
-        self.wait_for_memory(&stream, prepared.record_len())?;
+        let room = self.wait_for_memory(&stream, prepared.memory_bytes())?;
         let appended = stream.append(prepared)?;
+        drop(room);
         self.signal().notify();
         if stream
             .active()
@@ -207,14 +208,11 @@ impl Engine {
     }
 
     /// Refuses what memory cannot take, after waiting for flushes.
-    fn wait_for_memory(self: &Arc<Self>, stream: &Stream, more: usize) -> Result<()> {
+    fn wait_for_memory<'a>(self: &Arc<Self>, stream: &'a Stream, more: usize) -> Result<Room<'a>> {
         let limits = &self.live().limits;
-        let is_full = || {
-            let used = stream.memory_bytes();
-            used > 0 && used + more > limits.memory_bytes_max
-        };
-        if !is_full() {
-            return Ok(());
+        let reserve = || stream.reserve(more, limits.memory_bytes_max);
+        if let Some(room) = reserve() {
+            return Ok(room);
         }
         self.seal_and_wake(stream);
         let wait = if self.background().is_enabled() {
@@ -222,8 +220,8 @@ impl Engine {
         } else {
             0
         };
-        if stream.wait_for_flush(Duration::from_millis(wait), is_full) {
-            return Ok(());
+        if let Some(room) = stream.wait_for_flush(Duration::from_millis(wait), reserve) {
+            return Ok(room);
         }
         let why = match self.live().flush_error.lock().as_ref() {
             Some(error) => format!("the last flush failed: {error}"),
@@ -364,9 +362,10 @@ impl Engine {
             let outcome = self.view_of(&version, is_last);
             let is_same = self.refresh()?.number() == version.number();
             match outcome {
-                Ok(Some(view)) if is_same || is_last => return Ok((pinned, version, view)),
+                // Beside an older version rows would be missing that a flush has taken out of memory since.
+                Ok(Some(view)) if is_same => return Ok((pinned, version, view)),
                 // A log file that a newer version does not need has gone.
-                Err(error) if is_same || is_last => return Err(error),
+                Err(error) if is_same => return Err(error),
                 _ => {}
             }
         }

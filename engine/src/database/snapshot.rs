@@ -39,6 +39,7 @@ impl Snapshot {
 
     /// The version that a named snapshot keeps.
     pub(crate) fn named(engine: &Arc<Engine>, name: &str) -> Result<Self> {
+        engine.check_process()?;
         let number = snapshot_version(&*engine.refresh()?, name)?;
         let pin = engine.pins().pin_older(number)?;
         // If it was dropped meanwhile, its files may have gone before the pin was seen: look again.
@@ -77,8 +78,9 @@ impl Snapshot {
     /// Reads rows of a table at this version, also of one that was dropped since.
     ///
     /// # Errors
-    /// `NotFound`, listing the tables there are.
+    /// `NotFound`, listing the tables there are; `Invalid` in a process that was forked from the one that took it.
     pub fn scan(&self, table: &str) -> Result<Scan> {
+        self.engine.check_process()?;
         Scan::new(self.clone(), table)
     }
 

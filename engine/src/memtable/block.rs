@@ -189,7 +189,7 @@ impl Block {
     }
 }
 
-fn array_bytes(array: &ArrayRef) -> usize {
+pub(super) fn array_bytes(array: &ArrayRef) -> usize {
     array
         .to_data()
         .get_slice_memory_size()

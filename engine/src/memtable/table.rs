@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use gapless_format::{Coverage, Deletion, PartitionKey, PartitionUnit, TableMeta};
 use parking_lot::RwLock;
 
-use super::block::{Block, StreamColumn};
+use super::block::{Block, StreamColumn, array_bytes};
 use crate::error::Result;
 
 /// This many blocks of about the same size become one.
@@ -21,6 +21,14 @@ const JOIN_ROWS_MAX: usize = 64 * 1024;
 pub(crate) struct StreamRows {
     pub(crate) table: Arc<TableMeta>,
     pub(crate) parts: Vec<(PartitionKey, Vec<StreamColumn>)>,
+}
+
+impl StreamRows {
+    /// Memory that its blocks will take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let columns = self.parts.iter().flat_map(|(_, columns)| columns);
+        columns.map(|column| array_bytes(&column.array)).sum()
+    }
 }
 
 /// Streamed rows in memory.

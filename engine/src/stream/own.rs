@@ -44,6 +44,8 @@ pub(crate) struct Stream {
     durable: GroupCommit,
     /// Bytes of records written.
     logged_bytes: AtomicU64,
+    /// Memory of commits that are being written.
+    reserved: Mutex<usize>,
     flushed: (Mutex<()>, Condvar),
 }
 
@@ -71,6 +73,19 @@ impl Writer {
         })?;
         self.is_torn = false;
         Ok(())
+    }
+}
+
+/// Memory that a commit may take.
+#[derive(Debug)]
+pub(crate) struct Room<'a> {
+    stream: &'a Stream,
+    more: usize,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        *self.stream.reserved.lock() -= self.more;
     }
 }
 
@@ -128,6 +143,7 @@ impl Stream {
             visible: AtomicI64::new(i64::MIN),
             durable,
             logged_bytes: AtomicU64::new(0),
+            reserved: Mutex::new(0),
             flushed: Default::default(),
         })
     }
@@ -313,6 +329,18 @@ impl Stream {
         self.live.load().iter().map(|memtable| memtable.bytes()).sum()
     }
 
+    /// Room for `more` bytes of rows below a limit of all memory; `None` when there is not. An empty memory takes any
+    /// commit. The rows must be in memory before the room is let go.
+    pub(crate) fn reserve(&self, more: usize, limit: usize) -> Option<Room<'_>> {
+        let mut reserved = self.reserved.lock();
+        let used = self.memory_bytes() + *reserved;
+        if used > 0 && used + more > limit {
+            return None;
+        }
+        *reserved += more;
+        Some(Room { stream: self, more })
+    }
+
     /// Bytes of records written since the stream began.
     pub(crate) fn logged_bytes(&self) -> u64 {
         self.logged_bytes.load(Ordering::Relaxed)
@@ -323,19 +351,19 @@ impl Stream {
         self.durable.written()
     }
 
-    /// Waits for a flush while `is_full`; false when the time is over.
-    pub(crate) fn wait_for_flush(&self, limit: Duration, is_full: impl Fn() -> bool) -> bool {
+    /// Waits for flushes until `take` gives something; `None` when the time is over.
+    pub(crate) fn wait_for_flush<T>(&self, limit: Duration, take: impl Fn() -> Option<T>) -> Option<T> {
         let watch = Stopwatch::start();
         let mut waiting = self.flushed.0.lock();
-        while is_full() {
-            let Some(left) = watch.left(limit) else {
-                return false;
-            };
+        loop {
+            if let Some(taken) = take() {
+                return Some(taken);
+            }
+            let left = watch.left(limit)?;
             self.flushed
                 .1
                 .wait_for(&mut waiting, left.min(Duration::from_millis(20)));
         }
-        true
     }
 
     /// The stream with everything before `checkpoint` flushed.

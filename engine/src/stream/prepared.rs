@@ -66,9 +66,9 @@ impl Prepared {
         })
     }
 
-    /// Bytes of its record.
-    pub(crate) fn record_len(&self) -> usize {
-        self.record.len()
+    /// Memory that its rows will take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.rows.iter().map(StreamRows::memory_bytes).sum()
     }
 
     /// The record at its place.

@@ -262,9 +262,9 @@ impl Table {
     /// Reads rows of a snapshot.
     ///
     /// # Errors
-    /// `NotFound` when the table is not in it.
+    /// `NotFound` when the table is not in it; `Invalid` in a process that was forked from the one that took it.
     pub fn scan_at(&self, snapshot: &Snapshot) -> Result<Scan> {
-        Scan::new(snapshot.clone(), &self.name)
+        snapshot.scan(&self.name)
     }
 }
 

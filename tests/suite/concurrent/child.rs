@@ -20,13 +20,13 @@ pub struct Process {
 
 /// Starts this binary in a role.
 pub fn start(role: &str, db: &Path, number: u64) -> Process {
+    start_at("concurrent::child::entry", role, db, number)
+}
+
+/// Starts this binary in a role that the test `entry` knows.
+pub fn start_at(entry: &str, role: &str, db: &Path, number: u64) -> Process {
     let mut child = Command::new(std::env::current_exe().expect("this binary"))
-        .args([
-            "concurrent::child::entry",
-            "--exact",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args([entry, "--exact", "--nocapture", "--test-threads=1"])
         .env("GAPLESS_CHILD", role)
         .env("GAPLESS_CHILD_DB", db)
         .env("GAPLESS_CHILD_NUMBER", number.to_string())
@@ -70,7 +70,8 @@ impl Process {
     }
 }
 
-fn say(text: impl std::fmt::Display) {
+/// Says a line to the parent.
+pub fn say(text: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     writeln!(out, ">{text}").expect("the parent listens");
     out.flush().expect("the parent listens");

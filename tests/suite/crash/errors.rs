@@ -95,11 +95,9 @@ fn check(
                     return Err(format!("a failed write left {left:?}"));
                 }
             }
-            let unsynced = progress
-                .under_way
-                .as_ref()
-                .filter(|_| is_poisoned(error))
-                .map(as_read);
+            // A row writer keeps what it could not write, and tries it again when it is dropped.
+            let may_be_there = is_poisoned(error) || error.to_string().contains("row writer");
+            let unsynced = progress.under_way.as_ref().filter(|_| may_be_there).map(as_read);
             if let Some(after) = go_on(db, &acknowledged, unsynced)? {
                 allowed = vec![after];
             }

@@ -48,6 +48,8 @@ pub struct RealStorage {
     root: PathBuf,
     options: Options,
     identity: (u64, u64),
+    /// The process that opened it.
+    process: u32,
 }
 
 impl RealStorage {
@@ -65,6 +67,7 @@ impl RealStorage {
             root,
             options,
             identity: (stat.st_dev, stat.st_ino),
+            process: std::process::id(),
         })
     }
 
@@ -107,7 +110,15 @@ impl RealStorage {
         failure(operation, &self.full_path(path), errno)
     }
 
+    /// A fork has copies of values whose drop removes files: pins, spills, segments under way. They are its parent's.
     fn check_writable(&self, operation: &str, path: &RelPath) -> Result<()> {
+        if std::process::id() != self.process {
+            return Err(Error::invalid(format!(
+                "cannot {operation} {}: it was opened by process {}, of which this one is a fork",
+                self.full_path(path).display(),
+                self.process
+            )));
+        }
         if self.options.read_only {
             let path = self.full_path(path);
             return Err(Error::invalid(format!(
