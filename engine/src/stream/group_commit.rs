@@ -81,7 +81,8 @@ impl<P: Primitives> GroupCommit<P> {
     /// told by the thread that has synced how far, or why not.
     ///
     /// # Errors
-    /// That of the first sync that failed, to everybody who waits then or later. It is not tried again.
+    /// That of the first sync that failed, to everybody who waits then or later for what is not durable. It is not tried
+    /// again.
     pub(crate) fn wait(
         &self,
         lsn: u64,
@@ -90,11 +91,11 @@ impl<P: Primitives> GroupCommit<P> {
     ) -> Result<()> {
         let mut state = self.state.lock();
         loop {
+            if state.synced >= lsn {
+                return Ok(()); // Also when a later sync has failed before this thread woke up.
+            }
             if let Some(error) = &state.failed {
                 return Err(error.clone());
-            }
-            if state.synced >= lsn {
-                return Ok(());
             }
             let Some(mut files) = state.files.take() else {
                 state = self.state.wait(state);

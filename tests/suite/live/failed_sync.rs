@@ -1,4 +1,6 @@
 //! A sync of the log that fails and loses what it should have written: the page cache still shows it, the disk does not.
+//!
+//! Failed once: a thread whose commit was durable was told of the failure of a later sync, before it woke up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -84,15 +86,21 @@ fn check_refusals(db: &Database, faulty: &FaultyStorage) {
     );
 }
 
-/// Opened again here, and after a power cut, it has exactly these rows.
-fn check_reopened(faulty: &FaultyStorage, storage: &Arc<dyn Storage>, expected: &[i64]) -> usize {
+/// Opened again here it has exactly these rows. After a power cut each writer may have one more commit, of `more` rows:
+/// one that another thread's sync happened to cover, though it was written after that began. Nobody was told of it.
+fn check_reopened(faulty: &FaultyStorage, storage: &Arc<dyn Storage>, expected: &[i64], more: i64) -> usize {
     assert_eq!(faulty.retried_syncs(), Vec::<String>::new());
     let mut images = 0;
     for image in faulty.crashed_images(7, 20) {
         let origin = image.origin().to_owned();
         let after: Arc<dyn Storage> = Arc::new(FaultyStorage::over(image));
         let db = builder(&after).open().expect("it opens after a power cut");
-        assert_eq!(rows_there(&db), expected, "power cut: {origin}");
+        let found = rows_there(&db);
+        let is_right = |(found, expected): (&i64, &i64)| *found == *expected || *found == *expected + more;
+        assert!(
+            found.iter().zip(expected).all(is_right),
+            "{found:?} for {expected:?} after a power cut: {origin}"
+        );
         images += 1;
     }
     let db = builder(storage).open().expect("it opens again");
@@ -119,7 +127,7 @@ fn after_a_failed_sync_of_the_log_everything_is_refused_and_exactly_the_acknowle
         assert!(error.to_string().contains("planned fault"), "{error}");
         check_refusals(&db, &faulty);
         drop(db);
-        images += check_reopened(&faulty, &storage, &expected);
+        images += check_reopened(&faulty, &storage, &expected, 0);
     }
     println!("{images} images of power cuts");
 }
@@ -155,7 +163,7 @@ fn threads_that_share_a_failed_sync_all_learn_of_it() {
         failed += acknowledged.len();
         check_refusals(&db, &faulty);
         drop(db);
-        images += check_reopened(&faulty, &storage, &acknowledged);
+        images += check_reopened(&faulty, &storage, &acknowledged, 3);
     }
     println!("{failed} threads were told, {images} images of power cuts");
 }
@@ -180,5 +188,5 @@ fn a_failed_sync_in_the_background_refuses_the_next_append() {
     check_refusals(&db, &faulty);
     drop(db);
     // None of the rows since was durable.
-    check_reopened(&faulty, &storage, &expected);
+    check_reopened(&faulty, &storage, &expected, 0);
 }

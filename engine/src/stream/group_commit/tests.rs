@@ -246,6 +246,7 @@ impl Log {
                 assert_eq!(error.to_string(), "told");
                 assert!(self.disk.lock().expect("no panic").has_failed);
                 assert!(self.durable.check().is_err());
+                assert!(self.durable.synced() < lsn, "LSN {lsn} was durable");
                 false
             }
         }
