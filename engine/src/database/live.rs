@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use gapless_format::{ColumnType, Coverage, Deletion, EditItem, TableMeta};
+use parking_lot::MutexGuard;
 
 use super::durability::Durability;
 use super::engine::Engine;
@@ -256,23 +257,34 @@ impl Engine {
             return Ok(());
         };
         stream.seal()?;
-        self.flush_sealed()
+        // What others append meanwhile is not waited for: they may never pause.
+        self.flush_below(stream.active().map_or(u64::MAX, |active| active.start_lsn()))
     }
 
     /// Writes sealed memtables to segments, one after the other.
     pub(crate) fn flush_sealed(self: &Arc<Self>) -> Result<()> {
-        let _flushing = self.live().flushing.lock();
-        let Some(stream) = self.own_stream() else {
-            return Ok(());
-        };
-        while let Some((memtable, end)) = stream.oldest_sealed() {
+        self.flush_below(u64::MAX)
+    }
+
+    /// Writes the sealed memtables that begin below an LSN to segments.
+    fn flush_below(self: &Arc<Self>, lsn: u64) -> Result<()> {
+        loop {
+            let flushing = self.live().flushing.lock();
+            let Some(stream) = self.own_stream() else {
+                return Ok(());
+            };
+            let oldest = stream.oldest_sealed();
+            let Some((memtable, end)) = oldest.filter(|(memtable, _)| memtable.start_lsn() < lsn) else {
+                return Ok(());
+            };
             let target = FlushTarget::Checkpoint(stream.meta(end, memtable.last_commit()));
             let flushed = flush_memtable(self, Some(&memtable), target);
             *self.live().flush_error.lock() = flushed.as_ref().err().cloned();
             self.stats().note_flushed(flushed?, memtable.bytes() as u64);
             stream.forget(end);
+            // Whoever waits for his own rows has his turn, also beside a background thread that never runs out of work.
+            MutexGuard::unlock_fair(flushing);
         }
-        Ok(())
     }
 
     /// Flushes what is left and ends the stream: its directory goes.

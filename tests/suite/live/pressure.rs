@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use gapless::io::{Fault, FaultPlan, FaultyStorage, Storage};
 use gapless::{Builder, Database, Durability, ErrorKind, Maintenance, WriteOptions};
@@ -238,4 +239,41 @@ fn a_disk_that_is_full_for_a_while_costs_no_row() {
     drop(db);
     assert_eq!(rows_there(&open()), number);
     println!("{number} rows over 3 full disks");
+}
+
+/// Failed once: a flush also waited for what was appended while it ran, so it never returned under a steady stream.
+#[test]
+fn a_flush_returns_while_others_append_without_a_pause() {
+    for maintenance in [Maintenance::Manual, Maintenance::Background] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let db = Database::builder(directory.path().join("db"))
+            .maintenance(maintenance)
+            .flush_bytes(4_000)
+            .without_sync()
+            .open()
+            .expect("a new database");
+        db.create_table(&spec("t")).expect("a table");
+        let is_flushed = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let appender = scope.spawn(|| {
+                let (since, mut number) = (Instant::now(), 0);
+                // Faster than any flush, until the flush is over.
+                while !is_flushed.load(Ordering::Acquire) {
+                    assert!(
+                        since.elapsed() < Duration::from_secs(60),
+                        "{maintenance:?}: the flush goes on and on"
+                    );
+                    append(&db, number, 100).expect("rows");
+                    number += 100;
+                    std::thread::sleep(Duration::from_micros(500));
+                }
+            });
+            while db.memory_bytes() < 50_000 && !appender.is_finished() {
+                std::thread::yield_now();
+            }
+            db.flush().expect("a flush");
+            is_flushed.store(true, Ordering::Release);
+            appender.join().expect("the flush returned in time");
+        });
+    }
 }
