@@ -179,6 +179,10 @@ fn check_files(
     let mut at = meta.checkpoint;
     let mut commit = None;
     for (index, file) in files.iter().enumerate() {
+        if file.first_lsn > at && at >= mark.committed_len {
+            sink.add(unreached(&file.path, at));
+            return;
+        }
         if file.first_lsn > at {
             sink.add(gap(&file.path, at, file.first_lsn));
         }
@@ -207,6 +211,15 @@ fn check_files(
             Finding::error(FindingKind::Wal, message).file(files.last().map_or(directory, |file| &file.path)),
         );
     }
+}
+
+/// A file behind what a loss of power has left of an earlier one.
+fn unreached(path: &RelPath, at: u64) -> Finding {
+    let message = format!(
+        "the log ends at LSN {at}, and nothing says that this file was ever durable: after a loss of power its commits \
+         were never acknowledged as durable and are not read; otherwise {RESTORE}"
+    );
+    Finding::warning(FindingKind::Wal, message).file(path)
 }
 
 fn gap(path: &RelPath, from: u64, to: u64) -> Finding {
@@ -313,11 +326,12 @@ impl Walk<'_> {
     /// What stands at `at` is no record.
     fn torn(&self, file: &dyn ReadableFile, at: u64, lsn: u64, reason: &str) -> Option<u64> {
         let left = file.len().saturating_sub(at);
-        let finding = if !self.is_last {
+        let is_lost = lsn < self.mark.committed_len;
+        let finding = if is_lost && !self.is_last {
             let message =
                 format!("the commit at this byte is damaged ({reason}), and more files follow; {RESTORE}");
             Finding::error(FindingKind::Wal, message)
-        } else if lsn < self.mark.committed_len {
+        } else if is_lost {
             let message = format!("the commit at this byte is damaged ({reason})");
             Finding::error(FindingKind::Wal, message)
         } else if self.is_followed(file, at, lsn).unwrap_or(false) {
@@ -331,7 +345,7 @@ impl Walk<'_> {
             Finding::note(FindingKind::WalTail, message)
         };
         self.sink.add(finding.file(&self.file.path).at(at));
-        self.is_last.then_some(lsn)
+        (self.is_last || !is_lost).then_some(lsn)
     }
 
     /// Whether the length of a record that is not valid leads to one that is.

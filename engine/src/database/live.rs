@@ -165,7 +165,8 @@ impl Engine {
         let prepared = Prepared::new(rows, deletions, coverage, self.now_ns())?;
         let stream = self.stream()?;
         let room = self.wait_for_memory(&stream, prepared.memory_bytes())?;
-        let appended = stream.append(prepared)?;
+        let durability = durability.unwrap_or(self.live().durability);
+        let appended = stream.append(prepared, durability == Durability::Sync)?;
         drop(room);
         self.signal().notify();
         if stream
@@ -174,7 +175,7 @@ impl Engine {
         {
             self.seal_and_wake(&stream);
         }
-        match durability.unwrap_or(self.live().durability) {
+        match durability {
             Durability::Sync => self.wait_durable(&stream, appended.end_lsn)?,
             Durability::Interval(ms) => self.background().sync_every(self, ms),
             Durability::Buffered => {}

@@ -120,6 +120,18 @@ pub trait WritableFile: Send + Debug {
     /// `Io`. `len` is then unchanged and the bytes behind it are undefined: [`WritableFile::truncate`] to `len` cuts them.
     fn append(&mut self, bytes: &[u8]) -> Result<()>;
 
+    /// As [`WritableFile::append`], and `space` zeros behind the bytes where the file ends with them. Later appends fill
+    /// the space; as they leave the file's length alone, their sync has bytes to write and no metadata. `len` does not
+    /// count the space, [`WritableFile::truncate`] takes it away. Returns how many bytes were written.
+    ///
+    /// # Errors
+    /// As for [`WritableFile::append`].
+    fn append_with_space(&mut self, bytes: &[u8], space: usize) -> Result<usize> {
+        let _ = space; // Where a sync costs nothing, space saves nothing.
+        self.append(bytes)?;
+        Ok(bytes.len())
+    }
+
     /// Overwrites bytes the file already has. Only for a file that nobody else knows yet (a header patched at the end).
     ///
     /// # Errors
@@ -138,7 +150,7 @@ pub trait WritableFile: Send + Debug {
     /// `Io`: bytes may be lost while the file still shows them. Never retried: the owner treats the database as poisoned.
     fn sync(&mut self) -> Result<()>;
 
-    /// The length: what it was when opened plus what was appended here.
+    /// The length: what it was when opened plus what was appended here, without space for more.
     fn len(&self) -> u64;
 
     /// True when nothing is in the file.
@@ -146,7 +158,7 @@ pub trait WritableFile: Send + Debug {
         self.len() == 0
     }
 
-    /// Reads the real length again and returns it: for a file others append to as well, under the lock that guards it.
+    /// Reads the real length again, with space for more, and returns it: for a file others append to as well, under the lock that guards it.
     ///
     /// # Errors
     /// `Io`.

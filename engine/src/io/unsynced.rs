@@ -73,6 +73,9 @@ impl WritableFile for UnsyncedFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.0.append(bytes)
     }
+    fn append_with_space(&mut self, bytes: &[u8], space: usize) -> Result<usize> {
+        self.0.append_with_space(bytes, space)
+    }
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.0.write_at(offset, bytes)
     }

@@ -12,8 +12,8 @@ use arrow_array::{Array, ArrayRef, DictionaryArray, StringArray};
 use gapless_format::ColumnSpec;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::gather::read_chunk;
 use super::merge::{Chunk, Merge};
@@ -53,7 +53,19 @@ pub(crate) struct MergeCache(Cache<MergeKey, Arc<MergedRun>, ByRows>);
 
 impl MergeCache {
     pub(crate) fn new() -> Self {
-        Self(Cache::with_weighter(256, BYTES_MAX, ByRows))
+        // One shard: each of several would take only runs that are much smaller than the whole.
+        let options = OptionsBuilder::new()
+            .shards(1)
+            .estimated_items_capacity(256)
+            .weight_capacity(BYTES_MAX)
+            .build()
+            .expect("all that is needed is given");
+        Self(Cache::with_options(
+            options,
+            ByRows,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ))
     }
 
     /// The merged rows of some pieces of one series; `None` when they are too few or too many to be kept.

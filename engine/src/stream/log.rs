@@ -10,8 +10,9 @@ use gapless_format::{HEADER_LEN, WalHeader, WalOutcome, WalRecord, wal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{ReadableFile, RelPath, Storage, WritableFile};
 
-/// Bytes that are read at a time.
-const READ_BYTES: usize = 256 * 1024;
+/// Bytes that are read at first, and at most, at a time: most readers find a record or two, or space for more.
+const READ_BYTES_MIN: usize = 8 * 1024;
+const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// The directory of all streams.
 pub(crate) fn directory() -> RelPath {
@@ -60,6 +61,7 @@ pub(crate) struct LogReader {
     buffer: Vec<u8>,
     start: usize,
     at: u64,
+    read_bytes: usize,
 }
 
 /// Why a log file has no further record.
@@ -106,6 +108,7 @@ impl LogReader {
             buffer: Vec::new(),
             start: 0,
             at: HEADER_LEN as u64 + (lsn - expected.first_lsn),
+            read_bytes: READ_BYTES_MIN,
         }))
     }
 
@@ -157,7 +160,8 @@ impl LogReader {
         let from = self.at + unread as u64;
         let left = usize::try_from(self.file.len().saturating_sub(from)).unwrap_or(usize::MAX);
         self.buffer
-            .resize(unread + (len - unread).max(READ_BYTES).min(left), 0);
+            .resize(unread + (len - unread).max(self.read_bytes).min(left), 0);
+        self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
         match self.buffer.get_mut(unread..) {
             Some(rest) if !rest.is_empty() => self.file.read_at(from, rest),
             _ => Ok(()),

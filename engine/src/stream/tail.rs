@@ -114,7 +114,7 @@ impl Tail {
         clock: &CommitClock,
         table_of: TableOf<'_>,
     ) -> Result<bool> {
-        let mut is_new = false;
+        let (mut is_new, mut is_complete) = (false, false);
         let limit = suspect_after(storage, self.stream)?;
         loop {
             let header = WalHeader {
@@ -137,32 +137,45 @@ impl Tail {
             };
             clock.observe(self.last_commit);
             let next = log::file_path(self.stream, self.next_lsn)?;
-            let has_next = self.next_lsn > self.file && storage.stamp(&next)?.is_some();
-            if !has_next {
-                self.check_end(storage, &reader, &end)?;
+            if self.next_lsn > self.file && storage.stamp(&next)?.is_some() {
+                self.file = self.next_lsn;
+                is_complete = false;
+                continue;
+            }
+            // A torn record is one that is being written, or that a crash cut off. Not so below what is durable.
+            let LogEnd::Torn(reason) = end else {
+                return Ok(is_new);
+            };
+            if is_complete {
+                self.check_durable(storage, &reader, &reason)?;
                 return Ok(is_new);
             }
-            self.file = self.next_lsn;
+            if !self.has_later_file(storage)? {
+                return Ok(is_new);
+            }
+            // The file was whole before the later one was made: what is torn when it is read once more stays so.
+            is_complete = true;
         }
     }
 
-    /// A torn record is one that is being written, or that a crash cut off; with a later file it is damage.
-    fn check_end(&self, storage: &dyn Storage, reader: &LogReader, end: &LogEnd) -> Result<()> {
-        let LogEnd::Torn(reason) = end else { return Ok(()) };
-        let later = storage
-            .list(&log::stream_path(self.stream)?)?
-            .iter()
-            .filter_map(|entry| log::first_lsn(&entry.name))
-            .find(|first_lsn| *first_lsn > self.next_lsn);
-        match later {
-            None => Ok(()),
-            Some(later) => Err(Error::corrupt(format!(
-                "{}: the record with LSN {} is damaged ({reason}), and the log goes on at LSN {later}: restore the file \
-                 from a copy; `gapless dump --wal` shows what is still readable",
-                reader.name(),
-                self.next_lsn
-            ))),
+    fn has_later_file(&self, storage: &dyn Storage) -> Result<bool> {
+        let entries = storage.list(&log::stream_path(self.stream)?)?;
+        let mut files = entries.iter().filter_map(|entry| log::first_lsn(&entry.name));
+        Ok(files.any(|first_lsn| first_lsn > self.next_lsn))
+    }
+
+    /// Refuses a torn record that was durable once.
+    fn check_durable(&self, storage: &dyn Storage, reader: &LogReader, reason: &str) -> Result<()> {
+        let durable = read_mark(storage, self.stream)?.map_or(0, |mark| mark.committed_len);
+        if self.next_lsn >= durable {
+            return Ok(());
         }
+        Err(Error::corrupt(format!(
+            "{}: the record with LSN {} is damaged ({reason}), and the log was durable up to LSN {durable}: restore the \
+             file from a copy; `gapless dump --wal` shows what is still readable",
+            reader.name(),
+            self.next_lsn
+        )))
     }
 
     fn take(&mut self, record: &WalRecord<'_>, table_of: TableOf<'_>) -> Result<()> {

@@ -4,6 +4,7 @@
 //! header was cut off by a crash could never be written again. Each would show as a database that does not open,
 //! or that does not take another commit.
 
+mod buffered;
 mod errors;
 mod live;
 mod points;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::real::with_space;
 use super::super::memory::{FileNode, MemoryLock, check_within};
 use super::super::{FileLock, ReadableFile, Region, RelPath, WritableFile};
 use super::disk::Pending;
@@ -58,6 +59,20 @@ impl WritableFile for FaultyWritable {
         })?;
         self.len += bytes.len() as u64;
         Ok(())
+    }
+
+    fn append_with_space(&mut self, bytes: &[u8], space: usize) -> Result<usize> {
+        let (offset, path) = (self.len, &self.path);
+        if offset + bytes.len() as u64 <= self.node.len() {
+            self.append(bytes)?;
+            return Ok(bytes.len());
+        }
+        let padded = with_space(bytes, space);
+        write(&self.shared, &self.node, offset, &padded, || {
+            format!("append {} bytes and {space} of space at {offset} to {path}", bytes.len())
+        })?;
+        self.len += bytes.len() as u64;
+        Ok(padded.len())
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {

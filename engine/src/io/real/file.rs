@@ -107,6 +107,8 @@ pub(super) struct RealWritable {
     pub(super) file: File,
     pub(super) path: PathBuf,
     pub(super) len: u64,
+    /// The file's length with the space behind `len`.
+    pub(super) end: u64,
     pub(super) sync_failed: bool,
 }
 
@@ -125,7 +127,23 @@ impl WritableFile for RealWritable {
             .write_all_at(bytes, self.len)
             .map_err(|error| failure("append to", &self.path, error))?;
         self.len = end;
+        self.end = self.end.max(end);
         Ok(())
+    }
+
+    fn append_with_space(&mut self, bytes: &[u8], space: usize) -> Result<usize> {
+        if self.end_of(self.len, bytes)? <= self.end {
+            self.append(bytes)?;
+            return Ok(bytes.len());
+        }
+        let padded = with_space(bytes, space);
+        let end = self.end_of(self.len, &padded)?;
+        self.file
+            .write_all_at(&padded, self.len)
+            .map_err(|error| failure("append to", &self.path, error))?;
+        self.len += bytes.len() as u64;
+        self.end = end;
+        Ok(padded.len())
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
@@ -145,7 +163,7 @@ impl WritableFile for RealWritable {
         self.file
             .set_len(len)
             .map_err(|error| failure("truncate", &self.path, error))?;
-        self.len = len;
+        (self.len, self.end) = (len, len);
         Ok(())
     }
 
@@ -172,9 +190,17 @@ impl WritableFile for RealWritable {
             .file
             .metadata()
             .map_err(|error| failure("stat", &self.path, error))?;
-        self.len = metadata.len();
+        (self.len, self.end) = (metadata.len(), metadata.len());
         Ok(self.len)
     }
+}
+
+/// Some bytes, and zeros behind them.
+pub(in super::super) fn with_space(bytes: &[u8], space: usize) -> Vec<u8> {
+    let mut padded = Vec::with_capacity(bytes.len() + space);
+    padded.extend_from_slice(bytes);
+    padded.resize(bytes.len() + space, 0);
+    padded
 }
 
 /// The error of a write or cut behind the end, the same for every storage.

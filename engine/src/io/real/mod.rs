@@ -14,6 +14,6 @@ mod storage;
 mod tests;
 
 pub use file::COPY_BYTES_MAX;
-pub(super) use file::beyond_end;
+pub(super) use file::{beyond_end, with_space};
 pub(super) use storage::checked_len;
 pub use storage::{Access, Options, RealStorage};

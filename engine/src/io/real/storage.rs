@@ -222,6 +222,7 @@ impl Storage for RealStorage {
             file,
             path,
             len: 0,
+            end: 0,
             sync_failed: false,
         }))
     }
@@ -235,6 +236,7 @@ impl Storage for RealStorage {
             file,
             path,
             len: stat.len,
+            end: stat.len,
             sync_failed: false,
         }))
     }
