@@ -1,30 +1,49 @@
 //! Makes a log durable for many threads at once: one of them syncs for all who wait.
 
-use super::monitor::{Monitor, ParkingLot, Position, Primitives};
+use std::sync::Arc;
+
+use super::primitives::{Call, Lock, ParkingLot, Position, Primitives};
 use crate::error::{Error, Result};
 use crate::io::WritableFile;
 
 /// How far a log is written and how far it is durable.
 pub(crate) struct GroupCommit<P: Primitives = ParkingLot> {
     written: P::Position,
-    state: P::Monitor<State>,
+    state: P::Lock<State<P>>,
 }
 
-pub(crate) struct State {
+struct State<P: Primitives> {
     synced: u64,
-    /// The files that hold what is not durable yet, oldest first; taken by the thread that syncs them.
-    files: Option<Files>,
+    /// A thread syncs, or was told to.
+    is_led: bool,
+    /// The files that hold what is not durable yet, oldest first; with the thread that syncs them while it does.
+    files: Files,
     /// Files that were made while a sync was running.
     added: Vec<Box<dyn WritableFile>>,
+    /// Who waits, in order of coming.
+    waiting: Vec<Waiting<P>>,
     failed: Option<Error>,
 }
 
+/// A thread that waits until everything below an LSN is durable.
+struct Waiting<P: Primitives> {
+    lsn: u64,
+    call: Arc<P::Call>,
+}
+
+/// Said to a thread that waits: what it waits for is durable.
+const DURABLE: u32 = 1;
+/// Said to a thread that waits: a sync has failed, what it waits for will never be durable.
+const FAILED: u32 = 2;
+/// Said to a thread that waits: the next sync is its own.
+const LEAD: u32 = 3;
+
 /// What a sync has to cover.
 #[derive(Default)]
-pub(crate) struct Files {
+struct Files {
     files: Vec<Box<dyn WritableFile>>,
     /// The name of the last one is not durable.
-    pub(crate) has_new_name: bool,
+    has_new_name: bool,
 }
 
 impl<P: Primitives> std::fmt::Debug for GroupCommit<P> {
@@ -40,10 +59,12 @@ impl<P: Primitives> GroupCommit<P> {
     pub(crate) fn new(lsn: u64) -> Self {
         Self {
             written: P::Position::new(lsn),
-            state: P::Monitor::new(State {
+            state: P::Lock::new(State {
                 synced: lsn,
-                files: Some(Files::default()),
+                is_led: false,
+                files: Files::default(),
                 added: Vec::new(),
+                waiting: Vec::new(),
                 failed: None,
             }),
         }
@@ -90,31 +111,69 @@ impl<P: Primitives> GroupCommit<P> {
         done: impl Fn(&Result<u64>) -> Option<Error>,
     ) -> Result<()> {
         let mut state = self.state.lock();
-        loop {
-            if state.synced >= lsn {
-                return Ok(()); // Also when a later sync has failed before this thread woke up.
-            }
-            if let Some(error) = &state.failed {
-                return Err(error.clone());
-            }
-            let Some(mut files) = state.files.take() else {
-                state = self.state.wait(state);
-                continue;
-            };
-            files.take_new(&mut state.added);
-            // Under the lock: what is written by now lies in the files taken.
-            let target = self.written();
-            drop(state);
-            let outcome = files.sync(&sync_names).map(|()| target);
-            let failure = done(&outcome);
-            state = self.state.lock();
-            match outcome {
-                Ok(target) => state.synced = state.synced.max(target),
-                Err(error) => state.failed = Some(failure.unwrap_or(error)),
-            }
-            state.files = Some(files);
-            self.state.notify_all();
+        if let Some(answer) = state.answer(lsn) {
+            return answer;
         }
+        if state.is_led {
+            let call = Arc::new(P::Call::new());
+            state.waiting.push(Waiting {
+                lsn,
+                call: Arc::clone(&call),
+            });
+            drop(state);
+            match call.wait() {
+                DURABLE => return Ok(()), // Also when a later sync has failed before this thread woke up.
+                LEAD => state = self.state.lock(),
+                _ => return self.check(),
+            }
+        }
+        state.is_led = true;
+        let mut files = std::mem::take(&mut state.files);
+        files.take_new(&mut state.added);
+        // Under the lock: what is written by now lies in the files taken.
+        let target = self.written();
+        drop(state);
+        let outcome = files.sync(&sync_names).map(|()| target);
+        let failure = done(&outcome);
+        let mut state = self.state.lock();
+        match outcome {
+            Ok(target) => state.synced = state.synced.max(target),
+            Err(error) => state.failed = Some(failure.unwrap_or(error)),
+        }
+        state.files = files;
+        let calls = state.next_calls();
+        let answer = state.answer(lsn);
+        drop(state); // Those who are woken may need it.
+        for (call, word) in calls {
+            call.say(word);
+        }
+        answer.unwrap_or_else(|| Err(Error::internal("a sync that covers less than was written")))
+    }
+}
+
+impl<P: Primitives> State<P> {
+    /// What is known of an LSN: durable, or never to be.
+    fn answer(&self, lsn: u64) -> Option<Result<()>> {
+        if self.synced >= lsn {
+            return Some(Ok(()));
+        }
+        self.failed.clone().map(Err)
+    }
+
+    /// Who is to be called after a sync, the next leader first: the disk should not wait for it.
+    fn next_calls(&mut self) -> Vec<(Arc<P::Call>, u32)> {
+        let (synced, has_failed) = (self.synced, self.failed.is_some());
+        let (ended, mut left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| has_failed || waiting.lsn <= synced);
+        self.is_led = !left.is_empty();
+        let leader = self.is_led.then(|| (left.remove(0).call, LEAD));
+        self.waiting = left;
+        let ended = ended.into_iter().map(|waiting| {
+            let word = if waiting.lsn <= synced { DURABLE } else { FAILED };
+            (waiting.call, word)
+        });
+        leader.into_iter().chain(ended).collect()
     }
 }
 

@@ -12,9 +12,9 @@ mod codec;
 mod flush;
 mod group_commit;
 mod log;
-mod monitor;
 mod own;
 mod prepared;
+mod primitives;
 mod recovery;
 mod tail;
 

@@ -48,7 +48,12 @@ fn a_power_cut_leaves_a_prefix_of_buffered_commits() {
             let origin = image.origin().to_owned();
             let storage: Arc<dyn Storage> = Arc::new(FaultyStorage::over(image));
             let db = open(&storage).unwrap_or_else(|error| panic!("{error:?}\n  disk: {origin}"));
-            let read = db.table("trade").expect("the table").scan().expect("a scan").collect();
+            let read = db
+                .table("trade")
+                .expect("the table")
+                .scan()
+                .expect("a scan")
+                .collect();
             let mut ids: Vec<i64> = rows(&read.expect("rows")).iter().map(|row| row.id).collect();
             ids.sort_unstable();
             let commits = ids.len() as i64 / ROWS;
@@ -56,7 +61,10 @@ fn a_power_cut_leaves_a_prefix_of_buffered_commits() {
                 .flat_map(|commit| (0..ROWS).map(move |at| commit * 1000 + at))
                 .collect();
             assert_eq!(ids, expected, "{origin}");
-            assert!(commits > synced, "{commits} commits, {synced} were durable: {origin}");
+            assert!(
+                commits > synced,
+                "{commits} commits, {synced} were durable: {origin}"
+            );
             lengths.insert(commits);
             images += 1;
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::real::with_space;
 use super::super::memory::{FileNode, MemoryLock, check_within};
+use super::super::real::with_space;
 use super::super::{FileLock, ReadableFile, Region, RelPath, WritableFile};
 use super::disk::Pending;
 use super::plan::{CallKind, Fault};
@@ -69,7 +69,10 @@ impl WritableFile for FaultyWritable {
         }
         let padded = with_space(bytes, space);
         write(&self.shared, &self.node, offset, &padded, || {
-            format!("append {} bytes and {space} of space at {offset} to {path}", bytes.len())
+            format!(
+                "append {} bytes and {space} of space at {offset} to {path}",
+                bytes.len()
+            )
         })?;
         self.len += bytes.len() as u64;
         Ok(padded.len())

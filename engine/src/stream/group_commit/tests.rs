@@ -12,7 +12,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering;
 use loom::thread;
 
-use super::super::monitor::{Monitor, Position, Primitives};
+use super::super::primitives::{Call, Lock, Position, Primitives};
 use super::GroupCommit;
 use crate::error::{Error, Result};
 use crate::io::WritableFile;
@@ -23,38 +23,51 @@ const COMMIT: u64 = 10;
 enum Loom {}
 
 impl Primitives for Loom {
-    type Monitor<T: Send> = LoomMonitor<T>;
+    type Lock<T: Send> = loom::sync::Mutex<T>;
     type Position = LoomPosition;
+    type Call = LoomCall;
 }
 
-struct LoomMonitor<T> {
-    value: loom::sync::Mutex<T>,
-    changed: loom::sync::Condvar,
-}
-
-impl<T> Monitor<T> for LoomMonitor<T> {
+impl<T> Lock<T> for loom::sync::Mutex<T> {
     type Guard<'a>
         = loom::sync::MutexGuard<'a, T>
     where
         T: 'a;
 
     fn new(value: T) -> Self {
-        Self {
-            value: loom::sync::Mutex::new(value),
-            changed: loom::sync::Condvar::new(),
-        }
+        Self::new(value)
     }
 
     fn lock(&self) -> Self::Guard<'_> {
-        self.value.lock().expect("no panic")
+        self.lock().expect("no panic")
+    }
+}
+
+struct LoomCall {
+    word: loom::sync::atomic::AtomicU32,
+    thread: thread::Thread,
+}
+
+impl Call for LoomCall {
+    fn new() -> Self {
+        Self {
+            word: loom::sync::atomic::AtomicU32::new(0),
+            thread: thread::current(),
+        }
     }
 
-    fn wait<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a> {
-        self.changed.wait(guard).expect("no panic")
+    fn say(&self, word: u32) {
+        self.word.store(word, Ordering::Release);
+        self.thread.unpark();
     }
 
-    fn notify_all(&self) {
-        self.changed.notify_all();
+    fn wait(&self) -> u32 {
+        loop {
+            match self.word.load(Ordering::Acquire) {
+                0 => thread::park(),
+                word => return word,
+            }
+        }
     }
 }
 
