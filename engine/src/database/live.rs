@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use gapless_format::{ColumnType, Coverage, Deletion, EditItem, TableMeta};
+use gapless_format::{ColumnType, Coverage, Deletion, EditItem, StreamMeta, TableMeta};
 use parking_lot::MutexGuard;
 
 use super::durability::Durability;
@@ -322,21 +322,19 @@ impl Engine {
         Ok(view)
     }
 
+    /// The streams of other processes.
+    fn others_of<'a>(&self, version: &'a Version) -> impl Iterator<Item = &'a StreamMeta> {
+        let own = self.own_stream().map(|own| own.id());
+        version.streams().filter(move |meta| Some(meta.stream) != own)
+    }
+
     /// Reads on in the logs of other processes. True when something was new.
     fn follow_others(&self, version: &Version) -> Result<bool> {
-        let own = self.own_stream().map(|own| own.id());
-        let mut others = version
-            .streams()
-            .filter(|meta| Some(meta.stream) != own)
-            .peekable();
-        if others.peek().is_none() {
-            return Ok(false);
-        }
         self.live().tails.follow(
             &**self.storage(),
             self.clock(),
             self.database(),
-            others,
+            self.others_of(version),
             &|table| self.table_of_record(table),
         )
     }
@@ -373,7 +371,14 @@ impl Engine {
             }
             let is_last = attempt >= VIEW_ATTEMPTS;
             let outcome = self.view_of(&version, is_last);
-            let is_same = self.refresh()?.number() == version.number();
+            // Other processes may have committed to the manifest before they wrote what was read of their logs. Who
+            // appends in this process has seen before what it comes after.
+            let newest = if outcome.is_ok() && self.others_of(&version).next().is_none() {
+                self.manifest().current()
+            } else {
+                self.refresh()?
+            };
+            let is_same = newest.number() == version.number();
             match outcome {
                 // Beside an older version rows would be missing that a flush has taken out of memory since.
                 Ok(Some(view)) if is_same => return Ok((pinned, version, view)),
@@ -386,6 +391,9 @@ impl Engine {
 
     /// The view of a version; `None` when streams have moved on while it was made.
     fn view_of(&self, version: &Version, is_last: bool) -> Result<Option<LiveView>> {
+        if self.others_of(version).next().is_none() {
+            return self.live_view(version).map(Some);
+        }
         self.follow_others(version)?;
         let view = self.live_view(version)?;
         // All streams are read as they were when the first one was read, if by now none of them has moved.

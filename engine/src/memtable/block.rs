@@ -190,6 +190,9 @@ impl Block {
 }
 
 pub(super) fn array_bytes(array: &ArrayRef) -> usize {
+    if let Some(width) = array.data_type().primitive_width() {
+        return array.len() * width + array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8));
+    }
     array
         .to_data()
         .get_slice_memory_size()

@@ -1,8 +1,10 @@
 //! Makes a log durable for many threads at once: one of them syncs for all who wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::primitives::{Call, Lock, ParkingLot, Position, Primitives};
+use crate::clock::Stopwatch;
 use crate::error::{Error, Result};
 use crate::io::WritableFile;
 
@@ -22,6 +24,7 @@ struct State<P: Primitives> {
     added: Vec<Box<dyn WritableFile>>,
     /// Who waits, in order of coming.
     waiting: Vec<Waiting<P>>,
+    gathering: Gathering<P>,
     failed: Option<Error>,
 }
 
@@ -31,6 +34,26 @@ struct Waiting<P: Primitives> {
     call: Arc<P::Call>,
 }
 
+/// A leader lets those come first who were answered a moment ago: threads that commit one row after the other then
+/// share each sync, instead of every second one.
+struct Gathering<P: Primitives> {
+    /// How many threads may come, the leader with them.
+    expected: usize,
+    /// The leader that waits for them.
+    leader: Option<Arc<P::Call>>,
+    /// Syncs before which nobody is waited for, because the last time somebody did not come.
+    pause: u32,
+    /// How long the last sync took.
+    sync_time: Duration,
+}
+
+/// Longest time for which a leader waits for others, and the next one is awake; the time of a sync if that is less.
+const GATHER_TIME_MAX: Duration = Duration::from_micros(200);
+/// Syncs without waiting after others did not come.
+const GATHER_PAUSE: u32 = 8;
+
+/// Said to a leader that waits for others: they have come.
+const GATHERED: u32 = 4;
 /// Said to a thread that waits: what it waits for is durable.
 const DURABLE: u32 = 1;
 /// Said to a thread that waits: a sync has failed, what it waits for will never be durable.
@@ -65,6 +88,12 @@ impl<P: Primitives> GroupCommit<P> {
                 files: Files::default(),
                 added: Vec::new(),
                 waiting: Vec::new(),
+                gathering: Gathering {
+                    expected: 1,
+                    leader: None,
+                    pause: 0,
+                    sync_time: Duration::ZERO,
+                },
                 failed: None,
             }),
         }
@@ -116,24 +145,41 @@ impl<P: Primitives> GroupCommit<P> {
         }
         if state.is_led {
             let call = Arc::new(P::Call::new());
+            // The first one leads the next sync, and the disk should not wait until it is awake.
+            let spin = match state.waiting.is_empty() {
+                true => state.gathering.sync_time.min(GATHER_TIME_MAX),
+                false => Duration::ZERO,
+            };
             state.waiting.push(Waiting {
                 lsn,
                 call: Arc::clone(&call),
             });
+            let gathered = state.gathered();
             drop(state);
-            match call.wait() {
+            if let Some(leader) = gathered {
+                leader.say(GATHERED);
+            }
+            match call.wait(spin) {
                 DURABLE => return Ok(()), // Also when a later sync has failed before this thread woke up.
                 LEAD => state = self.state.lock(),
                 _ => return self.check(),
             }
         }
         state.is_led = true;
+        if let Some((call, limit)) = state.gather() {
+            drop(state);
+            let have_come = call.wait_for(limit).is_some();
+            state = self.state.lock();
+            state.gathering.end(have_come);
+        }
         let mut files = std::mem::take(&mut state.files);
         files.take_new(&mut state.added);
         // Under the lock: what is written by now lies in the files taken.
         let target = self.written();
         drop(state);
+        let watch = Stopwatch::start();
         let outcome = files.sync(&sync_names).map(|()| target);
+        let sync_time = watch.elapsed();
         let failure = done(&outcome);
         let mut state = self.state.lock();
         match outcome {
@@ -141,6 +187,7 @@ impl<P: Primitives> GroupCommit<P> {
             Err(error) => state.failed = Some(failure.unwrap_or(error)),
         }
         state.files = files;
+        state.gathering.sync_time = sync_time;
         let calls = state.next_calls();
         let answer = state.answer(lsn);
         drop(state); // Those who are woken may need it.
@@ -160,12 +207,31 @@ impl<P: Primitives> State<P> {
         self.failed.clone().map(Err)
     }
 
+    /// What a leader waits for, and for how long; `None` when nobody else is expected.
+    fn gather(&mut self) -> Option<(Arc<P::Call>, Duration)> {
+        let gathering = &mut self.gathering;
+        gathering.pause = gathering.pause.saturating_sub(1);
+        if gathering.pause > 0 || self.waiting.len() + 1 >= gathering.expected {
+            return None;
+        }
+        let call = Arc::new(P::Call::new());
+        gathering.leader = Some(Arc::clone(&call));
+        Some((call, gathering.sync_time.min(GATHER_TIME_MAX)))
+    }
+
+    /// The leader that waits, when the last one it waits for has come.
+    fn gathered(&mut self) -> Option<Arc<P::Call>> {
+        let are_there = self.waiting.len() + 1 >= self.gathering.expected;
+        self.gathering.leader.take_if(|_| are_there)
+    }
+
     /// Who is to be called after a sync, the next leader first: the disk should not wait for it.
     fn next_calls(&mut self) -> Vec<(Arc<P::Call>, u32)> {
         let (synced, has_failed) = (self.synced, self.failed.is_some());
         let (ended, mut left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|waiting| has_failed || waiting.lsn <= synced);
+        self.gathering.expected = 1 + ended.len() + left.len();
         self.is_led = !left.is_empty();
         let leader = self.is_led.then(|| (left.remove(0).call, LEAD));
         self.waiting = left;
@@ -174,6 +240,16 @@ impl<P: Primitives> State<P> {
             (waiting.call, word)
         });
         leader.into_iter().chain(ended).collect()
+    }
+}
+
+impl<P: Primitives> Gathering<P> {
+    /// The leader goes on.
+    fn end(&mut self, have_come: bool) {
+        self.leader = None;
+        if !have_come {
+            self.pause = GATHER_PAUSE;
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 use std::ops::DerefMut;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::Thread;
+use std::time::Duration;
+
+use crate::clock::Stopwatch;
 
 /// A kind of locks.
 pub(crate) trait Primitives {
@@ -39,8 +42,10 @@ pub(crate) trait Call: Send + Sync {
     fn new() -> Self;
     /// Says the word, which is not 0.
     fn say(&self, word: u32);
-    /// The word, when it was said. Called by the thread that made the call.
-    fn wait(&self) -> u32;
+    /// The word, when it was said. The thread stays awake for a time `spin`. Called by the thread that made the call.
+    fn wait(&self, spin: Duration) -> u32;
+    /// The word, if it is said within a time.
+    fn wait_for(&self, limit: Duration) -> Option<u32>;
 }
 
 /// The locks of the product.
@@ -102,11 +107,24 @@ impl Call for ParkedCall {
         self.thread.unpark();
     }
 
-    fn wait(&self) -> u32 {
+    fn wait(&self, spin: Duration) -> u32 {
+        let watch = Stopwatch::start();
         loop {
             match self.word.load(Ordering::Acquire) {
+                0 if watch.left(spin).is_some() => std::thread::yield_now(),
                 0 => std::thread::park(),
                 word => return word,
+            }
+        }
+    }
+
+    fn wait_for(&self, limit: Duration) -> Option<u32> {
+        let watch = Stopwatch::start();
+        loop {
+            match (self.word.load(Ordering::Acquire), watch.left(limit)) {
+                (0, Some(left)) => std::thread::park_timeout(left),
+                (0, None) => return None,
+                (word, _) => return Some(word),
             }
         }
     }

@@ -242,44 +242,87 @@ fn symbols(
     }
 }
 
-fn cast(array: &dyn Array, to: &DataType) -> Result<ArrayRef> {
+fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    if array.data_type() == to {
+        return Ok(Arc::clone(array));
+    }
     arrow_cast::cast(array, to)
         .map_err(|error| Error::invalid(format!("{} to {to}: {error}", array.data_type())))
 }
 
-/// Encodes the dictionary's values once and maps the keys.
+/// Encodes each of the dictionary's values that a row uses once, and maps the keys.
 fn dictionary(domain: &str, array: &ArrayRef, encoder: &mut dyn Encode) -> Result<ArrayRef> {
     let keys_and_values = array.as_any_dictionary();
     let values = cast(keys_and_values.values(), &DataType::Utf8)?;
     let values = values.as_string::<i32>();
-    let keys = cast(keys_and_values.keys(), &DataType::UInt32)?;
-    let keys = keys.as_primitive::<UInt32Type>();
-    let used = used_values(keys, values.len());
-    let present: Vec<usize> = (0..values.len())
-        .filter(|at| used[*at] && values.is_valid(*at))
-        .collect();
-    let texts: Vec<&str> = present.iter().map(|at| values.value(*at)).collect();
-    let mut codes = vec![NULL_CODE; values.len()];
-    for (at, code) in present.iter().zip(encoder.encode(domain, &texts)?) {
-        codes[*at] = code;
-    }
-    let code_of = |key: u32| codes.get(key as usize).copied().unwrap_or(NULL_CODE);
-    let mapped: Vec<u32> = match keys.nulls() {
-        None => keys.values().iter().map(|key| code_of(*key)).collect(),
-        Some(_) => keys.iter().map(|key| key.map_or(NULL_CODE, code_of)).collect(),
+    let keys = match array.as_dictionary_opt::<UInt32Type>() {
+        Some(array) => array.keys().clone(),
+        None => cast(
+            &arrow_array::make_array(keys_and_values.keys().to_data()),
+            &DataType::UInt32,
+        )?
+        .as_primitive::<UInt32Type>()
+        .clone(),
     };
-    Ok(coded(mapped))
+    // A few rows may be a slice of a batch with a large dictionary.
+    let used = if keys.len() < values.len() {
+        keys_in_order(&keys)
+    } else {
+        used_values(&keys, values.len())
+    };
+    let present: Vec<u32> = used
+        .into_iter()
+        .filter(|key| (*key as usize) < values.len() && values.is_valid(*key as usize))
+        .collect();
+    let texts: Vec<&str> = present.iter().map(|key| values.value(*key as usize)).collect();
+    let codes = encoder.encode(domain, &texts)?;
+    if keys.len() < values.len() {
+        let code_of = |key: u32| {
+            present
+                .binary_search(&key)
+                .ok()
+                .and_then(|at| codes.get(at).copied())
+        };
+        return Ok(mapped(&keys, code_of));
+    }
+    let mut all = vec![NULL_CODE; values.len()];
+    for (key, code) in present.iter().zip(codes) {
+        if let Some(slot) = all.get_mut(*key as usize) {
+            *slot = code;
+        }
+    }
+    Ok(mapped(&keys, |key| all.get(key as usize).copied()))
 }
 
-/// Values of a dictionary that no row uses are not put into the domain.
-fn used_values(keys: &UInt32Array, count: usize) -> Vec<bool> {
+/// The code of each key; null where there is none.
+fn mapped(keys: &UInt32Array, code_of: impl Fn(u32) -> Option<u32>) -> ArrayRef {
+    let code_of = |key: u32| code_of(key).unwrap_or(NULL_CODE);
+    coded(match keys.nulls() {
+        None => keys.values().iter().map(|key| code_of(*key)).collect(),
+        Some(_) => keys.iter().map(|key| key.map_or(NULL_CODE, code_of)).collect(),
+    })
+}
+
+/// The keys of a few rows, each once.
+fn keys_in_order(keys: &UInt32Array) -> Vec<u32> {
+    let mut used: Vec<u32> = keys.iter().flatten().collect();
+    used.sort_unstable();
+    used.dedup();
+    used
+}
+
+/// The keys of many rows, each once: values of a dictionary that no row uses are not put into the domain.
+fn used_values(keys: &UInt32Array, count: usize) -> Vec<u32> {
     let mut used = vec![false; count];
     for key in keys.iter().flatten() {
         if let Some(used) = used.get_mut(key as usize) {
             *used = true;
         }
     }
-    used
+    (0_u32..)
+        .zip(used)
+        .filter_map(|(key, used)| used.then_some(key))
+        .collect()
 }
 
 fn plain_text(domain: &str, array: &ArrayRef, encoder: &mut dyn Encode) -> Result<ArrayRef> {

@@ -6,6 +6,7 @@
 
 mod failure;
 mod file;
+mod known;
 mod lock;
 mod resolve;
 mod stat;

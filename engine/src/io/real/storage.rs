@@ -13,6 +13,7 @@ use super::super::{
 };
 use super::failure::failure;
 use super::file::{RealReadable, RealWritable};
+use super::known::KnownDirectories;
 use super::lock::RealLock;
 use super::resolve::Resolver;
 use super::stat::Stat;
@@ -45,6 +46,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct RealStorage {
     resolver: Resolver,
+    known: KnownDirectories,
     root: PathBuf,
     options: Options,
     identity: (u64, u64),
@@ -64,6 +66,7 @@ impl RealStorage {
         let stat = rustix::fs::fstat(resolver.root()).map_err(fail)?;
         Ok(Self {
             resolver,
+            known: KnownDirectories::default(),
             root,
             options,
             identity: (stat.st_dev, stat.st_ino),
@@ -207,6 +210,10 @@ impl RealStorage {
                 Err(Errno::NOSYS | Errno::PERM) => {}
                 other => return other,
             }
+        }
+        match self.known.stat(&self.resolver, path) {
+            None | Some(Err(Errno::NOSYS | Errno::PERM)) => {}
+            Some(other) => return other,
         }
         Stat::of(self.resolver.open(path, OFlags::PATH, Mode::empty())?)
     }
