@@ -310,35 +310,42 @@ fn roll() {
     for batch in &batches {
         table.append(batch).expect("an append");
     }
+    // What the machine does to the same appends without a roll.
+    let alone = std::cell::Cell::new(2000);
+    let quiet = stalls(&table, &batches, || alone.replace(alone.get() - 1) == 0);
     let is_done = AtomicBool::new(false);
-    let (mut longest, mut during, mut appended) = (Duration::ZERO, Vec::new(), 0);
-    let flush = std::thread::scope(|scope| {
+    let (flush, during) = std::thread::scope(|scope| {
         let flusher = scope.spawn(|| {
             let time = timed(|| db.flush().expect("a flush"));
             is_done.store(true, Ordering::Release);
             time
         });
-        for batch in batches.iter().cycle() {
-            if is_done.load(Ordering::Acquire) {
-                break;
-            }
-            let time = timed(|| {
-                table.append(batch).expect("an append");
-            });
-            longest = longest.max(time);
-            appended += rows;
-            during.push(time);
-            std::thread::sleep(Duration::from_micros(500));
-        }
-        flusher.join().expect("the flush")
+        let during = stalls(&table, &batches, || is_done.load(Ordering::Acquire));
+        (flusher.join().expect("the flush"), during)
     });
-    let (p50, p99) = percentiles(during);
+    let longest = |times: &[Duration]| times.iter().max().map_or(0.0, |time| time.as_secs_f64() * 1e3);
     println!(
-        "roll of {} rows: {:.2} s; {appended} rows appended meanwhile, p50 {p50:.0} us, p99 {p99:.0} us, longest {:.2} ms",
+        "roll of {} rows: {:.2} s; {} rows appended meanwhile, longest {:.2} ms (without a roll {:.2} ms)",
         day.num_rows(),
         flush.as_secs_f64(),
-        longest.as_secs_f64() * 1e3
+        during.len() * rows,
+        longest(&during),
+        longest(&quiet)
     );
+    let (p50, p99) = percentiles(during);
+    println!("appends during the roll: p50 {p50:.0} us, p99 {p99:.0} us");
+}
+
+/// The time of each append, one every half millisecond, until something is done.
+fn stalls(table: &Table, batches: &[RecordBatch], is_done: impl Fn() -> bool) -> Vec<Duration> {
+    let mut times = Vec::new();
+    for batch in batches.iter().cycle().take_while(|_| !is_done()) {
+        times.push(timed(|| {
+            table.append(batch).expect("an append");
+        }));
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    times
 }
 
 /// 1 % of a finished day comes late; then one symbol's day is read.

@@ -282,6 +282,7 @@ impl Engine {
             let flushed = flush_memtable(self, Some(&memtable), target);
             *self.live().flush_error.lock() = flushed.as_ref().err().cloned();
             self.stats().note_flushed(flushed?, memtable.bytes() as u64);
+            drop(memtable); // The stream has the last one, and frees it.
             stream.forget(end);
             // Whoever waits for his own rows has his turn, also beside a background thread that never runs out of work.
             MutexGuard::unlock_fair(flushing);

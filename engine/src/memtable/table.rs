@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gapless_format::{Coverage, Deletion, PartitionKey, PartitionUnit, TableMeta};
 use parking_lot::RwLock;
@@ -15,6 +16,9 @@ use crate::error::Result;
 const JOIN_BLOCKS: usize = 8;
 /// Blocks are not joined beyond this many rows: the copy is what an append may have to wait for.
 const JOIN_ROWS_MAX: usize = 64 * 1024;
+/// A pause follows each block of so many bytes that is freed.
+const RELEASE_BYTES: usize = 64 * 1024;
+const RELEASE_PAUSE: Duration = Duration::from_micros(100);
 
 /// Rows of one table in one commit, split by partition.
 #[derive(Debug, Clone)]
@@ -60,6 +64,22 @@ impl Memtable {
             bytes: AtomicUsize::new(0),
             last_commit: AtomicI64::new(i64::MIN),
             content: RwLock::default(),
+        }
+    }
+
+    /// Frees its rows bit by bit, if nobody reads them any more. Hundreds of megabytes at once would keep the allocator to
+    /// themselves, while somebody else who appends a row waits for a few bytes.
+    pub(crate) fn release(memtable: Arc<Self>) {
+        let Some(memtable) = Arc::into_inner(memtable) else {
+            return; // The last reader does it.
+        };
+        let parts = memtable.content.into_inner().parts;
+        for block in parts.into_values().flat_map(|part| part.blocks) {
+            let pause = block.bytes() >= RELEASE_BYTES;
+            drop(block);
+            if pause {
+                std::thread::sleep(RELEASE_PAUSE);
+            }
         }
     }
 

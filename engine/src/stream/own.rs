@@ -314,14 +314,15 @@ impl Stream {
             .partition(|memtable| memtable.start_lsn() < checkpoint);
         self.live.store(Arc::new(left));
         drop(writer);
+        self.flushed.1.notify_all();
         for memtable in gone {
             let removed = log::file_path(self.id, memtable.start_lsn())
                 .and_then(|path| self.storage.remove_file(&path));
             if let Err(error) = removed {
                 tracing::warn!(%error, "a flushed log file stays until the stream ends");
             }
+            Memtable::release(memtable);
         }
-        self.flushed.1.notify_all();
     }
 
     /// The memtables at or after a checkpoint, and the commit up to which they are visible.

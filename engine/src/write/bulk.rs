@@ -11,8 +11,9 @@ use rayon::prelude::*;
 
 use super::dedup::Dedup;
 use super::normalize::{self, Encode, codes, times};
+use super::partition;
+use super::parts::{Parts, SortColumns, release};
 use super::spill::{Merge, SpillRun, storage_schema, write_run};
-use super::{partition, sort};
 use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::discard::SegmentGuard;
@@ -22,7 +23,7 @@ use crate::stream::{PreparedRows, stream_columns};
 
 /// Memory that a bulk write uses unless told otherwise.
 pub(crate) const MEMORY_BYTES: usize = 2 << 30;
-/// A sort holds the buffered rows, their copy in one piece and the sorted rows.
+/// A sort holds the buffered rows, their keys in one piece and sorted rows.
 const BUFFER_SHARE: usize = 3;
 /// Bytes of a variable-length column in one segment at most: its offsets are signed 32-bit numbers in Arrow.
 const VARIABLE_BYTES_MAX: usize = i32::MAX as usize;
@@ -158,6 +159,13 @@ impl BulkWriter {
         })
     }
 
+    fn sort_columns(&self) -> SortColumns {
+        SortColumns {
+            time: self.time_at,
+            series: self.series_at,
+        }
+    }
+
     /// Refuses rows outside of a range.
     pub(crate) fn within(mut self, bounds: Bounds) -> Self {
         self.bounds = Some(bounds);
@@ -252,13 +260,18 @@ impl BulkWriter {
             if self.buffered_bytes <= target {
                 break;
             }
-            let path = self.engine.spill_path()?;
+            let (path, sort_columns) = (self.engine.spill_path()?, self.sort_columns());
             let Some((_, buffer)) = self.buffers.get_mut(&at) else {
                 continue;
             };
-            let columns = joined(&std::mem::take(&mut buffer.parts))?;
-            let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
-            let run = write_run(self.engine.storage(), path, &self.schema, &columns, &order)?;
+            let parts = std::mem::take(&mut buffer.parts);
+            let run = write_run(
+                self.engine.storage(),
+                path,
+                &self.schema,
+                &Parts::new(&parts),
+                sort_columns,
+            )?;
             self.spilled_bytes += run.bytes;
             buffer.spilled.push(run);
             buffer.spilled_rows += buffer.rows as u64;
@@ -319,22 +332,16 @@ impl BulkWriter {
     }
 
     fn build_in_memory(&self, parts: &[Vec<ArrayRef>], output: &mut SegmentOutput<'_>) -> Result<()> {
-        let keys = parts
-            .iter()
-            .map(|part| (codes(part, self.series_at), times(part, self.time_at)));
-        if sort::is_sorted(keys) {
+        let rows = Parts::new(parts);
+        if rows.is_sorted(self.sort_columns()) {
             return parts.iter().try_for_each(|part| output.push(part));
         }
-        let columns = joined(parts)?;
-        let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
+        let order = rows.order(self.sort_columns())?;
         // A few pages at a time: the sorted copy never exists as a whole.
-        for rows in order.chunks(PAGE_ROWS * 4) {
-            let sorted = columns
-                .par_iter()
-                .map(|array| sort::gathered(array, rows))
-                .collect::<Result<Vec<_>>>()?;
-            output.push(&sorted)?;
+        for chunk in order.chunks(PAGE_ROWS * 4) {
+            output.push(&rows.gathered(chunk)?)?;
         }
+        release(order);
         Ok(())
     }
 
@@ -342,14 +349,8 @@ impl BulkWriter {
         let memory = if buffer.rows == 0 {
             None
         } else {
-            let columns = joined(&buffer.parts)?;
-            let order = sort::order(codes(&columns, self.series_at), times(&columns, self.time_at))?;
-            Some(
-                columns
-                    .par_iter()
-                    .map(|array| sort::gathered(array, &order))
-                    .collect::<Result<Vec<_>>>()?,
-            )
+            let rows = Parts::new(&buffer.parts);
+            Some(rows.gathered(&rows.order(self.sort_columns())?)?)
         };
         let mut merge = Merge::new(&buffer.spilled, memory, self.time_at, self.series_at)?;
         while let Some(columns) = merge.next_columns()? {
@@ -503,24 +504,6 @@ fn array_bytes(array: &ArrayRef) -> usize {
         .to_data()
         .get_slice_memory_size()
         .unwrap_or_else(|_| array.get_array_memory_size())
-}
-
-fn joined(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
-    if let [one] = parts {
-        return Ok(one.clone());
-    }
-    let width = parts.first().map_or(0, Vec::len);
-    (0..width)
-        .into_par_iter()
-        .map(|column| {
-            sort::joined(
-                &parts
-                    .iter()
-                    .map(|part| part[column].as_ref())
-                    .collect::<Vec<&dyn Array>>(),
-            )
-        })
-        .collect()
 }
 
 /// Gives codes from the database's domains.

@@ -16,7 +16,7 @@ use arrow_select::interleave::interleave;
 use gapless_format::{NULL_CODE, PAGE_ROWS, TableMeta};
 
 use super::normalize::{codes, times};
-use super::sort::gathered;
+use super::parts::{Parts, SortColumns};
 use crate::error::{Error, Result};
 use crate::io::{Region, RelPath, Storage, WritableFile};
 use crate::table::types::storage_type;
@@ -60,13 +60,13 @@ pub(crate) fn storage_schema(table: &TableMeta) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Writes rows `order` of `columns` as a run.
+/// Writes rows as a sorted run.
 pub(crate) fn write_run(
     storage: &Arc<dyn Storage>,
     path: RelPath,
     schema: &SchemaRef,
-    columns: &[ArrayRef],
-    order: &[u32],
+    rows: &Parts<'_>,
+    sort_columns: SortColumns,
 ) -> Result<SpillRun> {
     let file = storage.create(&path)?;
     let mut run = SpillRun {
@@ -76,12 +76,8 @@ pub(crate) fn write_run(
     };
     let failed = |error: arrow_schema::ArrowError| Error::io(format!("{}: {error}", "the sort's spill file"));
     let mut writer = StreamWriter::try_new(FileWrite(file), schema).map_err(failed)?;
-    for rows in order.chunks(PAGE_ROWS) {
-        let columns = columns
-            .iter()
-            .map(|array| gathered(array, rows))
-            .collect::<Result<Vec<_>>>()?;
-        let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(failed)?;
+    for chunk in rows.order(sort_columns)?.chunks(PAGE_ROWS) {
+        let batch = RecordBatch::try_new(Arc::clone(schema), rows.gathered(chunk)?).map_err(failed)?;
         writer.write(&batch).map_err(failed)?;
     }
     let file = writer.into_inner().map_err(failed)?;
