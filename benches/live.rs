@@ -397,15 +397,18 @@ fn late_rows() {
     let streamed = query();
     db.flush().expect("a flush");
     let flushed = query();
+    db.compact("trade").expect("a compaction");
+    let folded = query();
     println!(
         "{} late rows into a day of {}: committed in {:.1} ms; one symbol's day {before:.0} us before, first read after \
-         {:.1} ms, then {streamed:.0} us from memory ({:.2} x), {flushed:.0} us flushed ({:.2} x)",
+         {:.1} ms, then {streamed:.0} us from memory ({:.2} x), {flushed:.0} us flushed ({:.2} x), {folded:.0} us folded in ({:.2} x)",
         late.num_rows(),
         day.num_rows(),
         commit.as_secs_f64() * 1e3,
         first.as_secs_f64() * 1e3,
         streamed / before,
-        flushed / before
+        flushed / before,
+        folded / before
     );
 }
 

@@ -97,7 +97,7 @@ pub(crate) struct MergedRun {
     chunks: Vec<Chunk>,
     rows: usize,
     columns: Mutex<HashMap<(u32, usize), ArrayRef>>,
-    dictionaries: Mutex<HashMap<(u32, usize), DictionaryArray<UInt32Type>>>,
+    dictionaries: Mutex<HashMap<(u32, usize), ArrayRef>>,
 }
 
 impl std::fmt::Debug for MergedRun {
@@ -145,7 +145,7 @@ impl MergedRun {
         let known = self.columns.lock().get(&(spec.column_id, at)).cloned();
         // The column may have been widened since.
         if let Some(array) = known.filter(|array| *array.data_type() == storage_type) {
-            return Ok(array.slice(rows.start, rows.len()));
+            return Ok(part(&array, rows));
         }
         let chunk = self
             .chunks
@@ -155,7 +155,7 @@ impl MergedRun {
         self.columns
             .lock()
             .insert((spec.column_id, at), ArrayRef::clone(&array));
-        Ok(array.slice(rows.start, rows.len()))
+        Ok(part(&array, rows))
     }
 
     /// As [`MergedRun::column`], for a symbol column without nulls, over all symbols of its domain.
@@ -179,19 +179,28 @@ impl MergedRun {
                 let values: ArrayRef = Arc::clone(symbols) as ArrayRef;
                 let made = DictionaryArray::try_new(codes.as_primitive::<UInt32Type>().clone(), values)
                     .map_err(|error| Error::corrupt(format!("column {:?}: {error}", spec.name)))?;
+                let made: ArrayRef = Arc::new(made);
                 self.dictionaries
                     .lock()
-                    .insert((spec.column_id, at), made.clone());
+                    .insert((spec.column_id, at), ArrayRef::clone(&made));
                 made
             }
         };
-        let slice = made.slice(rows.start, rows.len());
         // The run may have been made when the domain was shorter. It never shrinks.
-        let longer = symbols.len() > slice.values().len();
-        Ok(Some(Arc::new(if longer {
-            slice.with_values(Arc::clone(symbols) as ArrayRef)
-        } else {
-            slice
-        })))
+        let dictionary = made.as_dictionary::<UInt32Type>();
+        if symbols.len() > dictionary.values().len() {
+            let values = Arc::clone(symbols) as ArrayRef;
+            let longer: ArrayRef = Arc::new(dictionary.with_values(values));
+            return Ok(Some(part(&longer, rows)));
+        }
+        Ok(Some(part(&made, rows)))
     }
+}
+
+/// Some rows of an array; all of them are the array itself.
+fn part(array: &ArrayRef, rows: &Range<usize>) -> ArrayRef {
+    if *rows == (0..array.len()) {
+        return Arc::clone(array);
+    }
+    array.slice(rows.start, rows.len())
 }

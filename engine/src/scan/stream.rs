@@ -279,10 +279,11 @@ impl Iterator for Batches {
             match self.ready.pop_front() {
                 Some(Ok(batch)) if batch.num_rows() == 0 => {}
                 Some(Ok(batch)) => {
-                    let rows = self
-                        .left
-                        .map_or(batch.num_rows(), |left| left.min(batch.num_rows()));
-                    self.left = self.left.map(|left| left - rows);
+                    let Some(left) = self.left else {
+                        return Some(Ok(batch));
+                    };
+                    let rows = left.min(batch.num_rows());
+                    self.left = Some(left - rows);
                     return Some(Ok(batch.slice(0, rows)));
                 }
                 Some(Err(error)) => {
