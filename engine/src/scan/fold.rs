@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use gapless_format::SegmentRef;
+use gapless_format::{PAGE_ROWS, SegmentRef};
 use rayon::prelude::*;
 
 use super::builder::{Order, Scan};
@@ -13,8 +13,10 @@ use super::merge::Chunk;
 use super::plan::{Part, Plan};
 use crate::error::Result;
 
-/// Rows of a segment that one thread takes at a time.
-const TASK_ROWS: usize = 1 << 20;
+/// Rows of a segment that one thread takes at a time, at most.
+const TASK_ROWS_MAX: usize = 1 << 20;
+/// Tasks for each thread, where there are rows enough: none waits long for the last one.
+const TASKS_PER_THREAD: usize = 8;
 
 /// What one thread takes at a time.
 enum Task<'a> {
@@ -25,22 +27,41 @@ enum Task<'a> {
 }
 
 fn tasks(plan: &Plan) -> Result<Vec<Task<'_>>> {
-    let mut tasks = Vec::new();
+    let mut parts = Vec::new();
     for cluster in &plan.clusters {
-        for part in plan.parts(cluster)? {
-            match part {
-                Part::Segment(segment) => {
-                    let rows = u32::try_from(segment.rows).unwrap_or(u32::MAX);
-                    tasks.extend((0..rows).step_by(TASK_ROWS).map(|first| {
-                        let end = first.saturating_add(TASK_ROWS as u32).min(rows);
-                        Task::Rows(Arc::clone(&segment), first..end)
-                    }));
-                }
-                Part::Series(code) => tasks.push(Task::Series(cluster, code)),
+        parts.extend(plan.parts(cluster)?.into_iter().map(|part| (cluster, part)));
+    }
+    let total: u64 = parts
+        .iter()
+        .map(|(_, part)| match part {
+            Part::Segment(segment) => segment.rows,
+            Part::Series(_) => 0,
+        })
+        .sum();
+    let task_rows = task_rows(usize::try_from(total).unwrap_or(usize::MAX));
+    let mut tasks = Vec::new();
+    for (cluster, part) in parts {
+        match part {
+            Part::Segment(segment) => {
+                let rows = u32::try_from(segment.rows).unwrap_or(u32::MAX);
+                tasks.extend((0..rows).step_by(task_rows).map(|first| {
+                    let end = first.saturating_add(task_rows as u32).min(rows);
+                    Task::Rows(Arc::clone(&segment), first..end)
+                }));
             }
+            Part::Series(code) => tasks.push(Task::Series(cluster, code)),
         }
     }
     Ok(tasks)
+}
+
+/// Whole pages: none is decoded twice.
+fn task_rows(total: usize) -> usize {
+    let tasks = TASKS_PER_THREAD * rayon::current_num_threads();
+    total
+        .div_ceil(tasks)
+        .next_multiple_of(PAGE_ROWS)
+        .clamp(PAGE_ROWS, TASK_ROWS_MAX)
 }
 
 /// The chunks of one task.
