@@ -53,6 +53,11 @@ pub(crate) fn can_cut(
     situation.knows_all_until(deletion.commit) && !is_needed(state, deletion, inside, chosen)
 }
 
+/// Whether segments of a table may hold rows that a deletion hides.
+pub(crate) fn may_hide(state: &TableState, deletion: &Deletion) -> bool {
+    is_needed(state, deletion, deletion.start..deletion.end, &[])
+}
+
 /// Whether segments other than `chosen` may hold rows within a time range that a deletion hides.
 fn is_needed(
     state: &TableState,

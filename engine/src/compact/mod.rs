@@ -19,6 +19,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use deletions::may_hide;
 pub(crate) use expire::expire;
 pub use plan::{Plan, Task, TaskKind, plan};
 pub use policy::{Policy, Situation};

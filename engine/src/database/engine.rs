@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
 use gapless_format::{
-    COMMIT_COLUMN, ColumnMeta, ColumnType, DomainMeta, EditItem, Encoding, SegmentRef, StreamMeta, TableMeta,
+    COMMIT_COLUMN, ColumnMeta, ColumnType, Deletion, DomainMeta, EditItem, Encoding, SegmentRef, StreamMeta,
+    TableMeta,
 };
 use parking_lot::Mutex;
 
@@ -16,7 +17,7 @@ use super::pins::{self, Pins};
 use super::signal::Signal;
 use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
-use crate::compact::Situation;
+use crate::compact::{self, Situation};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
 use crate::manifest::{Manifest, Version};
@@ -382,6 +383,16 @@ impl Engine {
             flushed: version.streams().filter_map(|stream| self.flushed(stream)).min(),
             is_encoded: &is_encoded,
         })
+    }
+
+    /// Whether rows that a deletion hides may be in a version, or in a stream other than the one that is being flushed.
+    pub(crate) fn may_hide_rows(&self, version: &Version, deletion: &Deletion, flushing: u64) -> bool {
+        let others = version.streams().filter(|stream| stream.stream != flushing);
+        let flushed = others.filter_map(|stream| self.flushed(stream)).min();
+        flushed.is_some_and(|flushed| flushed < deletion.commit)
+            || version
+                .table_by_id(deletion.table)
+                .is_some_and(|state| compact::may_hide(state, deletion))
     }
 
     /// What a stream holds beside the version was committed after this; `None` when it holds nothing.

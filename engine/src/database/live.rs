@@ -19,6 +19,8 @@ use crate::write::normalize::normalize;
 
 /// Attempts to see all streams and the manifest at one moment.
 const VIEW_ATTEMPTS: usize = 100;
+/// Deletions in one memtable: each scan looks at all of them.
+const DELETIONS_MAX: usize = 16 * 1024;
 
 /// The streamed rows that belong to a version: memtables, and the commit up to which each is visible.
 #[derive(Debug, Clone, Default)]
@@ -162,6 +164,12 @@ impl Engine {
         for rows in &rows {
             self.make_symbols_durable(&rows.table)?;
         }
+        for deletion in deletions.iter().filter(|deletion| deletion.series.is_some()) {
+            if let Some(state) = self.manifest().current().table_by_id(deletion.table) {
+                self.make_symbols_durable(state.meta())?;
+            }
+        }
+        let has_deletions = !deletions.is_empty();
         let prepared = Prepared::new(rows, deletions, coverage, self.now_ns())?;
         let stream = self.stream()?;
         let room = self.wait_for_memory(&stream, prepared.memory_bytes())?;
@@ -169,10 +177,11 @@ impl Engine {
         let appended = stream.append(prepared, durability == Durability::Sync)?;
         drop(room);
         self.signal().notify();
-        if stream
-            .active()
-            .is_some_and(|active| active.bytes() >= self.live().limits.flush_bytes)
-        {
+        let is_full = |active: Arc<Memtable>| {
+            active.bytes() >= self.live().limits.flush_bytes
+                || has_deletions && active.deletion_count() >= DELETIONS_MAX
+        };
+        if stream.active().is_some_and(is_full) {
             self.seal_and_wake(&stream);
         }
         match durability {

@@ -272,7 +272,8 @@ impl Transaction {
     /// `Conflict` when another commit has created or dropped a table meanwhile; `Io`. Nothing is visible then.
     pub fn commit(mut self) -> Result<WriteReport> {
         let is_small = self.created.is_empty() && self.dropped.is_empty() && self.built.segments.is_empty();
-        if is_small && self.deletions.is_empty() && self.changed.is_empty() {
+        let may_stream = self.deletions.is_empty() || self.engine.live().small_commit_rows() > 0;
+        if is_small && self.changed.is_empty() && may_stream {
             return self.commit_small();
         }
         self.build_small()?;
@@ -355,9 +356,9 @@ impl Transaction {
     /// Commits through the stream.
     fn commit_small(self) -> Result<WriteReport> {
         let rows = row_count(&self.small);
-        if rows > 0 {
+        if rows > 0 || !self.deletions.is_empty() {
             self.engine
-                .append(self.small, Vec::new(), Vec::new(), Some(Durability::Sync))?;
+                .append(self.small, self.deletions, Vec::new(), Some(Durability::Sync))?;
         }
         Ok(WriteReport {
             rows,

@@ -12,4 +12,4 @@ mod segment;
 mod table;
 
 pub(crate) use block::{Block, StreamColumn};
-pub(crate) use table::{Memtable, StreamRows};
+pub(crate) use table::{Memtable, StreamRows, deletion_bytes};

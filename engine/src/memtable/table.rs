@@ -121,6 +121,10 @@ impl Memtable {
             let key = (block.table.table, block.partition.unit, block.partition.start);
             content.parts.entry(key).or_default().push(block)?;
         }
+        self.bytes.fetch_add(
+            deletions.iter().map(deletion_bytes).sum::<usize>(),
+            Ordering::Relaxed,
+        );
         content.deletions.extend(deletions.into_iter().map(Arc::new));
         content.coverage.extend(coverage);
         self.last_commit.store(commit, Ordering::Release);
@@ -168,6 +172,11 @@ impl Memtable {
             .collect()
     }
 
+    /// How many deletions it has.
+    pub(crate) fn deletion_count(&self) -> usize {
+        self.content.read().deletions.len()
+    }
+
     /// The deletions that were committed at `upto` or before.
     pub(crate) fn deletions(&self, upto: i64) -> Vec<Arc<Deletion>> {
         let content = self.content.read();
@@ -177,6 +186,15 @@ impl Memtable {
             .filter(|deletion| deletion.commit <= upto);
         seen.cloned().collect()
     }
+}
+
+/// Memory that a deletion takes.
+pub(crate) fn deletion_bytes(deletion: &Deletion) -> usize {
+    size_of::<Deletion>()
+        + deletion
+            .series
+            .as_ref()
+            .map_or(0, |codes| codes.len() * size_of::<u32>())
 }
 
 impl Part {

@@ -21,6 +21,8 @@ use crate::segment::{Segment, SegmentCache};
 
 /// A scan of more series does not keep what it merges.
 const KEPT_SERIES_MAX: usize = 16;
+/// Deletions of other series are left out of a scan of at most so many.
+const FEW_SERIES: usize = 64;
 
 /// A resolved scan.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl Plan {
                 .as_ref()
                 .and_then(|condition| condition.within(&scan.meta().key)),
             condition: condition.clone(),
-            deletions: deletions(&scan),
+            deletions: deletions(&scan, codes.as_deref()),
         };
         let nothing = scan.time.start >= scan.time.end || codes.as_ref().is_some_and(Vec::is_empty);
         let memory = if nothing {
@@ -303,8 +305,14 @@ impl Plan {
     }
 }
 
-/// The deletions of the scan's version that hide rows of its table and time range.
-fn deletions(scan: &Scan) -> Vec<Arc<Deletion>> {
+/// The deletions that hide rows of the scan's table, time range and series.
+fn deletions(scan: &Scan, codes: Option<&[u32]>) -> Vec<Arc<Deletion>> {
+    let is_asked = |deletion: &Arc<Deletion>| match (codes, &deletion.series) {
+        (Some(asked), Some(codes)) if asked.len() <= FEW_SERIES => {
+            asked.iter().any(|code| codes.binary_search(code).is_ok())
+        }
+        _ => true,
+    };
     let table = scan.meta().table;
     let stored = scan.snapshot.version().deletions(table).cloned();
     let time = &scan.time;
@@ -312,6 +320,7 @@ fn deletions(scan: &Scan) -> Vec<Arc<Deletion>> {
         .chain(scan.snapshot.live().deletions(table))
         .filter(|deletion| deletion.start < time.end || time.end == i64::MAX)
         .filter(|deletion| deletion.end > time.start || deletion.end == i64::MAX)
+        .filter(is_asked)
         .collect()
 }
 

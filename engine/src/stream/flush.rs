@@ -13,6 +13,7 @@ use gapless_format::{
 };
 
 use super::codec::conform;
+use super::hidden::HiddenRows;
 use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
@@ -139,7 +140,7 @@ impl Flush<'_> {
             ..options
         };
         let mut stamped = BulkWriter::new(self.engine, &with_commits, stamped_options)?;
-        let deletions = self.deletions_before_dedup(meta, memtable);
+        let hidden = self.hidden_rows(meta, memtable);
         let commits = self.commits.entry(meta.table).or_default();
         for (key, blocks) in parts {
             let first = blocks
@@ -155,7 +156,7 @@ impl Flush<'_> {
             commits.insert(key, (first, last));
             for block in blocks {
                 let mut columns = conform(meta, &block.columns, block.rows())?;
-                let left = left_of(meta, &block, &columns, &deletions);
+                let left = left_of(meta, &block, &columns, &hidden);
                 if first < last {
                     let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(block.commit_times()));
                     columns.push(times);
@@ -177,20 +178,19 @@ impl Flush<'_> {
         Ok(())
     }
 
-    /// Deletions whose rows go before the first row of a key is looked for: the next one counts instead of a deleted one.
-    fn deletions_before_dedup(&self, meta: &TableMeta, memtable: &Memtable) -> Vec<Arc<Deletion>> {
-        if meta.keep != Keep::First {
-            return Vec::new();
-        }
+    /// The rows that are left out: those that the memtable's own deletions hide. Where the first row of a key counts,
+    /// earlier deletions too, because the next row counts instead of a deleted one.
+    fn hidden_rows(&self, meta: &TableMeta, memtable: &Memtable) -> HiddenRows {
         let streamed = memtable.deletions(i64::MAX);
         let streamed = streamed
-            .into_iter()
-            .filter(|deletion| deletion.table == meta.table);
-        self.version
-            .deletions(meta.table)
-            .cloned()
-            .chain(streamed)
-            .collect()
+            .iter()
+            .filter(|deletion| deletion.table == meta.table)
+            .map(AsRef::as_ref);
+        let stored = self.version.deletions(meta.table).map(AsRef::as_ref);
+        match meta.keep {
+            Keep::First => HiddenRows::new(stored.chain(streamed)),
+            _ => HiddenRows::new(streamed),
+        }
     }
 
     fn commit(mut self, target: FlushTarget) -> Result<u64> {
@@ -205,11 +205,17 @@ impl Flush<'_> {
             (segment.first_commit, segment.last_commit) = (first, last);
             (segment.origin, segment.stream) = (SegmentOrigin::Flush, target.stream());
         }
-        items.extend(self.deletions.drain(..).map(EditItem::Delete));
         items.push(target.item());
+        let deletions = std::mem::take(&mut self.deletions);
+        let engine = self.engine;
         let segments = self.built.segments.clone();
-        let committed = self.engine.commit(|version, _| {
+        let committed = engine.commit(|version, _| {
             let number = version.number() + 1;
+            // The rows of the memtable itself are without those that its deletions hide.
+            let needed = deletions
+                .into_iter()
+                .filter(|deletion| engine.may_hide_rows(version, deletion, target.stream()));
+            items.extend(needed.map(EditItem::Delete));
             items.extend(segments.into_iter().map(|mut segment| {
                 segment.created = number;
                 EditItem::AddSegment(segment)
@@ -242,33 +248,18 @@ fn left_of(
     meta: &TableMeta,
     block: &Block,
     columns: &[ArrayRef],
-    deletions: &[Arc<Deletion>],
+    hidden: &HiddenRows,
 ) -> Option<BooleanArray> {
-    if deletions.is_empty() {
+    if hidden.is_empty() {
         return None;
     }
     let position = |id: u32| meta.columns.iter().position(|column| column.column_id == id);
     let times = times(columns, position(meta.time_column).unwrap_or_default());
     let codes = codes(columns, meta.series_column.and_then(position));
     let commits = block.commit_times();
-    let is_left = |row: usize| {
-        let (time, commit) = (times[row], commits[row]);
-        !deletions.iter().any(|deletion| {
-            let is_meant = |wanted: &Vec<u32>| {
-                codes
-                    .get(row)
-                    .is_some_and(|code| wanted.binary_search(code).is_ok())
-            };
-            commit < deletion.commit
-                && deletion.start <= time
-                && (time < deletion.end || deletion.end == i64::MAX)
-                && deletion.series.as_ref().is_none_or(is_meant)
-        })
-    };
-    Some(BooleanArray::new(
-        BooleanBuffer::collect_bool(times.len(), is_left),
-        None,
-    ))
+    let is_left = |row: usize| !hidden.hides(codes.get(row).copied(), times[row], commits[row]);
+    let left = BooleanBuffer::collect_bool(times.len(), is_left);
+    (left.count_set_bits() < left.len()).then(|| BooleanArray::new(left, None))
 }
 
 fn filtered(columns: &[ArrayRef], left: &BooleanArray) -> Result<Vec<ArrayRef>> {

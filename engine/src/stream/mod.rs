@@ -11,6 +11,7 @@
 mod codec;
 mod flush;
 mod group_commit;
+mod hidden;
 mod log;
 mod own;
 mod prepared;

@@ -7,7 +7,7 @@ use gapless_format::{Coverage, Deletion, TableMeta, Writer, checksum};
 
 use super::codec;
 use crate::error::{Error, Result};
-use crate::memtable::{StreamColumn, StreamRows};
+use crate::memtable::{StreamColumn, StreamRows, deletion_bytes};
 
 /// Rows of one table, normalized.
 #[derive(Debug, Clone)]
@@ -66,9 +66,10 @@ impl Prepared {
         })
     }
 
-    /// Memory that its rows will take.
+    /// Memory that its rows and deletions will take.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.rows.iter().map(StreamRows::memory_bytes).sum()
+        let rows: usize = self.rows.iter().map(StreamRows::memory_bytes).sum();
+        rows + self.deletions.iter().map(deletion_bytes).sum::<usize>()
     }
 
     /// The record at its place.
