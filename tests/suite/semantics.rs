@@ -6,6 +6,7 @@
 //! versions are told apart), as a row that is there twice, or as an order that is not that of arrival.
 
 mod columns;
+mod known;
 mod model;
 mod operations;
 mod rules;

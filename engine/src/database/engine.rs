@@ -387,12 +387,24 @@ impl Engine {
 
     /// Whether rows that a deletion hides may be in a version, or in a stream other than the one that is being flushed.
     pub(crate) fn may_hide_rows(&self, version: &Version, deletion: &Deletion, flushing: u64) -> bool {
-        let others = version.streams().filter(|stream| stream.stream != flushing);
-        let flushed = others.filter_map(|stream| self.flushed(stream)).min();
-        flushed.is_some_and(|flushed| flushed < deletion.commit)
+        !self.knows_all_until(version, deletion.commit, flushing)
             || version
                 .table_by_id(deletion.table)
                 .is_some_and(|state| compact::may_hide(state, deletion))
+    }
+
+    /// Whether a version has all that was committed until `commit` by streams other than the one that is being flushed.
+    pub(crate) fn knows_all_until(&self, version: &Version, commit: i64, flushing: u64) -> bool {
+        let others = version.streams().filter(|stream| stream.stream != flushing);
+        let flushed = others.filter_map(|stream| self.flushed(stream)).min();
+        flushed.is_none_or(|flushed| flushed >= commit)
+    }
+
+    /// Whether no stream holds rows or deletions of some tables that were committed before a commit of this process.
+    pub(crate) fn has_nothing_streamed(&self, version: &Version, commit: i64, tables: &[u32]) -> bool {
+        let own = self.own_stream();
+        let others_flushed = self.knows_all_until(version, commit, own.as_ref().map_or(0, |own| own.id()));
+        others_flushed && own.is_none_or(|own| !own.has_any(tables))
     }
 
     /// What a stream holds beside the version was committed after this; `None` when it holds nothing.

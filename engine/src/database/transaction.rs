@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use gapless_format::{ColumnType, Deletion, EditItem, TableMeta};
+use gapless_format::{ColumnType, Deletion, EditItem, Keep, TableMeta};
 
 use super::durability::Durability;
 use super::engine::Engine;
+use super::snapshot::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
 use crate::stream::PreparedRows;
@@ -26,6 +27,8 @@ pub struct Transaction {
     small: Vec<PreparedRows>,
     deletions: Vec<Deletion>,
     changed: Vec<ChangedTable>,
+    /// What tables with a key had when they were written to.
+    witness: Option<Snapshot>,
 }
 
 /// A table whose description the transaction changes.
@@ -47,6 +50,7 @@ impl Transaction {
             dropped: Vec::new(),
             tables: Vec::new(),
             built: BuiltSegments::default(),
+            witness: None,
             small: Vec::new(),
             deletions: Vec::new(),
             changed: Vec::new(),
@@ -116,7 +120,10 @@ impl Transaction {
         E: From<Error>,
     {
         let meta = self.table(table)?;
-        let writer = BulkWriter::new(&self.engine, &meta, options.clone())?;
+        let mut writer = BulkWriter::new(&self.engine, &meta, options.clone())?;
+        if meta.keep != Keep::All && meta.table < PROVISIONAL {
+            writer = writer.with_witness(self.witness()?);
+        }
         self.build(meta, writer, batches, options, progress)
     }
 
@@ -210,6 +217,13 @@ impl Transaction {
         Ok(report)
     }
 
+    fn witness(&mut self) -> Result<Snapshot> {
+        if self.witness.is_none() {
+            self.witness = Some(Snapshot::newest(&self.engine)?.without_streams());
+        }
+        self.witness.clone().ok_or_else(|| Error::internal("no witness"))
+    }
+
     /// `commit` is filled in when it is known.
     fn push_deletion(&mut self, table: &TableMeta, time: Range<i64>, series: Option<Vec<u32>>) {
         // A table of this transaction has no earlier rows.
@@ -295,19 +309,27 @@ impl Transaction {
                 .iter()
                 .map(|changed| EditItem::CreateTable(TableMeta::clone(&changed.after))),
         );
+        let has_deletions = !self.deletions.is_empty();
         items.extend(self.deletions.drain(..).map(EditItem::Delete));
-        items.extend(self.built.segments.iter().cloned().map(EditItem::AddSegment));
-        if items.is_empty() {
-            return Ok(self.built.report(self.engine.refresh()?.number()));
+        let mut built = std::mem::take(&mut self.built);
+        if items.is_empty() && built.segments.is_empty() {
+            return Ok(built.report(self.engine.refresh()?.number()));
         }
+        let mut known = BuiltSegments::default();
         let committed = self.engine.commit(|version, now| {
             changed.iter().try_for_each(|changed| changed.check(version))?;
+            if !has_deletions && changed.is_empty() && self.has_not_moved(version, now, &built.known_tables())
+            {
+                known = built.take_known();
+            }
+            items.extend(built.segments.iter().cloned().map(EditItem::AddSegment));
             Ok(numbered(items, version.next_table(), version.number() + 1, now))
         });
-        let built = std::mem::take(&mut self.built);
         match committed {
             Ok(version) => {
-                let report = built.report(version.number());
+                let mut report = built.report(version.number());
+                report.known = known.segments.iter().map(|segment| segment.rows).sum();
+                report.rows += report.known;
                 self.engine.stats().note_bulk(report.bytes);
                 built.keep();
                 self.engine.background().start(&self.engine);
@@ -324,6 +346,23 @@ impl Transaction {
                 Err(error)
             }
         }
+    }
+}
+
+impl Transaction {
+    /// Whether tables hold what the witness says, and nothing that a commit before `now` has added in a stream.
+    fn has_not_moved(&self, version: &Version, now: i64, tables: &[u32]) -> bool {
+        let Some(witness) = &self.witness else {
+            return false;
+        };
+        // Of two writes to a table the second counts, also where it brings back what was there.
+        let is_alone = |table: &u32| self.tables.iter().filter(|meta| meta.table == *table).count() == 1;
+        !tables.is_empty()
+            && tables.iter().all(is_alone)
+            && self.engine.has_nothing_streamed(version, now, tables)
+            && tables
+                .iter()
+                .all(|table| version.has_same_rows(witness.version(), *table))
     }
 }
 

@@ -315,6 +315,14 @@ impl Version {
             .filter(move |deletion| deletion.table == table)
     }
 
+    /// Whether another version has the very same segments and deletions of a table.
+    pub(crate) fn has_same_rows(&self, other: &Self, table: u32) -> bool {
+        match (self.table_by_id(table), other.table_by_id(table)) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b) && self.deletions(table).eq(other.deletions(table)),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+
     /// The next version: this one with an edit applied.
     ///
     /// # Errors

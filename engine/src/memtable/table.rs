@@ -172,6 +172,16 @@ impl Memtable {
             .collect()
     }
 
+    /// Whether it has rows or deletions of some tables.
+    pub(crate) fn has_any(&self, tables: &[u32]) -> bool {
+        let content = self.content.read();
+        content.parts.keys().any(|(table, _, _)| tables.contains(table))
+            || content
+                .deletions
+                .iter()
+                .any(|deletion| tables.contains(&deletion.table))
+    }
+
     /// How many deletions it has.
     pub(crate) fn deletion_count(&self) -> usize {
         self.content.read().deletions.len()

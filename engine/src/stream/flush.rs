@@ -14,7 +14,7 @@ use gapless_format::{
 
 use super::codec::conform;
 use super::hidden::HiddenRows;
-use crate::database::Engine;
+use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
 use crate::memtable::{Block, Memtable};
@@ -67,11 +67,16 @@ pub(crate) fn flush_memtable(
     memtable: Option<&Memtable>,
     target: FlushTarget,
 ) -> Result<u64> {
-    for _ in 0..ATTEMPTS_MAX {
-        let version = engine.refresh()?;
+    for attempt in 0..ATTEMPTS_MAX {
+        let snapshot = Snapshot::newest(engine)?.without_streams();
         let mut flush = Flush {
             engine,
-            version: &version,
+            version: snapshot.version(),
+            snapshot: &snapshot,
+            stream: target.stream(),
+            // What is left out is right for this version only.
+            leaves_out_known: attempt == 0,
+            compared: Vec::new(),
             built: BuiltSegments::default(),
             commits: BTreeMap::new(),
             domains: Vec::new(),
@@ -95,6 +100,11 @@ pub(crate) fn flush_memtable(
 struct Flush<'a> {
     engine: &'a Arc<Engine>,
     version: &'a Arc<Version>,
+    snapshot: &'a Snapshot,
+    stream: u64,
+    leaves_out_known: bool,
+    /// Tables of which rows were left out because the version has them.
+    compared: Vec<u32>,
     built: BuiltSegments,
     commits: BTreeMap<u32, Parts>,
     domains: Vec<DomainMeta>,
@@ -140,6 +150,11 @@ impl Flush<'_> {
             ..options
         };
         let mut stamped = BulkWriter::new(self.engine, &with_commits, stamped_options)?;
+        if self.knows_all_before(meta, memtable) {
+            plain = plain.without_known(self.snapshot.clone());
+            stamped = stamped.without_known(self.snapshot.clone());
+            self.compared.push(meta.table);
+        }
         let hidden = self.hidden_rows(meta, memtable);
         let commits = self.commits.entry(meta.table).or_default();
         for (key, blocks) in parts {
@@ -178,6 +193,30 @@ impl Flush<'_> {
         Ok(())
     }
 
+    /// Whether rows that the version has already need not be written again: nothing that was committed before them is
+    /// missing in it.
+    fn knows_all_before(&self, meta: &TableMeta, memtable: &Memtable) -> bool {
+        let deletions = memtable.deletions(i64::MAX);
+        self.leaves_out_known
+            && meta.keep != Keep::All
+            && !deletions.iter().any(|deletion| deletion.table == meta.table)
+            && self
+                .engine
+                .knows_all_until(self.version, memtable.last_commit(), self.stream)
+    }
+
+    /// Refuses a version in which tables have changed since rows were left out.
+    fn check_compared(&self, version: &Version) -> Result<()> {
+        match self
+            .compared
+            .iter()
+            .all(|table| version.has_same_rows(self.version, *table))
+        {
+            true => Ok(()),
+            false => Err(Error::conflict("rows came to a table with a key")),
+        }
+    }
+
     /// The rows that are left out: those that the memtable's own deletions hide. Where the first row of a key counts,
     /// earlier deletions too, because the next row counts instead of a deleted one.
     fn hidden_rows(&self, meta: &TableMeta, memtable: &Memtable) -> HiddenRows {
@@ -210,6 +249,7 @@ impl Flush<'_> {
         let engine = self.engine;
         let segments = self.built.segments.clone();
         let committed = engine.commit(|version, _| {
+            self.check_compared(version)?;
             let number = version.number() + 1;
             // The rows of the memtable itself are without those that its deletions hide.
             let needed = deletions

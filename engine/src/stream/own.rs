@@ -335,6 +335,13 @@ impl Stream {
             .collect()
     }
 
+    /// Whether there are rows or deletions of some tables. Those of every commit whose time was given before are seen.
+    pub(crate) fn has_any(&self, tables: &[u32]) -> bool {
+        drop(self.writer.lock()); // A commit that has its time and is not in memory yet is waited for.
+        let live = self.live.load();
+        live.iter().any(|memtable| memtable.has_any(tables))
+    }
+
     /// The memtable that takes commits.
     pub(crate) fn active(&self) -> Option<Arc<Memtable>> {
         self.live.load().last().cloned()

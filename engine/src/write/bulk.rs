@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use gapless_format::{ColumnType, PAGE_ROWS, PartitionKey, PartitionUnit, SegmentRef, TableMeta};
+use gapless_format::{ColumnType, Keep, PAGE_ROWS, PartitionKey, PartitionUnit, SegmentRef, TableMeta};
 use rayon::prelude::*;
 
 use super::dedup::Dedup;
+use super::known::Known;
 use super::normalize::{self, Encode, codes, times};
 use super::partition;
 use super::parts::{Parts, SortColumns, release};
 use super::spill::{Merge, SpillRun, storage_schema, write_run};
-use crate::database::Engine;
+use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::discard::SegmentGuard;
 use crate::segment::sync::SyncBatch;
@@ -53,7 +54,7 @@ impl Default for WriteOptions {
 /// What a write did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteReport {
-    /// Rows written.
+    /// Rows taken.
     pub rows: u64,
     /// Segments they are in.
     pub segments: usize,
@@ -63,6 +64,8 @@ pub struct WriteReport {
     pub spilled_bytes: u64,
     /// The version in which the rows became visible.
     pub version: u64,
+    /// Of them, rows of a table with a key that were not written again: it has all of their partition already.
+    pub known: u64,
 }
 
 /// Segments that wait for their commit. They are removed if it does not come.
@@ -71,6 +74,8 @@ pub(crate) struct BuiltSegments {
     pub(crate) segments: Vec<SegmentRef>,
     guards: Vec<SegmentGuard>,
     pub(crate) spilled_bytes: u64,
+    /// Segments of which the table has every row already, at the version that was looked at.
+    known: Vec<u64>,
 }
 
 impl BuiltSegments {
@@ -83,6 +88,40 @@ impl BuiltSegments {
         self.segments.extend(other.segments);
         self.guards.extend(other.guards);
         self.spilled_bytes += other.spilled_bytes;
+        self.known.extend(other.known);
+    }
+
+    /// Tables of which segments hold nothing new.
+    pub(crate) fn known_tables(&self) -> Vec<u32> {
+        let is_known = |segment: &&SegmentRef| self.known.contains(&segment.segment);
+        let mut tables: Vec<u32> = self
+            .segments
+            .iter()
+            .filter(is_known)
+            .map(|segment| segment.table)
+            .collect();
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    }
+
+    /// Takes out the segments that hold nothing new. Their files go with what is returned.
+    pub(crate) fn take_known(&mut self) -> Self {
+        let known = std::mem::take(&mut self.known);
+        let (mut taken, mut left) = (Self::default(), Self::default());
+        for (segment, guard) in std::mem::take(&mut self.segments)
+            .into_iter()
+            .zip(std::mem::take(&mut self.guards))
+        {
+            let to = match known.contains(&segment.segment) {
+                true => &mut taken,
+                false => &mut left,
+            };
+            to.segments.push(segment);
+            to.guards.push(guard);
+        }
+        (self.segments, self.guards) = (left.segments, left.guards);
+        taken
     }
 
     pub(crate) fn report(&self, version: u64) -> WriteReport {
@@ -92,6 +131,7 @@ impl BuiltSegments {
             bytes: self.segments.iter().map(|segment| segment.bytes).sum(),
             spilled_bytes: self.spilled_bytes,
             version,
+            known: 0,
         }
     }
 }
@@ -115,6 +155,10 @@ pub(crate) struct BulkWriter {
     time_at: usize,
     series_at: Option<usize>,
     bounds: Option<Bounds>,
+    /// The version of which rows are not written again.
+    known: Option<Snapshot>,
+    /// The version whose rows are compared with those that are written.
+    witness: Option<Snapshot>,
     buffers: BTreeMap<(i64, PartitionUnit), (PartitionKey, Buffer)>,
     buffered_bytes: usize,
     spilled_bytes: u64,
@@ -153,6 +197,8 @@ impl BulkWriter {
             series_at: table.series_column.and_then(position),
             table: Arc::clone(table),
             bounds: None,
+            known: None,
+            witness: None,
             buffers: BTreeMap::new(),
             buffered_bytes: 0,
             spilled_bytes: 0,
@@ -169,6 +215,18 @@ impl BulkWriter {
     /// Refuses rows outside of a range.
     pub(crate) fn within(mut self, bounds: Bounds) -> Self {
         self.bounds = Some(bounds);
+        self
+    }
+
+    /// Leaves out rows that a version has, in a table that keeps one row of each key.
+    pub(crate) fn without_known(mut self, known: Snapshot) -> Self {
+        self.known = (self.table.keep != Keep::All).then_some(known);
+        self
+    }
+
+    /// Finds out which partitions get nothing that a version does not have, in a table that keeps one row of each key.
+    pub(crate) fn with_witness(mut self, witness: Snapshot) -> Self {
+        self.witness = (self.table.keep != Keep::All).then_some(witness);
         self
     }
 
@@ -323,6 +381,12 @@ impl BulkWriter {
     fn build(&self, key: PartitionKey, buffer: Buffer) -> Result<(BuiltSegments, SyncBatch)> {
         let dedup = Dedup::of(&self.table, self.time_at, self.series_at);
         let mut output = SegmentOutput::new(&self.engine, &self.table, key, &self.options.encoding, dedup);
+        if let Some(snapshot) = &self.known {
+            output.known = Known::of(snapshot, self.table.table, key, self.sort_columns())?;
+        }
+        if let Some(snapshot) = &self.witness {
+            output.witness = Known::of(snapshot, self.table.table, key, self.sort_columns())?;
+        }
         if buffer.spilled.is_empty() {
             self.build_in_memory(&buffer.parts, &mut output)?;
         } else {
@@ -367,6 +431,9 @@ pub(crate) struct SegmentOutput<'a> {
     key: PartitionKey,
     encoding: &'a EncodingPolicy,
     dedup: Option<Dedup>,
+    known: Option<Known>,
+    /// There as long as it has every row that came.
+    witness: Option<Known>,
     current: Option<(SegmentWriter, Vec<usize>, usize)>,
     built: BuiltSegments,
     sync: SyncBatch,
@@ -387,6 +454,8 @@ impl<'a> SegmentOutput<'a> {
             key,
             encoding,
             dedup,
+            known: None,
+            witness: None,
             current: None,
             built: BuiltSegments::default(),
             sync: SyncBatch::default(),
@@ -400,7 +469,23 @@ impl<'a> SegmentOutput<'a> {
             return self.write(columns);
         };
         let settled = dedup.push(columns)?;
-        settled.iter().try_for_each(|part| self.write(part))
+        settled.into_iter().try_for_each(|part| self.write_new(part))
+    }
+
+    fn write_new(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
+        let columns = match &mut self.known {
+            Some(known) => known.new_of(columns)?,
+            None => columns,
+        };
+        if let Some(witness) = &mut self.witness
+            && !witness.has_all(&columns)?
+        {
+            self.witness = None;
+        }
+        if columns.first().is_none_or(|array| array.is_empty()) {
+            return Ok(());
+        }
+        self.write(&columns)
     }
 
     fn write(&mut self, columns: &[ArrayRef]) -> Result<()> {
@@ -483,9 +568,17 @@ impl<'a> SegmentOutput<'a> {
     /// What was written. It is durable when the batch of syncs was flushed.
     pub(crate) fn finish(mut self) -> Result<(BuiltSegments, SyncBatch)> {
         if let Some(held) = self.dedup.as_mut().and_then(Dedup::finish) {
-            self.write(&held)?;
+            self.write_new(held)?;
         }
         self.close()?;
+        if self.witness.is_some() {
+            self.built.known = self
+                .built
+                .segments
+                .iter()
+                .map(|segment| segment.segment)
+                .collect();
+        }
         Ok((self.built, self.sync))
     }
 }

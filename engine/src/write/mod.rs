@@ -1,10 +1,12 @@
 //! Bulk writes: batches in any order become sorted segments, one for each partition they touch.
 //!
 //! [`normalize`] gives incoming columns the table's types, [`partition`] splits rows by partition, [`sort`] orders
-//! them, [`parts`] gathers them in that order, [`dedup`] leaves the rows that count, [`spill`] keeps sorted runs on disk when memory is short, and [`BulkWriter`] runs it all.
+//! them, [`parts`] gathers them in that order, [`dedup`] leaves the rows that count, [`known`] those that
+//! are new, [`spill`] keeps sorted runs on disk when memory is short, and [`BulkWriter`] runs it all.
 
 mod bulk;
 mod dedup;
+mod known;
 pub(crate) mod normalize;
 pub(crate) mod partition;
 mod parts;
