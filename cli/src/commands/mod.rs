@@ -12,6 +12,7 @@ mod head;
 mod import;
 mod info;
 mod ls;
+mod recover;
 mod schema;
 mod snapshot;
 mod symbols;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Make fewer, larger segments: closed days, late rows, deleted rows, expired partitions.
     Compact(compact::Args),
+    /// Bring what dead processes have streamed into segments, also from a damaged log if told so.
+    Recover(recover::Args),
     /// List symbol domains, or the symbols of one with their codes.
     Symbols(symbols::Args),
     /// Name the present version of a database, to read it later with --as-of.
@@ -73,6 +76,7 @@ impl Command {
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
             Self::Compact(args) => compact::run(args, output),
+            Self::Recover(args) => recover::run(args, output),
             Self::Symbols(args) => symbols::run(args, output),
             Self::Snapshot(args) => snapshot::run(args, output),
         }

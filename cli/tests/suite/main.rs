@@ -9,6 +9,7 @@ mod follow;
 mod import;
 mod import_errors;
 mod inspect;
+mod recover;
 mod rows;
 mod snapshot;
 mod support;

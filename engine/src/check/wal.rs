@@ -156,7 +156,7 @@ fn needed_files(source: &Source<'_>, checkpoint: u64, directory: &RelPath, sink:
         let first_lsn = entry.name.strip_suffix(".wal").and_then(hex16);
         match first_lsn.filter(|_| is_file) {
             Some(first_lsn) => files.push(LogFile { path, first_lsn }),
-            None if is_file && entry.name == "LOCK" => {}
+            None if is_file && matches!(entry.name.as_str(), "LOCK" | "FLUSH") => {}
             None => sink.add(strays::stray(&path, &entry)),
         }
     }
@@ -172,6 +172,13 @@ fn check_files(
     directory: &RelPath,
     sink: &Sink,
 ) {
+    if matches!(source.storage.stamp(directory), Ok(None)) {
+        let message = format!(
+            "the directory of a stream is missing: every commit of that process that was in no segment yet; {RESTORE}"
+        );
+        sink.add(Finding::error(FindingKind::Missing, message).file(directory));
+        return;
+    }
     // Before the files: what it says is in them then.
     let mark = check_mark(source, meta, directory, sink);
     let files = needed_files(source, meta.checkpoint, directory, sink);

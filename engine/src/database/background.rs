@@ -221,11 +221,12 @@ fn work(engine: &Weak<Engine>, shared: &Shared) {
     while shared.wait(TICK) {
         let Some(engine) = engine.upgrade() else { return };
         let now = engine.now_ns().div_euclid(HOUR_NS);
-        if hour.replace(now).is_some_and(|before| before != now)
-            && let Some(stream) = engine.own_stream()
+        let has_turned = hour.replace(now).is_some_and(|before| before != now);
+        if let Some(stream) = engine.own_stream()
+            && (has_turned || stream.take_request())
             && let Err(error) = stream.seal()
         {
-            tracing::warn!(%error, "the memtable could not be sealed at the end of the hour and goes on");
+            tracing::warn!(%error, "the memtable could not be sealed and goes on");
         }
         if let Err(error) = engine.flush_sealed() {
             tracing::error!(%error, "streamed rows could not be flushed; they stay in the log and in memory");

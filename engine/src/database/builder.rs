@@ -47,6 +47,7 @@ pub struct Builder {
     work: BackgroundWork,
     clock: Arc<dyn Clock>,
     storage: Option<Arc<dyn Storage>>,
+    accept_loss: bool,
 }
 
 /// Databases open in this process, by the identity of their directory.
@@ -77,6 +78,7 @@ impl Builder {
             work: BackgroundWork::default(),
             clock: Arc::new(SystemClock),
             storage: None,
+            accept_loss: false,
         }
     }
 
@@ -123,6 +125,14 @@ impl Builder {
     #[must_use]
     pub fn log_bytes_min(mut self, bytes: u64) -> Self {
         self.log_bytes_min = bytes;
+        self
+    }
+
+    /// Goes on without what a damaged or missing log of a process that died has lost: the commits before the damage are
+    /// recovered, those behind it are given up for good. Otherwise such a database does not open to write.
+    #[must_use]
+    pub fn accept_loss(mut self, accept: bool) -> Self {
+        self.accept_loss = accept;
         self
     }
 
@@ -254,7 +264,7 @@ impl Builder {
         let engine = Arc::new(engine);
         let session = Arc::new(Session::new(&engine));
         if writable {
-            stream::recover_dead(&engine)?;
+            stream::recover_dead(&engine, self.accept_loss)?;
             engine.clean_up_after_the_dead();
         }
         open.insert(key, (Arc::downgrade(&engine), Arc::downgrade(&session)));

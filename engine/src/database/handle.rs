@@ -141,6 +141,7 @@ impl Database {
     pub fn create_snapshot(&self, name: &str) -> Result<u64> {
         self.check_writable()?;
         gapless_format::file_name(name).map_err(|error| Error::invalid(format!("snapshot name: {error}")))?;
+        self.engine.settle()?;
         let mut pinned = 0;
         self.engine.commit(|version, _| {
             pinned = version.number();

@@ -9,6 +9,7 @@ mod handle;
 mod live;
 pub(crate) mod pins;
 mod session;
+mod settle;
 mod signal;
 mod snapshot;
 mod stats;

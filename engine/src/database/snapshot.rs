@@ -37,6 +37,22 @@ impl Snapshot {
         })
     }
 
+    /// The newest version alone, without a look at any stream.
+    pub(crate) fn stored(engine: &Arc<Engine>) -> Result<Self> {
+        engine.check_process()?;
+        engine.refresh()?;
+        let (pin, version) = engine.pins().pin(|| {
+            let version = engine.manifest().current();
+            (version.number(), version)
+        });
+        Ok(Self {
+            engine: Arc::clone(engine),
+            version,
+            live: LiveView::default(),
+            _pin: Arc::new(pin),
+        })
+    }
+
     /// The version that a named snapshot keeps.
     pub(crate) fn named(engine: &Arc<Engine>, name: &str) -> Result<Self> {
         engine.check_process()?;

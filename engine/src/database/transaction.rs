@@ -219,7 +219,7 @@ impl Transaction {
 
     fn witness(&mut self) -> Result<Snapshot> {
         if self.witness.is_none() {
-            self.witness = Some(Snapshot::newest(&self.engine)?.without_streams());
+            self.witness = Some(Snapshot::stored(&self.engine)?);
         }
         self.witness.clone().ok_or_else(|| Error::internal("no witness"))
     }

@@ -68,7 +68,7 @@ pub(crate) fn flush_memtable(
     target: FlushTarget,
 ) -> Result<u64> {
     for attempt in 0..ATTEMPTS_MAX {
-        let snapshot = Snapshot::newest(engine)?.without_streams();
+        let snapshot = Snapshot::stored(engine)?;
         let mut flush = Flush {
             engine,
             version: snapshot.version(),

@@ -29,6 +29,19 @@ pub(crate) fn lock_path(stream: u64) -> Result<RelPath> {
     stream_path(stream)?.join("LOCK")
 }
 
+/// A file by which other processes ask the owner of a stream to flush it.
+pub(crate) fn request_path(stream: u64) -> Result<RelPath> {
+    stream_path(stream)?.join("FLUSH")
+}
+
+/// Asks the owner of a stream to flush it soon.
+pub(crate) fn ask_to_flush(storage: &dyn Storage, stream: u64) -> Result<()> {
+    match storage.create(&request_path(stream)?) {
+        Err(error) if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound) => Err(error),
+        _ => Ok(()), // It was asked already, or has ended.
+    }
+}
+
 /// A log file.
 pub(crate) fn file_path(stream: u64, first_lsn: u64) -> Result<RelPath> {
     stream_path(stream)?.join(&format!("{first_lsn:016x}.wal"))

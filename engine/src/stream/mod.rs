@@ -21,7 +21,7 @@ mod tail;
 
 pub(crate) use codec::stream_columns;
 pub(crate) use flush::{FlushTarget, flush_memtable};
-pub(crate) use log::{first_lsn, lock_path, stream_path};
+pub(crate) use log::{ask_to_flush, first_lsn, lock_path, stream_path};
 pub(crate) use own::{Appended, Room, Stream};
 pub(crate) use prepared::{Prepared, PreparedRows};
 pub(crate) use recovery::{recover_dead, remove_ended, remove_stream};

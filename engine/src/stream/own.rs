@@ -294,6 +294,19 @@ impl Stream {
         Ok(true)
     }
 
+    /// Whether another process has asked for a flush since this was called last.
+    pub(crate) fn take_request(&self) -> bool {
+        let taken = log::request_path(self.id).and_then(|path| self.storage.remove_file(&path));
+        match taken {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => {
+                tracing::warn!(%error, "the request to flush a stream stays");
+                true
+            }
+        }
+    }
+
     /// The oldest sealed memtable, and the LSN at which it ends.
     pub(crate) fn oldest_sealed(&self) -> Option<(Arc<Memtable>, u64)> {
         let live = self.live.load();

@@ -6,26 +6,30 @@ use gapless_format::StreamMeta;
 
 use super::flush::{FlushTarget, flush_memtable};
 use super::log;
-use super::tail::{Tail, read_mark};
+use super::tail::Tail;
 use crate::database::Engine;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::io::{EntryKind, FileLock, LockMode, Storage};
 
-/// Flushes every stream whose owner is gone. What others recover at the same time is left to them.
+/// Flushes every stream whose owner is gone. What others recover at the same time is left to them. With `accept_loss` the
+/// readable beginning of a damaged log is taken for the whole.
 ///
 /// # Errors
 /// `Corrupt` when a log does not hold what its owner has made durable; `Io`.
-pub(crate) fn recover_dead(engine: &Arc<Engine>) -> Result<usize> {
+pub(crate) fn recover_dead(engine: &Arc<Engine>, accept_loss: bool) -> Result<usize> {
     let version = engine.refresh()?;
     let mut recovered = 0;
     for meta in version.streams().filter(|meta| !engine.owns_stream(meta.stream)) {
-        let Some(claim) = claim(&**engine.storage(), meta.stream)? else {
-            continue;
+        let claim = match claim(&**engine.storage(), meta.stream) {
+            Ok(None) => continue, // Its owner lives.
+            Ok(claim) => claim,
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
         };
         // Read again under the claim: another process may have recovered it meanwhile.
         let version = engine.refresh()?;
         if let Some(meta) = version.stream(meta.stream) {
-            recover(engine, meta)
+            recover(engine, meta, accept_loss)
                 .map_err(|error| error.context(format!("recovery of stream {:016x}", meta.stream)))?;
             recovered += 1;
         }
@@ -35,27 +39,20 @@ pub(crate) fn recover_dead(engine: &Arc<Engine>) -> Result<usize> {
     Ok(recovered)
 }
 
-/// The lock of a stream that nobody holds.
+/// The lock of a stream that nobody holds; `None` when somebody does.
 fn claim(storage: &dyn Storage, stream: u64) -> Result<Option<Box<dyn FileLock>>> {
-    match storage.lock(&log::lock_path(stream)?, LockMode::Exclusive, false) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        outcome => outcome,
-    }
+    storage.lock(&log::lock_path(stream)?, LockMode::Exclusive, false)
 }
 
-fn recover(engine: &Arc<Engine>, meta: &StreamMeta) -> Result<()> {
+fn recover(engine: &Arc<Engine>, meta: &StreamMeta, accept_loss: bool) -> Result<()> {
     let storage = &**engine.storage();
     let mut tail = Tail::new(meta.stream, engine.database());
     tail.skip_to(meta.checkpoint);
-    tail.follow(storage, engine.clock(), &|table| engine.table_of_record(table))?;
-    let durable = read_mark(storage, meta.stream)?.map_or(0, |mark| mark.committed_len);
-    if tail.next_lsn() < durable {
-        return Err(Error::corrupt(format!(
-            "wal/{:016x} ends at LSN {}, but was durable up to {durable}: its files were cut or damaged. Restore them \
-             from a copy; `gapless dump --wal` shows what is still readable",
-            meta.stream,
-            tail.next_lsn()
-        )));
+    match tail.follow(storage, engine.clock(), &|table| engine.table_of_record(table)) {
+        Err(error) if accept_loss && error.kind() == ErrorKind::Corrupt => {
+            tracing::warn!(%error, "commits of a damaged log are lost");
+        }
+        outcome => drop(outcome?),
     }
     let memtables = tail.memtables().to_vec();
     for (memtable, next) in memtables.iter().zip(memtables.iter().skip(1)) {
@@ -89,9 +86,13 @@ pub(crate) fn remove_ended(engine: &Engine) -> Result<usize> {
         if engine.owns_stream(stream) {
             continue;
         }
-        let Some(claim) = claim(storage, stream)? else {
-            continue;
+        let claim = match claim(storage, stream) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            claim => claim?,
         };
+        if claim.is_none() {
+            continue;
+        }
         // Read under the claim: a stream is named before its owner lets go of the lock.
         if engine.refresh()?.stream(stream).is_none() {
             remove_stream(storage, stream)?;
@@ -109,7 +110,7 @@ pub(crate) fn remove_stream(storage: &dyn Storage, stream: u64) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
-    let ours = |name: &str| name == "LOCK" || log::first_lsn(name).is_some();
+    let ours = |name: &str| matches!(name, "LOCK" | "FLUSH") || log::first_lsn(name).is_some();
     for entry in entries.iter().filter(|entry| ours(&entry.name)) {
         match storage.remove_file(&path.join(&entry.name)?) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

@@ -97,25 +97,53 @@ impl Tail {
         }
     }
 
-    /// Position after the last record that was read.
-    pub(crate) fn next_lsn(&self) -> u64 {
-        self.next_lsn
-    }
-
     /// What was read, by log file.
     pub(crate) fn memtables(&self) -> &[Arc<Memtable>] {
         &self.memtables
     }
 
     /// Reads whole records from where it is to the end of the log. True when there was one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the log is damaged, or ends before what its owner has made durable; also when a newer version
+    /// does not need what is missing.
     pub(crate) fn follow(
         &mut self,
         storage: &dyn Storage,
         clock: &CommitClock,
         table_of: TableOf<'_>,
     ) -> Result<bool> {
-        let (mut is_new, mut is_complete) = (false, false);
-        let limit = suspect_after(storage, self.stream)?;
+        // Read before the log: what was durable by now is in it.
+        let mark = read_mark(storage, self.stream)?;
+        if mark.is_none() && storage.stamp(&log::stream_path(self.stream)?)?.is_none() {
+            return Err(is_missing(self.stream));
+        }
+        let limit = mark.filter(|mark| mark.suspect).map(|mark| mark.committed_len);
+        let durable = mark.map_or(0, |mark| mark.committed_len);
+        let mut is_new = false;
+        // What is torn was perhaps being written; if the file is whole by now, reading once more tells.
+        for _ in 0..2 {
+            let (found, torn) = self.read_on(storage, clock, limit, table_of)?;
+            is_new |= found;
+            match torn {
+                None if self.next_lsn >= durable => return Ok(is_new),
+                Some(_) if self.next_lsn >= durable && !self.has_later_file(storage)? => return Ok(is_new),
+                _ => {}
+            }
+        }
+        self.check_durable(storage, durable)?;
+        Ok(is_new)
+    }
+
+    /// Reads what is there: whether something was, and why it does not go on.
+    fn read_on(
+        &mut self,
+        storage: &dyn Storage,
+        clock: &CommitClock,
+        limit: Option<u64>,
+        table_of: TableOf<'_>,
+    ) -> Result<(bool, Option<String>)> {
+        let mut is_new = false;
         loop {
             let header = WalHeader {
                 stream: self.stream,
@@ -123,11 +151,11 @@ impl Tail {
                 database: self.database,
             };
             let Some(mut reader) = LogReader::open(storage, header, self.next_lsn)? else {
-                return Ok(is_new);
+                return Ok((is_new, None));
             };
             let end = loop {
                 if limit.is_some_and(|limit| reader.lsn() >= limit) {
-                    return Ok(is_new);
+                    return Ok((is_new, None));
                 }
                 match reader.next(|record| self.take(record, table_of))? {
                     Ok(()) => is_new = true,
@@ -139,22 +167,12 @@ impl Tail {
             let next = log::file_path(self.stream, self.next_lsn)?;
             if self.next_lsn > self.file && storage.stamp(&next)?.is_some() {
                 self.file = self.next_lsn;
-                is_complete = false;
                 continue;
             }
-            // A torn record is one that is being written, or that a crash cut off. Not so below what is durable.
-            let LogEnd::Torn(reason) = end else {
-                return Ok(is_new);
-            };
-            if is_complete {
-                self.check_durable(storage, &reader, &reason)?;
-                return Ok(is_new);
-            }
-            if !self.has_later_file(storage)? {
-                return Ok(is_new);
-            }
-            // The file was whole before the later one was made: what is torn when it is read once more stays so.
-            is_complete = true;
+            return Ok(match end {
+                LogEnd::End => (is_new, None),
+                LogEnd::Torn(reason) => (is_new, Some(format!("{}: {reason}", reader.name()))),
+            });
         }
     }
 
@@ -164,16 +182,19 @@ impl Tail {
         Ok(files.any(|first_lsn| first_lsn > self.next_lsn))
     }
 
-    /// Refuses a torn record that was durable once.
-    fn check_durable(&self, storage: &dyn Storage, reader: &LogReader, reason: &str) -> Result<()> {
-        let durable = read_mark(storage, self.stream)?.map_or(0, |mark| mark.committed_len);
+    /// Refuses a log that ends before what was durable.
+    fn check_durable(&self, storage: &dyn Storage, durable: u64) -> Result<()> {
         if self.next_lsn >= durable {
             return Ok(());
         }
+        let directory = log::stream_path(self.stream)?;
+        let what = match storage.stamp(&log::file_path(self.stream, self.file)?)? {
+            Some(_) => "its files were cut or damaged",
+            None => "a file is missing",
+        };
         Err(Error::corrupt(format!(
-            "{}: the record with LSN {} is damaged ({reason}), and the log was durable up to LSN {durable}: restore the \
-             file from a copy; `gapless dump --wal` shows what is still readable",
-            reader.name(),
+            "{directory} ends at LSN {}, but was durable up to {durable}: {what}. Restore them from a copy; `gapless dump \
+             --wal` shows what is still readable, and `gapless recover --accept-loss` goes on with that",
             self.next_lsn
         )))
     }
@@ -218,11 +239,12 @@ impl Tail {
     }
 }
 
-/// Where a log ends whose owner could not make the rest durable.
-fn suspect_after(storage: &dyn Storage, stream: u64) -> Result<Option<u64>> {
-    Ok(read_mark(storage, stream)?
-        .filter(|mark| mark.suspect)
-        .map(|mark| mark.committed_len))
+/// The error of a stream whose directory has gone.
+pub(crate) fn is_missing(stream: u64) -> Error {
+    Error::corrupt(format!(
+        "wal/{stream:016x} is missing, and with it every commit of that process that was in no segment yet. Restore it \
+         from a copy; `gapless recover --accept-loss` goes on without it"
+    ))
 }
 
 /// How far a log was durable when its owner last said so. It may be old: the mark itself is not synced.

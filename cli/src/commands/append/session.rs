@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use gapless::{Database, Durability, ErrorKind, Table};
+use gapless::{Database, Durability, ErrorKind, Maintenance, Table};
 use gapless_interchange::{ReadOptions, TextStream, plan_text};
 
 use super::Args;
@@ -43,7 +43,7 @@ struct Running {
 impl<'a> Session<'a> {
     pub(super) fn new(args: &'a Args) -> Result<Self, CliError> {
         // What cannot be right is said before anything is read.
-        Target::find(&import_args(args)?)?;
+        Target::find(&import_args(args)?, Maintenance::Background)?;
         Ok(Self {
             args,
             first: Vec::new(),
@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
 
     fn open(&self) -> Result<Running, CliError> {
         let import = import_args(self.args)?;
-        let target = Target::find(&import)?;
+        let target = Target::find(&import, Maintenance::Background)?;
         let mut options = ReadOptions {
             batch_rows: self.args.batch,
             ..import.read_options()?

@@ -14,7 +14,7 @@ mod target;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use gapless::{Database, WriteOptions, WriteReport};
+use gapless::{Database, Maintenance, WriteOptions, WriteReport};
 use gapless_interchange::{OnError, Plan, ReadOptions, Source};
 
 pub(crate) use arguments::Args;
@@ -28,7 +28,7 @@ use crate::progress;
 
 /// Imports, or with `--dry-run` says what it would do.
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
-    let target = Target::find(&args)?;
+    let target = Target::find(&args, Maintenance::Manual)?;
     let mut options = args.read_options()?;
     target.complete(&mut options);
     let mut plan = gapless_interchange::plan(&args.files, &options)?;

@@ -15,21 +15,23 @@ use crate::error::CliError;
 pub(in crate::commands) struct Target {
     database: Option<Database>,
     table: Option<Arc<TableMeta>>,
+    maintenance: Maintenance,
 }
 
 impl Target {
     /// Looks at what is there. Nothing is made yet.
-    pub(in crate::commands) fn find(args: &Args) -> Result<Self, CliError> {
+    pub(in crate::commands) fn find(args: &Args, maintenance: Maintenance) -> Result<Self, CliError> {
         if !is_database(&args.database) {
             return Ok(Self {
                 database: None,
                 table: None,
+                maintenance,
             });
         }
         let mode = if args.dry_run { Mode::Read } else { Mode::ReadWrite };
         let database = Database::builder(&args.database)
             .mode(mode)
-            .maintenance(Maintenance::Manual)
+            .maintenance(maintenance)
             .open()?;
         let table = match database.version()?.table(&args.table) {
             Ok(state) => Some(Arc::clone(state.meta())),
@@ -41,6 +43,7 @@ impl Target {
         Ok(Self {
             database: Some(database),
             table,
+            maintenance,
         })
     }
 
@@ -136,7 +139,7 @@ impl Target {
         }
         let made = Made::about_to(&args.database);
         let database = Database::builder(&args.database)
-            .maintenance(Maintenance::Manual)
+            .maintenance(self.maintenance)
             .open()?;
         Ok((database, Some(made)))
     }
