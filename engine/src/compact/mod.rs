@@ -28,3 +28,9 @@ pub(crate) use run::{maintain, run};
 
 /// Name of the table option that holds how long rows are kept, in nanoseconds.
 pub const RETAIN_OPTION: &str = "retain_ns";
+
+/// Name of the table option that holds the age from which partitions are encoded to be small, in nanoseconds.
+pub const COLD_AFTER_OPTION: &str = "cold_after_ns";
+
+/// Beginning of the names of table options that hold how a column of a cold partition is stored; its id follows.
+pub const COLD_COLUMN_OPTION: &str = "cold_column.";

@@ -7,9 +7,9 @@ use gapless_format::{Deletion, Keep, PartitionKey, PartitionUnit, SegmentOrigin,
 
 use super::deletions::{can_cut, concerns, hides_all};
 use super::fold::{self, Reason};
-use super::policy::{Policy, Situation, retain_ns};
+use super::policy::{Policy, Situation, cold_after_ns, cold_encoding, retain_ns};
 use crate::manifest::{TableState, Version};
-use crate::segment::SEGMENT_ROWS_MAX;
+use crate::segment::{ColumnEncoding, SEGMENT_ROWS_MAX};
 
 /// What a task does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -318,7 +318,10 @@ impl Planner<'_> {
         let is_plain = |segment: &Arc<SegmentRef>| {
             segment.origin != SegmentOrigin::Compaction || !(self.situation.is_encoded)(segment)
         };
+        let policy = cold_encoding(self.state.meta());
+        let mut columns = self.state.meta().columns.iter();
         let is_due = self.is_cold(key)
+            && columns.any(|column| policy.of(column.column_id) != ColumnEncoding::Plain)
             && !segments.is_empty()
             && segments.iter().all(is_plain)
             && segments.iter().all(|segment| self.may_merge(segment));
@@ -335,7 +338,7 @@ impl Planner<'_> {
     }
 
     fn is_cold(&self, key: PartitionKey) -> bool {
-        let after = self.policy.cold_after_ns;
+        let after = cold_after_ns(self.state.meta()).or(self.policy.cold_after_ns);
         after.is_some_and(|after| self.situation.is_past(key.end(), after))
     }
 

@@ -2,7 +2,8 @@
 
 use gapless_format::{SegmentRef, TableMeta};
 
-use super::RETAIN_OPTION;
+use super::{COLD_AFTER_OPTION, COLD_COLUMN_OPTION, RETAIN_OPTION};
+use crate::segment::{ColumnEncoding, EncodingPolicy};
 
 const SECOND_NS: i64 = 1_000_000_000;
 const DAY_NS: i64 = 86_400 * SECOND_NS;
@@ -19,7 +20,8 @@ pub struct Policy {
     pub settle_ns: i64,
     /// How long after its end a day waits for its hours before they become one segment.
     pub day_grace_ns: i64,
-    /// Age from which a partition is encoded to be small; `None` never does it.
+    /// Age from which a partition is encoded to be small, in tables that do not say it themselves
+    /// ([`TableSpec::cold_after`](crate::TableSpec::cold_after)); `None` never does it.
     pub cold_after_ns: Option<i64>,
     /// Age of a deletion from which its rows are removed from the files.
     pub deletion_age_ns: i64,
@@ -91,6 +93,30 @@ impl Situation<'_> {
 
 /// How long the rows of a table are kept; `None` for ever.
 pub(crate) fn retain_ns(table: &TableMeta) -> Option<i64> {
-    let (_, value) = table.options.iter().find(|(name, _)| name == RETAIN_OPTION)?;
-    value.parse().ok().filter(|retain| *retain > 0)
+    option(table, RETAIN_OPTION)?
+        .parse()
+        .ok()
+        .filter(|retain| *retain > 0)
+}
+
+/// The age from which a table has its partitions encoded, if it says so.
+pub(crate) fn cold_after_ns(table: &TableMeta) -> Option<i64> {
+    option(table, COLD_AFTER_OPTION)?.parse().ok()
+}
+
+/// How the columns of a table's cold partitions are stored.
+pub(crate) fn cold_encoding(table: &TableMeta) -> EncodingPolicy {
+    let of_column = |(name, value): &(String, String)| {
+        let id = name.strip_prefix(COLD_COLUMN_OPTION)?.parse().ok()?;
+        Some((id, ColumnEncoding::parse(value)?))
+    };
+    let columns = table.options.iter().filter_map(of_column);
+    columns.fold(EncodingPolicy::cold(), |policy, (id, encoding)| {
+        policy.column(id, encoding)
+    })
+}
+
+fn option<'a>(table: &'a TableMeta, wanted: &str) -> Option<&'a str> {
+    let found = table.options.iter().find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value.as_str())
 }

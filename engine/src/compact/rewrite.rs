@@ -6,7 +6,7 @@ use gapless_format::{AttributeKind, Deletion, SegmentRef, TableMeta};
 
 use super::deletions::{can_cut, concerns, span_of};
 use super::plan::Task;
-use super::policy::Situation;
+use super::policy::{Situation, cold_encoding};
 use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::TableState;
@@ -83,7 +83,7 @@ impl<'a> Rewrite<'a> {
         let scan = Scan::of_segments(self.snapshot.clone(), &self.state, &self.task.segments)?;
         let mut batches = Batches::by_code(scan)?;
         let encoding = if self.task.is_cold {
-            EncodingPolicy::cold()
+            cold_encoding(target)
         } else {
             EncodingPolicy::plain()
         };

@@ -90,6 +90,19 @@ impl LiveView {
         visible.filter(|deletion| deletion.table == table).collect()
     }
 
+    /// Commit times of the deletions in a table that streams other than one hold, ascending.
+    pub(crate) fn deleted_by_others(&self, table: u32, stream: u64) -> Vec<i64> {
+        let others = self.memtables.iter().filter(|live| live.stream != stream);
+        let deletions = others.flat_map(|live| live.memtable.deletions(live.upto));
+        let mut commits: Vec<i64> = deletions
+            .filter(|deletion| deletion.table == table)
+            .map(|deletion| deletion.commit)
+            .collect();
+        commits.sort_unstable();
+        commits.dedup();
+        commits
+    }
+
     /// Rows of a table.
     pub(crate) fn rows(&self, table: u32) -> Result<u64> {
         let blocks = self.blocks(table, &(i64::MIN..i64::MAX))?;

@@ -1,14 +1,16 @@
 //! This process's view of the manifest: follows what others commit, and commits.
 //!
-//! - Readers take the current version without a lock; following is skipped while a commit of this process runs.
+//! - Readers follow the log first, unless a commit of this process has done so and keeps others out.
 //! - A commit holds the advisory lock of `manifest/LOCK` for reading what is new, one append and one sync.
 //! - A failed sync poisons the manifest: nothing more is committed by this process. The sync is not retried.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gapless_format::{EditItem, RecordBody, encode_record};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::log::{self, Position};
 use super::version::Version;
@@ -18,6 +20,8 @@ use crate::io::{FileLock, LockMode, Storage, WritableFile};
 
 /// Edits below this many bytes are not replaced by a checkpoint, unless told otherwise.
 pub(crate) const LOG_BYTES_MIN: u64 = 1 << 20;
+/// How long a reader waits for another one before it looks whether there is a commit by now.
+const FOLLOW_WAIT: Duration = Duration::from_micros(200);
 
 /// The manifest of an open database.
 pub(crate) struct Manifest {
@@ -26,8 +30,27 @@ pub(crate) struct Manifest {
     database: u128,
     log_bytes_min: u64,
     current: ArcSwap<Version>,
+    /// Held by the thread of this process that waits for the commit lock, or has it.
+    turn: Mutex<()>,
     committer: Mutex<Committer>,
+    /// This process has the commit lock and has read everything: nobody else can commit anything newer.
+    is_newest: AtomicBool,
     poison: OnceLock<String>,
+}
+
+/// The commit lock, and everything read that was committed before.
+struct Held<'a> {
+    is_newest: &'a AtomicBool,
+    lock: Box<dyn FileLock>,
+    committer: MutexGuard<'a, Committer>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for Held<'_> {
+    /// Before the lock goes, and then in the order of the fields.
+    fn drop(&mut self) {
+        self.is_newest.store(false, Ordering::Release);
+    }
 }
 
 struct Committer {
@@ -67,6 +90,8 @@ impl Manifest {
             database,
             log_bytes_min,
             current: ArcSwap::from_pointee(version),
+            turn: Mutex::default(),
+            is_newest: AtomicBool::new(false),
             committer: Mutex::new(Committer {
                 position,
                 writer: None,
@@ -82,14 +107,32 @@ impl Manifest {
 
     /// The newest version, with all that other processes have committed.
     pub(crate) fn refresh(&self) -> Result<Arc<Version>> {
-        // A commit of this process refreshes by itself; its record must not be read before it is durable. After a
-        // failed sync nobody knows what is: this process goes on reading what it knew.
-        if let Some(mut committer) = self.committer.try_lock()
-            && self.poison.get().is_none()
-        {
-            self.follow(&mut committer)?;
+        // A commit of this process has read everything when it has the lock; its own record must not be read before it is
+        // durable. After a failed sync nobody knows what is: this process goes on reading what it knew.
+        while self.poison.get().is_none() && !self.is_newest.load(Ordering::Acquire) {
+            if let Some(mut committer) = self.committer.try_lock_for(FOLLOW_WAIT) {
+                self.follow(&mut committer)?;
+                break;
+            }
         }
         Ok(self.current())
+    }
+
+    /// Waits for the commit lock and reads what others have committed.
+    fn hold(&self) -> Result<Held<'_>> {
+        let turn = self.turn.lock();
+        self.check_poison()?;
+        // Not under the mutex of readers: while another process has the lock, it may commit what they have to see.
+        let lock = exclusive(&*self.storage)?;
+        let mut committer = self.committer.lock();
+        self.follow(&mut committer)?;
+        self.is_newest.store(true, Ordering::Release);
+        Ok(Held {
+            is_newest: &self.is_newest,
+            lock,
+            committer,
+            _turn: turn,
+        })
     }
 
     fn follow(&self, committer: &mut Committer) -> Result<()> {
@@ -120,20 +163,18 @@ impl Manifest {
         &self,
         plan: impl FnOnce(&Version, i64) -> Result<Vec<EditItem>>,
     ) -> Result<Arc<Version>> {
-        let mut committer = self.committer.lock();
-        self.check_poison()?;
-        let lock = exclusive(&*self.storage)?;
-        self.follow(&mut committer)?;
+        let mut held = self.hold()?;
+        let Held { lock, committer, .. } = &mut held;
         let before = self.current();
         self.clock.observe(before.committed_at());
         let now = self.clock.tick();
         let items = plan(&before, now)?;
         let next = before.apply(before.number() + 1, now, &items)?;
         let position = &committer.position;
-        if position.torn || self.checkpoint_due(position) || !log::is_confirmed(&*lock, position) {
-            self.switch(&mut committer, &*lock, &next)?;
+        if position.torn || self.checkpoint_due(position) || !log::is_confirmed(&**lock, position) {
+            self.switch(committer, &**lock, &next)?;
         } else {
-            self.append(&mut committer, &*lock, &next, items)?;
+            self.append(committer, &**lock, &next, items)?;
         }
         let next = Arc::new(next);
         self.current.store(Arc::clone(&next));
@@ -243,11 +284,9 @@ impl Manifest {
     /// Keeps others from committing while `work` runs on the newest version, which is durable, and the number of
     /// its log.
     pub(crate) fn with_lock<T>(&self, work: impl FnOnce(&Version, u64) -> Result<T>) -> Result<T> {
-        let mut committer = self.committer.lock();
-        self.check_poison()?;
-        let lock = exclusive(&*self.storage)?;
-        self.follow(&mut committer)?;
-        self.confirm(&mut committer, &*lock)?;
+        let mut held = self.hold()?;
+        let Held { lock, committer, .. } = &mut held;
+        self.confirm(committer, &**lock)?;
         work(&self.current(), committer.position.log)
     }
 }

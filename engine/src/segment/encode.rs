@@ -39,6 +39,26 @@ pub enum ColumnEncoding {
     Pco,
 }
 
+impl ColumnEncoding {
+    const ALL: [Self; 4] = [Self::Plain, Self::Cold, Self::Zstd, Self::Pco];
+
+    /// `plain`, `cold`, `zstd` or `pco`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Cold => "cold",
+            Self::Zstd => "zstd",
+            Self::Pco => "pco",
+        }
+    }
+
+    /// The encoding of a name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|encoding| encoding.name() == name)
+    }
+}
+
 /// How the columns of new segments are stored: plain for hot rows, encoded for cold ones.
 ///
 /// ```

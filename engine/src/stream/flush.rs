@@ -4,6 +4,7 @@
 //! streams and bulk commits, and where a subscription goes on. A compaction drops it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, TimestampNanosecondArray};
@@ -132,6 +133,15 @@ impl Flush<'_> {
             .filter(|deletion| live(deletion))
             .map(|deletion| Deletion::clone(deletion))
             .collect();
+        // A deletion may name series that no row has brought yet.
+        for deletion in self.deletions.iter().filter(|deletion| deletion.series.is_some()) {
+            if let Some(state) = self.version.table_by_id(deletion.table) {
+                self.domains.extend(self.engine.sync_domains(state.meta())?);
+            }
+        }
+        self.domains
+            .sort_by(|a, b| (&a.domain, a.committed_len).cmp(&(&b.domain, b.committed_len)));
+        self.domains.dedup();
         Ok(())
     }
 
@@ -141,20 +151,29 @@ impl Flush<'_> {
             memory_bytes: usize::MAX,
             ..WriteOptions::default()
         };
-        let mut plain = BulkWriter::new(self.engine, meta, options.clone())?;
         // Commit times are near each other and are seldom read.
         let stamped_options = WriteOptions {
             encoding: EncodingPolicy::plain()
                 .column(COMMIT_COLUMN, ColumnEncoding::Pco)
                 .pco_level(COMMIT_PCO_LEVEL),
-            ..options
+            ..options.clone()
         };
-        let mut stamped = BulkWriter::new(self.engine, &with_commits, stamped_options)?;
-        if self.knows_all_before(meta, memtable) {
-            plain = plain.without_known(self.snapshot.clone());
-            stamped = stamped.without_known(self.snapshot.clone());
+        let known = self
+            .knows_all_before(meta, memtable)
+            .then(|| self.snapshot.clone());
+        if known.is_some() {
             self.compared.push(meta.table);
         }
+        let engine = self.engine;
+        let writer = |meta: &Arc<TableMeta>, options: &WriteOptions| -> Result<BulkWriter> {
+            let writer = BulkWriter::new(engine, meta, options.clone())?;
+            Ok(match &known {
+                Some(known) => writer.without_known(known.clone()),
+                None => writer,
+            })
+        };
+        let epochs = self.epochs(meta, memtable);
+        let mut writers: BTreeMap<(usize, bool), BulkWriter> = BTreeMap::new();
         let hidden = self.hidden_rows(meta, memtable);
         let commits = self.commits.entry(meta.table).or_default();
         for (key, blocks) in parts {
@@ -169,10 +188,12 @@ impl Flush<'_> {
                 .max()
                 .unwrap_or(i64::MIN);
             commits.insert(key, (first, last));
-            for block in blocks {
+            for block in blocks.iter().flat_map(|block| of_epochs(block, &epochs)) {
+                let (epoch, block) = block?;
                 let mut columns = conform(meta, &block.columns, block.rows())?;
                 let left = left_of(meta, &block, &columns, &hidden);
-                if first < last {
+                let is_stamped = first < last;
+                if is_stamped {
                     let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(block.commit_times()));
                     columns.push(times);
                 }
@@ -182,15 +203,40 @@ impl Flush<'_> {
                 if columns.first().is_none_or(|array| array.is_empty()) {
                     continue;
                 }
-                let writer = if first < last { &mut stamped } else { &mut plain };
-                writer.push_rows(key, columns);
+                let to = match writers.entry((epoch, is_stamped)) {
+                    Entry::Occupied(writer) => writer.into_mut(),
+                    Entry::Vacant(slot) => slot.insert(match is_stamped {
+                        true => writer(&with_commits, &stamped_options)?,
+                        false => writer(meta, &options)?,
+                    }),
+                };
+                to.push_rows(key, columns);
             }
         }
-        for writer in [plain, stamped] {
+        for writer in writers.into_values() {
             self.built.merge(writer.finish(&|_, _| {})?);
         }
         self.domains.extend(self.engine.sync_domains(meta)?);
         Ok(())
+    }
+
+    /// Where the first row of a key counts, a deletion that is only in another stream decides between two versions of a row
+    /// that were committed before and after it. Both are written then, in segments of their own: rows from one such
+    /// deletion to the next.
+    fn epochs(&self, meta: &TableMeta, memtable: &Memtable) -> Vec<i64> {
+        let knows_all = self
+            .engine
+            .knows_all_until(self.version, memtable.last_commit(), self.stream);
+        if meta.keep != Keep::First || knows_all {
+            return Vec::new();
+        }
+        match Snapshot::newest(self.engine) {
+            Ok(newest) => newest.live().deleted_by_others(meta.table, self.stream),
+            Err(error) => {
+                tracing::warn!(%error, "a flush does not know of deletions in a log that cannot be read");
+                Vec::new()
+            }
+        }
     }
 
     /// Whether rows that the version has already need not be written again: nothing that was committed before them is
@@ -274,6 +320,25 @@ impl Flush<'_> {
         }
         Ok(bytes)
     }
+}
+
+/// The parts of a block that were committed before the first of some commits, between two of them, and so on.
+fn of_epochs<'a>(
+    block: &'a Arc<Block>,
+    epochs: &'a [i64],
+) -> impl Iterator<Item = Result<(usize, Arc<Block>)>> + 'a {
+    (0..=epochs.len()).filter_map(move |epoch| {
+        let after = epoch.checked_sub(1).and_then(|before| epochs.get(before));
+        let rest = match after {
+            None => Ok(Some(Arc::clone(block))),
+            Some(after) => block.after(*after - 1),
+        };
+        let part = match (rest, epochs.get(epoch)) {
+            (Ok(Some(rest)), Some(end)) => rest.until(*end - 1),
+            (rest, _) => rest,
+        };
+        part.transpose().map(|part| part.map(|part| (epoch, part)))
+    })
 }
 
 /// A table's description with the commit times as its last column.

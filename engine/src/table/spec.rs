@@ -9,9 +9,9 @@ use gapless_format::{
 };
 
 use super::types;
-use crate::compact::RETAIN_OPTION;
+use crate::compact::{COLD_AFTER_OPTION, COLD_COLUMN_OPTION, RETAIN_OPTION};
 use crate::error::{Error, Result};
-use crate::segment::{COMMIT_COLUMN_NAME, is_list};
+use crate::segment::{COMMIT_COLUMN_NAME, ColumnEncoding, is_list};
 
 /// A description of a table to create.
 ///
@@ -37,6 +37,8 @@ pub struct TableSpec {
     attributes: Vec<(String, AttributeKind)>,
     domains: BTreeMap<String, String>,
     retain_ns: Option<i64>,
+    cold_after_ns: Option<i64>,
+    cold_columns: BTreeMap<String, ColumnEncoding>,
     keep: Keep,
     key: Vec<String>,
 }
@@ -53,6 +55,8 @@ impl TableSpec {
             attributes: Vec::new(),
             domains: BTreeMap::new(),
             retain_ns: None,
+            cold_after_ns: None,
+            cold_columns: BTreeMap::new(),
             keep: Keep::All,
             key: Vec::new(),
         }
@@ -105,6 +109,21 @@ impl TableSpec {
     #[must_use]
     pub fn retain(mut self, age: Duration) -> Self {
         self.retain_ns = Some(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// Encodes partitions that have ended longer ago to be small: maintenance rewrites them once. Reads of them decode
+    /// pages, which are kept for a while.
+    #[must_use]
+    pub fn cold_after(mut self, age: Duration) -> Self {
+        self.cold_after_ns = Some(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// Says how a column of a cold partition is stored; [`ColumnEncoding::Cold`], the smallest of all, unless said.
+    #[must_use]
+    pub fn cold_column(mut self, column: impl Into<String>, encoding: ColumnEncoding) -> Self {
+        self.cold_columns.insert(column.into(), encoding);
         self
     }
 
@@ -189,16 +208,22 @@ impl TableSpec {
             next_column_id: u32::try_from(columns.len()).unwrap_or(u32::MAX),
             key: self.key_ids(&columns, time_column, series_column)?,
             keep: self.keep,
+            options: self.options(&columns)?,
             columns,
-            options: self.options(),
         })
     }
 
-    fn options(&self) -> Vec<(String, String)> {
-        let retain = self
-            .retain_ns
-            .map(|ns| (RETAIN_OPTION.to_owned(), ns.to_string()));
-        retain.into_iter().collect()
+    fn options(&self, columns: &[ColumnSpec]) -> Result<Vec<(String, String)>> {
+        let age = |name: &str, ns: Option<i64>| ns.map(|ns| (name.to_owned(), ns.to_string()));
+        let retain = age(RETAIN_OPTION, self.retain_ns);
+        let cold = age(COLD_AFTER_OPTION, self.cold_after_ns);
+        let mut options: Vec<_> = retain.into_iter().chain(cold).collect();
+        for (name, encoding) in &self.cold_columns {
+            let column = columns.iter().find(|column| column.name == *name);
+            let id = column.ok_or_else(|| self.unknown(name))?.column_id;
+            options.push((format!("{COLD_COLUMN_OPTION}{id}"), encoding.name().to_owned()));
+        }
+        Ok(options)
     }
 
     /// Ids of the key columns, time and series among them; none where all rows are kept.
