@@ -10,4 +10,5 @@ mod fork;
 mod model;
 mod pressure;
 mod processes;
+mod streams;
 mod threads;

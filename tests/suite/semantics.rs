@@ -7,6 +7,6 @@
 
 mod columns;
 mod known;
-mod model;
+pub mod model;
 mod operations;
 mod rules;
