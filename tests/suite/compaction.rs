@@ -538,3 +538,51 @@ fn the_budget_of_bytes_is_kept() {
         bytes * 2
     );
 }
+
+#[test]
+fn a_table_says_when_its_partitions_are_encoded_and_how() {
+    let (_directory, db) = scratch();
+    let cold = spec("t")
+        .cold_after(std::time::Duration::from_secs(86_400))
+        .cold_column("id", gapless::ColumnEncoding::Plain);
+    let table = db.create_table(&cold).expect("a table");
+    db.create_table(&spec("hot")).expect("a table");
+    let history: Vec<Row> = (0..20_000)
+        .map(|id| row(id * SECOND, Some((id % 5) as u8), id))
+        .collect();
+    for name in ["t", "hot"] {
+        write(&db.table(name).expect("the table"), &history, PartitionUnit::Day);
+    }
+    let before = contents_now(&db, "t");
+    let plan = db.plan_maintenance(&Policy::default()).expect("a plan");
+    let kinds: Vec<_> = plan
+        .tasks
+        .iter()
+        .map(|task| (task.kind, task.table_name.as_str()))
+        .collect();
+    assert_eq!(kinds, [(TaskKind::Reencode, "t")], "the other table says nothing");
+    let bytes = |name: &str| {
+        db.version()
+            .expect("a version")
+            .table(name)
+            .expect("the table")
+            .bytes()
+    };
+    let plain = bytes("t");
+    db.maintain(&Policy::default(), &RunOptions::default())
+        .expect("maintenance");
+    assert!(bytes("t") * 2 < plain, "{} of {plain} bytes", bytes("t"));
+    // The column that is to stay plain takes its eight bytes a row.
+    assert!(bytes("t") > 20_000 * 8);
+    assert_eq!(contents_now(&db, "t"), before);
+    assert!(
+        db.plan_maintenance(&Policy::default())
+            .expect("a plan")
+            .tasks
+            .is_empty()
+    );
+    let unknown = spec("u").cold_column("nobody", gapless::ColumnEncoding::Zstd);
+    let error = db.create_table(&unknown).expect_err("no such column");
+    assert!(error.to_string().contains("nobody"), "{error}");
+    drop(table);
+}
