@@ -43,7 +43,7 @@ pub use index::{GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_p
 pub use manifest::{
     COMMIT_COLUMN, Checkpoint, ColumnSpec, Deletion, DomainMeta, EditItem, Keep, LogHeader, RecordBody,
     RecordOutcome, RemovedSegment, SegmentOrigin, SegmentRef, SnapshotMeta, StreamMeta, TableMeta,
-    decode_record, encode_record,
+    WrittenBytes, decode_record, encode_record,
 };
 pub use marks::{Current, Identity, Pin, Tail};
 pub use names::{NameError, decode_file_name, file_name};

@@ -333,6 +333,32 @@ fn manifest(layouts: &mut Layouts) {
             items_of(&record)[8..].to_vec(),
         ),
     );
+    let written = WrittenBytes {
+        log: 0xA1,
+        bulk: 0xA2,
+        flushed: 0xA3,
+        compacted: 0xA4,
+    };
+    let record = encode_record(
+        1,
+        2,
+        &RecordBody::Checkpoint(Checkpoint {
+            written,
+            ..Checkpoint::default()
+        }),
+    );
+    layouts.insert(
+        "written",
+        (
+            vec![
+                ("log", le(0xA1_u8, 8)),
+                ("bulk", le(0xA2_u8, 8)),
+                ("flushed", le(0xA3_u8, 8)),
+                ("compacted", le(0xA4_u8, 8)),
+            ],
+            items_of(&record)[12 + 8..].to_vec(),
+        ),
+    );
 
     let table = table_meta(3, "trade");
     let column = &table.columns[1];
@@ -781,6 +807,7 @@ fn every_tag_of_an_item_on_the_page_is_the_one_written() {
         (tag::END_STREAM, "END_STREAM"),
         (tag::DELETION, "DELETION"),
         (tag::DROP_DELETION, "DROP_DELETION"),
+        (tag::WRITTEN, "WRITTEN"),
     ];
     assert_tags("record tags", &tags);
     for (item, row) in edit_items().iter().zip([2, 7, 3, 8, 5, 6, 9, 10, 11, 12, 13, 14]) {

@@ -382,6 +382,12 @@ fn checkpoint_values() -> impl Strategy<Value = Checkpoint> {
                     snapshots,
                     streams,
                     deletions,
+                    written: WrittenBytes {
+                        log: version,
+                        bulk: 1,
+                        flushed: 2,
+                        compacted: 3,
+                    },
                 }
             },
         )

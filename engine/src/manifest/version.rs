@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gapless_format::{
-    Checkpoint, Deletion, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedSegment, SegmentRef,
-    SnapshotMeta, StreamMeta, TableMeta,
+    Checkpoint, Deletion, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedSegment, SegmentOrigin,
+    SegmentRef, SnapshotMeta, StreamMeta, TableMeta, WrittenBytes,
 };
 use imbl::OrdMap;
 
@@ -26,6 +26,7 @@ pub struct Version {
     snapshots: OrdMap<String, u64>,
     streams: OrdMap<u64, StreamMeta>,
     deletions: OrdMap<u64, Arc<Deletion>>,
+    written: WrittenBytes,
 }
 
 /// A table at one version: its description and its live segments by partition.
@@ -342,6 +343,12 @@ impl Version {
             EditItem::CreateTable(meta) => self.create_table(meta.clone()),
             EditItem::DropTable { table } => self.drop_table(*table),
             EditItem::AddSegment(segment) => {
+                let counter = match segment.origin {
+                    SegmentOrigin::Bulk => &mut self.written.bulk,
+                    SegmentOrigin::Flush => &mut self.written.flushed,
+                    SegmentOrigin::Compaction => &mut self.written.compacted,
+                };
+                *counter = counter.saturating_add(segment.bytes);
                 self.edit_table(segment.table, |table| table.add(segment.clone()))
             }
             EditItem::RemoveSegment { table, segment } => self.remove_segment(*table, *segment),
@@ -386,8 +393,15 @@ impl Version {
                 stream.stream, known.checkpoint, stream.checkpoint
             )));
         }
-        self.streams.insert(stream.stream, stream);
+        let known = self.streams.insert(stream.stream, stream);
+        let from = known.map_or(stream.checkpoint, |known| known.checkpoint);
+        self.written.log = self.written.log.saturating_add(stream.checkpoint - from);
         Ok(())
+    }
+
+    /// Bytes written since the database was made.
+    pub fn written(&self) -> WrittenBytes {
+        self.written
     }
 
     /// Creates a table, or gives the one with the same id a new description.
@@ -515,6 +529,7 @@ impl Version {
                     version: *version,
                 })
                 .collect(),
+            written: self.written,
             streams: self.streams.values().copied().collect(),
             deletions: self
                 .deletions
@@ -533,6 +548,7 @@ impl Version {
             number: checkpoint.version,
             committed_at: checkpoint.committed_at,
             next_table: checkpoint.next_table,
+            written: checkpoint.written,
             ..Self::default()
         };
         let inconsistent =

@@ -16,5 +16,5 @@ pub use record::{
     Checkpoint, EditItem, RECORD_LEN_MIN, RecordBody, RecordOutcome, decode_record, encode_record, tag,
 };
 pub use segment_ref::{DomainMeta, RemovedSegment, SegmentOrigin, SegmentRef, SnapshotMeta};
-pub use stream::{Deletion, StreamMeta};
+pub use stream::{Deletion, StreamMeta, WrittenBytes};
 pub use table::{COMMIT_COLUMN, ColumnSpec, Keep, TableMeta};

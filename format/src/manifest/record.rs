@@ -1,7 +1,7 @@
 //! Records of the manifest log: framing, checkpoints and edits.
 
 use super::segment_ref::{DomainMeta, RemovedSegment, SegmentRef, SnapshotMeta};
-use super::stream::{Deletion, StreamMeta};
+use super::stream::{Deletion, StreamMeta, WrittenBytes};
 use super::table::TableMeta;
 use crate::bytes::{Reader, Writer};
 use crate::checksum::{seal, unseal};
@@ -46,6 +46,8 @@ pub mod tag {
     pub const DELETION: u16 = 13;
     /// Edit: no row is left that a deletion would hide.
     pub const DROP_DELETION: u16 = 14;
+    /// Checkpoint: bytes written so far. Once, or not at all when there are none.
+    pub const WRITTEN: u16 = 15;
 }
 
 /// What a record says.
@@ -80,6 +82,8 @@ pub struct Checkpoint {
     pub streams: Vec<StreamMeta>,
     /// The deletions that hide rows.
     pub deletions: Vec<Deletion>,
+    /// Bytes written so far.
+    pub written: WrittenBytes,
 }
 
 /// One change of a version.
@@ -138,6 +142,10 @@ pub enum EditItem {
 
 /// What stands at a position of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub enum RecordOutcome {
     /// A valid record.
     Record {
@@ -260,6 +268,9 @@ impl Checkpoint {
         write_item(writer, tag::COUNTERS, MUST_UNDERSTAND, |writer| {
             writer.u32(self.next_table)
         });
+        if self.written != WrittenBytes::default() {
+            write_item(writer, tag::WRITTEN, 0, |writer| self.written.encode(writer));
+        }
         for table in &self.tables {
             write_item(writer, tag::TABLE, MUST_UNDERSTAND, |writer| table.encode(writer));
         }
@@ -318,6 +329,7 @@ impl Checkpoint {
         let mut payload = item.payload.clone();
         match item.tag {
             tag::COUNTERS => self.next_table = payload.u32("next table id")?,
+            tag::WRITTEN => self.written = WrittenBytes::decode(&mut payload)?,
             tag::TABLE => self.tables.push(TableMeta::decode(&mut payload)?),
             tag::SEGMENT => self.segments.push(SegmentRef::decode(&mut payload)?),
             tag::REMOVED_SEGMENT => self.removed.push(RemovedSegment::decode(&mut payload)?),
@@ -484,7 +496,9 @@ impl EditItem {
             tag::DROP_DELETION => Self::DropDeletion {
                 deletion: payload.u64("deletion")?,
             },
-            tag::COUNTERS | tag::REMOVED_SEGMENT => return Err(misplaced(&item, "an edit")),
+            tag::COUNTERS | tag::REMOVED_SEGMENT | tag::WRITTEN => {
+                return Err(misplaced(&item, "an edit"));
+            }
             _ => return item.skip("edit").map(|()| None),
         };
         payload.finish("edit item")?;

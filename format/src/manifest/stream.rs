@@ -91,3 +91,39 @@ impl Deletion {
         })
     }
 }
+
+/// Bytes of data files and logs written since the database was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct WrittenBytes {
+    /// Records of logs, of rows that are in segments by now.
+    pub log: u64,
+    /// Segments of bulk commits.
+    pub bulk: u64,
+    /// Segments of streamed rows.
+    pub flushed: u64,
+    /// Segments made of other segments.
+    pub compacted: u64,
+}
+
+impl WrittenBytes {
+    /// Bytes written for each byte of data, which is what came in first in segments; `None` without data.
+    pub fn amplification(&self) -> Option<f64> {
+        let data = self.bulk + self.flushed;
+        (data > 0).then(|| (self.log + data + self.compacted) as f64 / data as f64)
+    }
+
+    pub(super) fn encode(&self, writer: &mut Writer) {
+        for bytes in [self.log, self.bulk, self.flushed, self.compacted] {
+            writer.u64(bytes);
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        Ok(Self {
+            log: reader.u64("bytes of logs")?,
+            bulk: reader.u64("bytes of bulk commits")?,
+            flushed: reader.u64("bytes of flushes")?,
+            compacted: reader.u64("bytes of compactions")?,
+        })
+    }
+}

@@ -292,6 +292,12 @@ pub fn checkpoint(segments: u64) -> Checkpoint {
         }],
         streams: vec![stream_meta(0xD1)],
         deletions: vec![deletion(3)],
+        written: WrittenBytes {
+            log: 1,
+            bulk: 2,
+            flushed: 3,
+            compacted: 4,
+        },
     }
 }
 

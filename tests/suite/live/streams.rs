@@ -446,7 +446,9 @@ impl World {
         self.check_snapshot(&db.snapshot().expect("a snapshot"), &expected, 0);
         drop(db);
         let report = gapless::check::check_database(&self.path, &Default::default()).expect("a check");
-        assert!(report.findings.is_empty(), "{report:?}\n{}", self.log.join("\n"));
+        let is_wrong = |finding: &&gapless::check::Finding| finding.severity > gapless::check::Severity::Note;
+        let wrong: Vec<_> = report.findings.iter().filter(is_wrong).collect();
+        assert!(wrong.is_empty(), "{wrong:?}\n{}", self.log.join("\n"));
     }
 }
 
