@@ -1,10 +1,12 @@
 //! `gapless append`: rows from standard input, streamed into a table batch by batch.
 //!
 //! - [`input`] reads standard input on a thread of its own, so that a pause in it is noticed.
+//! - [`first`] settles from the first lines which columns there are, and of which types.
 //! - [`session`] makes rows of the text, appends them, and says how many are durable.
 //!
 //! What was acknowledged stays, whatever comes after it.
 
+mod first;
 mod input;
 mod session;
 
@@ -13,9 +15,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use gapless::Durability;
-use gapless_interchange::{FileFormat, TimeUnit};
+use gapless_interchange::FileFormat;
 
-use super::import::arguments::time_unit;
+use super::import::Reading;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::stop::Stop;
@@ -43,18 +45,8 @@ pub(crate) struct Args {
     /// The table.
     #[arg(value_name = "TABLE")]
     table: String,
-    /// The time column; needed when it is not obvious.
-    #[arg(long, value_name = "COL")]
-    time: Option<String>,
-    /// The unit of a time column of numbers: s, ms, us or ns.
-    #[arg(long, value_name = "UNIT", value_parser = time_unit)]
-    time_unit: Option<TimeUnit>,
-    /// The series column; rows are kept by series, then time.
-    #[arg(long, value_name = "COL")]
-    series: Option<String>,
-    /// The zone of local times without an offset: UTC, an IANA name or +hh:mm.
-    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
-    zone: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
     /// What standard input is.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Csv)]
     format: Format,
@@ -70,7 +62,7 @@ pub(crate) struct Args {
 /// What standard input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// With a header.
+    /// With a header, unless --no-header says otherwise.
     Csv,
     /// One object a line.
     Jsonl,
