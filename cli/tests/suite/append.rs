@@ -486,3 +486,76 @@ fn text_is_read_with_the_options_of_import() {
             .contains("(--symbol)")
     );
 }
+
+#[test]
+fn a_flush_that_fails_is_told_and_the_next_process_makes_up_for_it() {
+    let place = Place::new();
+    let mut run = Run::start(&place, "append db t --series s");
+    run.write("ts,s,x\n2026-01-01T00:00:00Z,a,1\n");
+    assert_eq!(run.line(), "acked 1");
+    // Where the table's directory has to be.
+    place.file("db/tables/t", "");
+    let (_, err, code) = without_made(run.end());
+    assert_eq!(code, Some(4), "{err}");
+    assert!(err.contains("(1 of this run) are safe in the log"), "{err}");
+    std::fs::remove_file(place.path("db/tables/t")).unwrap();
+    assert_eq!(append(&place, "append db t", "").2, Some(0));
+    assert!(wal_is_empty(&place, "db"));
+    assert_eq!(place.rows("db", "t"), 1);
+    place.ok("check db");
+}
+
+#[test]
+fn rows_wait_for_a_full_batch_as_long_as_they_are_told_to() {
+    let place = Place::new();
+    // A new table waits even when the input pauses: it takes its types from what comes.
+    let mut run = Run::start(&place, "append db t --wait-ms 86400000");
+    run.write("ts,x\n2026-01-01T00:00:00Z,1\n");
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(!place.has("db"));
+    assert_eq!(without_made(run.end()).0, "acked 1\n");
+    let mut run = Run::start(&place, "append db new --wait-ms 0");
+    run.write("ts,x\n2026-01-01T00:00:00Z,1\n");
+    assert_eq!(run.line(), "acked 1");
+    assert_eq!(run.end().2, Some(0));
+}
+
+#[test]
+fn ls_and_info_tell_of_rows_that_are_streamed_only() {
+    let place = Place::new();
+    let mut run = Run::start(&place, "append db t --series s");
+    run.write("ts,s,x\n2026-01-01T00:00:01Z,a,1\n2026-01-01T00:00:02Z,a,2\n");
+    assert_eq!(run.line(), "acked 2");
+    let said = place.ok("ls db t");
+    assert!(said.contains("2 rows streamed and not in segments yet"), "{said}");
+    let bounds = |place: &Place, verb: &str| {
+        let table = place.json(verb)["tables"][0].clone();
+        assert_eq!(
+            table["rows"],
+            table["unflushed_rows"].as_u64().unwrap() + stored(place)
+        );
+        ["first_time", "last_time"].map(|name| table[name].as_str().unwrap()[17..19].to_owned())
+    };
+    for verb in ["info db", "ls db"] {
+        assert_eq!(bounds(&place, verb), ["01", "02"]);
+    }
+    assert_eq!(run.end().2, Some(0));
+    // Rows before and after those of the segments.
+    let mut run = Run::start(&place, "append db t");
+    run.write("ts,s,x\n2026-01-01T00:00:00Z,a,1\n2026-01-01T00:00:03Z,a,2\n");
+    assert_eq!(run.line(), "acked 2");
+    for verb in ["info db", "ls db"] {
+        assert_eq!(bounds(&place, verb), ["00", "03"]);
+    }
+    let said = place.ok("ls db t");
+    assert!(said.contains("and 2 rows streamed"), "{said}");
+    assert_eq!(place.json("ls db t")["unflushed_rows"], 2);
+    assert_eq!(run.end().2, Some(0));
+}
+
+/// Rows in segments.
+fn stored(place: &Place) -> u64 {
+    let partitions = place.json("ls db t")["partitions"].clone();
+    let rows = partitions.as_array().unwrap().iter().map(|line| &line["rows"]);
+    rows.map(|rows| rows.as_u64().unwrap()).sum()
+}

@@ -14,10 +14,7 @@ pub(super) const FIRST_BYTES_MAX: usize = 8 << 20;
 
 /// What came of the first lines.
 pub(super) enum First {
-    Ready {
-        plan: Box<Plan>,
-        options: ReadOptions,
-    },
+    Ready(Box<(Plan, ReadOptions)>),
     /// No row is whole: the record that begins on this line has not ended.
     Unfinished(u64),
 }
@@ -60,7 +57,7 @@ impl<'a> FirstLines<'a> {
                 }
                 (false, _, Some(error)) => return Err(error.into()),
                 (false, Some(line), None) => return Ok(First::Unfinished(line)),
-                _ => return Ok(ready(plan, options)),
+                _ => return Ok(First::Ready(Box::new((plan, options)))),
             }
         }
     }
@@ -77,7 +74,7 @@ impl<'a> FirstLines<'a> {
             plan = plan_text(NAME, self.format, text, &options)?;
         }
         target.check_fit(&plan)?;
-        Ok(ready(plan, options))
+        Ok(First::Ready(Box::new((plan, options))))
     }
 
     /// A plan of `text`, or of the lines in it before one that spoils it; and what it was made of.
@@ -174,13 +171,6 @@ impl<'a> FirstLines<'a> {
             },
             error,
         })
-    }
-}
-
-fn ready(plan: Plan, options: ReadOptions) -> First {
-    First::Ready {
-        plan: Box::new(plan),
-        options,
     }
 }
 

@@ -14,8 +14,6 @@ use crate::output::Output;
 
 /// What errors call standard input.
 pub(super) const NAME: &str = "<stdin>";
-/// Rows do not wait longer than this for a full batch.
-const WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// One run.
 pub(super) struct Session<'a> {
@@ -92,7 +90,7 @@ impl<'a> Session<'a> {
     pub(super) fn tick(&mut self, output: &mut Output) -> Result<(), CliError> {
         if self
             .waiting_since
-            .is_some_and(|since| since.elapsed() >= WAIT_MAX)
+            .is_some_and(|since| since.elapsed() >= self.args.wait())
         {
             if self.running.is_none() {
                 self.begin(output)?;
@@ -131,12 +129,32 @@ impl<'a> Session<'a> {
         self.append_rest(output)
     }
 
-    /// Makes durable what is not, also after an error.
+    /// Makes durable what is not, also after an error, and writes all to segments.
     pub(super) fn finish(mut self, output: &mut Output) -> Result<(), CliError> {
         if self.acked < self.appended {
             self.sync(output)?;
         }
-        output.flush()
+        output.flush()?;
+        self.flush()
+    }
+
+    /// The end of the process would flush too, but could not say that it failed.
+    fn flush(&self) -> Result<(), CliError> {
+        let Some(running) = &self.running else {
+            return Ok(());
+        };
+        running.database.flush().map_err(|error| {
+            // The command line has no part in it, whatever the operating system said.
+            let kind = match error.kind() {
+                ErrorKind::Corrupt => ErrorKind::Corrupt,
+                _ => ErrorKind::Io,
+            };
+            CliError::new(kind, error.message()).with_note(&format!(
+                "the streamed rows are not in segments yet; those that were acknowledged ({} of this run) are safe in the \
+                 log, and the next process that opens the database to write flushes them",
+                self.acked
+            ))
+        })
     }
 
     /// Whether there is a whole row: behind the header, if it is CSV.
@@ -189,7 +207,7 @@ impl<'a> Session<'a> {
             header_lines: self.header_lines(),
         };
         let (plan, options) = match lines.settle(&target, options)? {
-            First::Ready { plan, options } => (plan, options),
+            First::Ready(settled) => *settled,
             First::Unfinished(line) => return Ok(Opened::Unfinished(line)),
         };
         let stream = TextStream::new(&plan, &options, &self.first)?;
