@@ -14,6 +14,7 @@
 //! A verb opens the database for reading unless it writes.
 
 mod arguments;
+mod bounds;
 mod commands;
 mod dump;
 mod error;

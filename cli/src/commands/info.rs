@@ -8,6 +8,7 @@ use gapless::{Database, PartitionUnit, Snapshot, StreamInfo};
 use gapless_format::Identity;
 use serde::Serialize;
 
+use crate::bounds::time_bounds;
 use crate::error::CliError;
 use crate::options;
 use crate::output::Output;
@@ -152,7 +153,7 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
                 PartitionUnit::Year => partitions.year += 1,
             }
         }
-        let bounds = state.time_bounds();
+        let bounds = time_bounds(&snapshot, name)?;
         let unflushed_rows = snapshot.unflushed_rows(name)?;
         tables.push(TableInfo {
             table: name.to_owned(),

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use gapless::Database;
 use serde::Serialize;
 
+use crate::bounds::time_bounds;
 use crate::error::CliError;
 use crate::options;
 use crate::output::Output;
-use crate::render::{Align, Grid, bytes, count, instant, instant_iso};
+use crate::render::{Align, Grid, bytes, count, instant, instant_iso, plural};
 
 /// What to list.
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,8 @@ struct Tables {
 struct TableLine {
     table: String,
     rows: u64,
+    /// Of these, rows that are streamed and not in segments yet.
+    unflushed_rows: u64,
     partitions: usize,
     segments: usize,
     bytes: u64,
@@ -45,6 +48,8 @@ struct TableLine {
 #[derive(Serialize)]
 struct Partitions {
     table: String,
+    /// Rows that are streamed and in no partition yet.
+    unflushed_rows: u64,
     partitions: Vec<PartitionLine>,
 }
 
@@ -73,7 +78,8 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
 }
 
 fn tables(database: &Database, output: &mut Output) -> Result<(), CliError> {
-    let version = database.version()?;
+    let snapshot = database.snapshot()?;
+    let version = snapshot.version();
     let mut lines = Vec::new();
     let mut grid = Grid::new([
         ("table", Align::Left),
@@ -86,10 +92,12 @@ fn tables(database: &Database, output: &mut Output) -> Result<(), CliError> {
     ]);
     for name in version.table_names() {
         let state = version.table(name)?;
-        let bounds = state.time_bounds();
+        let bounds = time_bounds(&snapshot, name)?;
+        let unflushed_rows = snapshot.unflushed_rows(name)?;
+        let rows = state.rows() + unflushed_rows;
         grid.row([
             name.to_owned(),
-            count(state.rows()),
+            count(rows),
             count(state.partition_count() as u64),
             count(state.segment_count() as u64),
             bytes(state.bytes()),
@@ -98,7 +106,8 @@ fn tables(database: &Database, output: &mut Output) -> Result<(), CliError> {
         ]);
         lines.push(TableLine {
             table: name.to_owned(),
-            rows: state.rows(),
+            rows,
+            unflushed_rows,
             partitions: state.partition_count(),
             segments: state.segment_count(),
             bytes: state.bytes(),
@@ -116,8 +125,9 @@ fn tables(database: &Database, output: &mut Output) -> Result<(), CliError> {
 }
 
 fn partitions(database: &Database, table: &str, output: &mut Output) -> Result<(), CliError> {
-    let version = database.version()?;
-    let lines: Vec<PartitionLine> = version
+    let snapshot = database.snapshot()?;
+    let unflushed_rows = snapshot.unflushed_rows(table)?;
+    let lines: Vec<PartitionLine> = snapshot
         .table(table)?
         .partitions()
         .into_iter()
@@ -148,11 +158,19 @@ fn partitions(database: &Database, table: &str, output: &mut Output) -> Result<(
     if output.is_json() {
         return output.json(&Partitions {
             table: table.to_owned(),
+            unflushed_rows,
             partitions: lines,
         });
     }
+    let streamed = (unflushed_rows > 0).then(|| {
+        format!(
+            "{} streamed and not in segments yet",
+            plural(unflushed_rows, "row")
+        )
+    });
     if lines.is_empty() {
-        return output.line("no partitions: the table has no rows");
+        let has = streamed.unwrap_or_else(|| "no rows".to_owned());
+        return output.line(format!("no partitions: the table has {has}"));
     }
     let mut grid = Grid::new([
         ("partition", Align::Left),
@@ -174,5 +192,9 @@ fn partitions(database: &Database, table: &str, output: &mut Output) -> Result<(
             line.shown.1,
         ]);
     }
-    grid.print(output)
+    grid.print(output)?;
+    match streamed {
+        Some(streamed) => output.line(format!("and {streamed}")),
+        None => Ok(()),
+    }
 }

@@ -64,11 +64,17 @@ impl Run {
     }
 }
 
-/// Appends a text in one go.
+/// Appends a text in one go. What is said of a table that is made is left out.
 fn append(place: &Place, line: &str, text: &str) -> (String, String, Option<i32>) {
     let mut run = Run::start(place, line);
     run.write(text);
-    run.end()
+    without_made(run.end())
+}
+
+fn without_made((out, err, code): (String, String, Option<i32>)) -> (String, String, Option<i32>) {
+    let other = |line: &&str| !line.starts_with("made table ");
+    let err = err.split_inclusive('\n').filter(other).collect();
+    (out, err, code)
 }
 
 fn wal_is_empty(place: &Place, database: &str) -> bool {
@@ -131,7 +137,7 @@ fn rows_go_out_when_the_input_pauses() {
     assert_eq!(run.line(), "acked 3");
     let csv = place.ok("head db t --format csv --series b");
     assert!(csv.contains("00:00:02."), "{csv}");
-    let (out, err, code) = run.end();
+    let (out, err, code) = without_made(run.end());
     assert_eq!((out.as_str(), err.as_str(), code), ("", "", Some(0)));
 }
 
@@ -237,7 +243,10 @@ fn two_that_make_the_same_table_share_it() {
         run.write(&format!("ts,s,x\n2026-01-01T00:00:0{at}Z,w{at},{at}\n"));
     }
     for run in runs {
-        assert_eq!(run.end(), ("acked 1\n".into(), String::new(), Some(0)));
+        assert_eq!(
+            without_made(run.end()),
+            ("acked 1\n".into(), String::new(), Some(0))
+        );
     }
     assert_eq!(place.rows("db", "t"), 2);
 }
@@ -359,4 +368,194 @@ fn whenever_it_is_killed_acknowledged_rows_are_there_once_and_none_is_half_there
         "{rounds} kills, {acked} acknowledged rows, {} rows",
         ids(&place).len()
     );
+}
+
+/// Lines of JSON rows, with times one second apart.
+fn json_rows(rows: std::ops::Range<u64>) -> String {
+    rows.map(|at| format!("{{\"ts_ms\":{},\"x\":{at}}}\n", 1_764_802_610_000 + at * 1000))
+        .collect()
+}
+
+#[test]
+fn rows_before_a_bad_line_of_the_first_batch_are_appended() {
+    let place = Place::new();
+    let line = "append db t --format jsonl";
+    // A new table, and then the same table.
+    for run in 1..3 {
+        let text = format!("{}{{\"ts_ms\": oops\n{}", json_rows(0..900), json_rows(0..9));
+        let (out, err, code) = append(&place, line, &text);
+        assert_eq!((out.as_str(), code), ("acked 900\n", Some(2)), "{err}");
+        assert!(err.contains("error: <stdin>:901: "), "{err}");
+        assert_eq!(place.rows("db", "t"), 900 * run);
+    }
+    // The types of the table hold for keys that come late.
+    let mut text = json_rows(0..3).replace(",\"x\"", ",\"y\"");
+    let (_, err, code) = append(&place, line, &text);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("no column \"y\""), "{err}");
+    text = format!("{{\"ts_ms\":1764802610000}}\n{}", json_rows(0..3));
+    assert_eq!(append(&place, &format!("{line} --batch 1"), &text).2, Some(0));
+}
+
+#[test]
+fn a_time_that_is_none_is_named_with_its_line_and_the_rows_before_it_are_appended() {
+    let place = Place::new();
+    let rows: String = (0..500)
+        .map(|at| format!("{},a,{at}\n", 1_764_802_610_000_u64 + at))
+        .collect();
+    let header = "ts_ms,s,x\n";
+    for (run, bad) in [(1, header), (2, header), (3, "oops,a,1\n")] {
+        let text = format!("{header}{rows}{bad}{rows}");
+        let (out, err, code) = append(&place, "append db t --series s", &text);
+        assert_eq!((out.as_str(), code), ("acked 500\n", Some(2)), "{err}");
+        assert!(err.contains("error: <stdin>:502: column ts_ms: "), "{err}");
+        assert_eq!(place.rows("db", "t"), 500 * run);
+    }
+    let text = format!("{header}oops,a,1\n{rows}");
+    for table in ["t", "new"] {
+        let (out, err, code) = append(&place, &format!("append db {table}"), &text);
+        assert_eq!((out.as_str(), code), ("", Some(2)), "{err}");
+        assert!(
+            err.starts_with("error: <stdin>:2: column ts_ms: \"oops\""),
+            "{err}"
+        );
+    }
+    assert_eq!(place.json("ls db")["tables"].as_array().unwrap().len(), 1);
+    let types = place.ok("schema db t");
+    assert!(
+        types.contains("i64"),
+        "the repeated header has no part in the types: {types}"
+    );
+}
+
+#[test]
+fn no_table_is_made_of_a_wreck() {
+    let place = Place::new();
+    let wrecks = [
+        (
+            "csv",
+            "ts,s,x\n\"2026-01-01T00:00:00Z,a,1\n2026-01-01T00:00:01Z,a,2\n",
+            2,
+        ),
+        ("jsonl", "{\"ts\":\"2026-01-01T00:00:00Z\",\"x\":1,\"x\":2}\n", 1),
+        ("jsonl", "{\"ts\":\"2026-01-01T00:00:00Z\",\"x\":[1]}\n", 1),
+    ];
+    for (format, text, line) in wrecks {
+        let (out, err, code) = append(&place, &format!("append db t --format {format}"), text);
+        assert_eq!((out.as_str(), code), ("", Some(2)), "{err}");
+        assert!(err.starts_with(&format!("error: <stdin>:{line}: ")), "{err}");
+        assert!(!place.has("db"), "{text}");
+    }
+    for text in ["", "ts,s,x\n"] {
+        let said = append(&place, "append db t", text);
+        assert_eq!(said, (String::new(), String::new(), Some(0)));
+        assert!(!place.has("db"));
+    }
+}
+
+#[test]
+fn a_first_record_may_come_in_parts() {
+    let place = Place::new();
+    let mut run = Run::start(&place, "append db t");
+    run.write("ts,note,x\n2026-01-01T00:00:00Z,\"two\n");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!place.has("db"));
+    run.write("lines\",1\n");
+    assert_eq!(run.line(), "acked 1");
+    assert_eq!(run.end().2, Some(0));
+}
+
+#[test]
+fn text_is_read_with_the_options_of_import() {
+    let place = Place::new();
+    let line = "append db t --no-header --columns at,s,x,y --delimiter ; --null - --type x=f64 --time at \
+                --time-format %Y%m%d-%H%M%S --zone UTC --symbol s=names --format csv";
+    let mut run = Run::start(&place, line);
+    run.write("20260101-000000;a;1;-\n20260101-000001;-;2;7\n");
+    let (out, err, code) = run.end();
+    assert_eq!((out.as_str(), code), ("acked 2\n", Some(0)), "{err}");
+    let made = "made table t of columns at: time, timestamp(ns) of zone UTC; s: symbol; x: f64; y: i64\n";
+    assert_eq!(err, made);
+    let csv = place.ok("head db t --format csv --columns s,x,y");
+    assert_eq!(csv, "s,x,y\na,1.0,\n,2.0,7\n");
+    assert!(place.ok("schema db t").contains("names"));
+    place.fails(2, "append db t --no-header");
+    assert!(
+        place
+            .fails(2, "append db t --symbol s=others")
+            .contains("(--symbol)")
+    );
+}
+
+#[test]
+fn a_flush_that_fails_is_told_and_the_next_process_makes_up_for_it() {
+    let place = Place::new();
+    let mut run = Run::start(&place, "append db t --series s");
+    run.write("ts,s,x\n2026-01-01T00:00:00Z,a,1\n");
+    assert_eq!(run.line(), "acked 1");
+    // Where the table's directory has to be.
+    place.file("db/tables/t", "");
+    let (_, err, code) = without_made(run.end());
+    assert_eq!(code, Some(4), "{err}");
+    assert!(err.contains("(1 of this run) are safe in the log"), "{err}");
+    std::fs::remove_file(place.path("db/tables/t")).unwrap();
+    assert_eq!(append(&place, "append db t", "").2, Some(0));
+    assert!(wal_is_empty(&place, "db"));
+    assert_eq!(place.rows("db", "t"), 1);
+    place.ok("check db");
+}
+
+#[test]
+fn rows_wait_for_a_full_batch_as_long_as_they_are_told_to() {
+    let place = Place::new();
+    // A new table waits even when the input pauses: it takes its types from what comes.
+    let mut run = Run::start(&place, "append db t --wait-ms 86400000");
+    run.write("ts,x\n2026-01-01T00:00:00Z,1\n");
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(!place.has("db"));
+    assert_eq!(without_made(run.end()).0, "acked 1\n");
+    let mut run = Run::start(&place, "append db new --wait-ms 0");
+    run.write("ts,x\n2026-01-01T00:00:00Z,1\n");
+    assert_eq!(run.line(), "acked 1");
+    assert_eq!(run.end().2, Some(0));
+}
+
+#[test]
+fn ls_and_info_tell_of_rows_that_are_streamed_only() {
+    let place = Place::new();
+    let mut run = Run::start(&place, "append db t --series s");
+    run.write("ts,s,x\n2026-01-01T00:00:01Z,a,1\n2026-01-01T00:00:02Z,a,2\n");
+    assert_eq!(run.line(), "acked 2");
+    let said = place.ok("ls db t");
+    assert!(said.contains("2 rows streamed and not in segments yet"), "{said}");
+    let bounds = |place: &Place, verb: &str| {
+        let table = place.json(verb)["tables"][0].clone();
+        assert_eq!(
+            table["rows"],
+            table["unflushed_rows"].as_u64().unwrap() + stored(place)
+        );
+        ["first_time", "last_time"].map(|name| table[name].as_str().unwrap()[17..19].to_owned())
+    };
+    for verb in ["info db", "ls db"] {
+        assert_eq!(bounds(&place, verb), ["01", "02"]);
+    }
+    assert_eq!(run.end().2, Some(0));
+    // Rows before and after those of the segments.
+    let mut run = Run::start(&place, "append db t");
+    run.write("ts,s,x\n2026-01-01T00:00:00Z,a,1\n2026-01-01T00:00:03Z,a,2\n");
+    assert_eq!(run.line(), "acked 2");
+    for verb in ["info db", "ls db"] {
+        assert_eq!(bounds(&place, verb), ["00", "03"]);
+    }
+    let said = place.ok("ls db t");
+    assert!(said.contains("and 2 rows streamed"), "{said}");
+    assert_eq!(place.json("ls db t")["unflushed_rows"], 2);
+    assert_eq!(run.end().2, Some(0));
+}
+
+/// Rows in segments.
+fn stored(place: &Place) -> u64 {
+    let partitions = place.json("ls db t")["partitions"].clone();
+    let rows = partitions.as_array().unwrap().iter().map(|line| &line["rows"]);
+    rows.map(|rows| rows.as_u64().unwrap()).sum()
 }

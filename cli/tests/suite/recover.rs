@@ -97,7 +97,10 @@ fn a_damaged_log_is_told_by_every_reader_and_given_up_only_if_told_so() {
     let said = place.ok("recover db --accept-loss");
     assert!(said.contains("rows came into segments"), "{said}");
     let left = place.ok("tail db t -n 5000 --format csv").lines().count() - 1;
-    assert!((500..ROWS).contains(&left) && left.is_multiple_of(500), "{left} rows");
+    assert!(
+        (500..ROWS).contains(&left) && left.is_multiple_of(500),
+        "{left} rows"
+    );
     place.ok("check db");
 }
 

@@ -374,7 +374,7 @@ fn sample_json_row(
 
 /// The error for an array or object inside a row.
 pub(crate) fn nested(column: &str, text: &[u8]) -> InterchangeError {
-    InterchangeError::unsupported("is a nested value; a column holds plain values only")
+    InterchangeError::invalid("is a nested value; a column holds plain values only")
         .in_column(column)
         .with_value(text)
         .with_hint("flatten the rows first, for example with jq")

@@ -91,6 +91,7 @@ fn nested_values_are_refused_by_name() {
     let path = files.add("a.jsonl", "{\"ts_ms\":1514764802610,\"book\":{\"bid\":[1,2]}}\n");
     let found = error(path, &utc());
     assert_eq!(found.column.as_deref(), Some("book"));
+    assert_eq!(found.kind, gapless_interchange::ErrorKind::Invalid);
     assert!(found.to_string().contains("flatten"), "{found}");
 }
 

@@ -1,23 +1,19 @@
 //! Text to rows to commits to acknowledgements.
 
-use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use gapless::{Database, Durability, ErrorKind, Maintenance, Table};
-use gapless_interchange::{ReadOptions, TextStream, plan_text};
+use gapless_interchange::{Plan, ReadOptions, TextStream};
 
 use super::Args;
+use super::first::{FIRST_BYTES_MAX, First, FirstLines, whole_lines};
 use crate::commands::import::{self, Made, Target};
-use crate::error::CliError;
+use crate::error::{CliError, eprintln_quietly};
 use crate::output::Output;
 
 /// What errors call standard input.
-const NAME: &str = "<stdin>";
-/// Rows do not wait longer than this for a full batch.
-const WAIT_MAX: Duration = Duration::from_millis(200);
-/// So many bytes are enough to infer types from.
-const FIRST_BYTES_MAX: usize = 8 << 20;
+pub(super) const NAME: &str = "<stdin>";
 
 /// One run.
 pub(super) struct Session<'a> {
@@ -25,6 +21,8 @@ pub(super) struct Session<'a> {
     /// Bytes of a run that has not begun.
     first: Vec<u8>,
     running: Option<Running>,
+    /// The line of the first record, when it has not ended yet.
+    unfinished: Option<u64>,
     /// When the oldest row came that is not appended.
     waiting_since: Option<Instant>,
     /// When the oldest row was appended that is not durable.
@@ -40,14 +38,22 @@ struct Running {
     stream: TextStream,
 }
 
+/// What came of an attempt to begin.
+enum Opened {
+    Running(Box<Running>),
+    /// No row is whole yet; the line on which the first begins.
+    Unfinished(u64),
+}
+
 impl<'a> Session<'a> {
     pub(super) fn new(args: &'a Args) -> Result<Self, CliError> {
         // What cannot be right is said before anything is read.
-        Target::find(&import_args(args)?, Maintenance::Background)?;
+        Target::find(&import_args(args), Maintenance::Background)?;
         Ok(Self {
             args,
             first: Vec::new(),
             running: None,
+            unfinished: None,
             waiting_since: None,
             unsynced_since: None,
             appended: 0,
@@ -84,7 +90,7 @@ impl<'a> Session<'a> {
     pub(super) fn tick(&mut self, output: &mut Output) -> Result<(), CliError> {
         if self
             .waiting_since
-            .is_some_and(|since| since.elapsed() >= WAIT_MAX)
+            .is_some_and(|since| since.elapsed() >= self.args.wait())
         {
             if self.running.is_none() {
                 self.begin(output)?;
@@ -104,7 +110,7 @@ impl<'a> Session<'a> {
         self.stop(output)?;
         let unfinished = match &self.running {
             Some(running) => running.stream.unfinished_line(),
-            None => unfinished_line(&self.first),
+            None => self.unfinished.or_else(|| unfinished_line(&self.first)),
         };
         match unfinished {
             None => Ok(()),
@@ -123,12 +129,32 @@ impl<'a> Session<'a> {
         self.append_rest(output)
     }
 
-    /// Makes durable what is not, also after an error.
+    /// Makes durable what is not, also after an error, and writes all to segments.
     pub(super) fn finish(mut self, output: &mut Output) -> Result<(), CliError> {
         if self.acked < self.appended {
             self.sync(output)?;
         }
-        output.flush()
+        output.flush()?;
+        self.flush()
+    }
+
+    /// The end of the process would flush too, but could not say that it failed.
+    fn flush(&self) -> Result<(), CliError> {
+        let Some(running) = &self.running else {
+            return Ok(());
+        };
+        running.database.flush().map_err(|error| {
+            // The command line has no part in it, whatever the operating system said.
+            let kind = match error.kind() {
+                ErrorKind::Corrupt => ErrorKind::Corrupt,
+                _ => ErrorKind::Io,
+            };
+            CliError::new(kind, error.message()).with_note(&format!(
+                "the streamed rows are not in segments yet; those that were acknowledged ({} of this run) are safe in the \
+                 log, and the next process that opens the database to write flushes them",
+                self.acked
+            ))
+        })
     }
 
     /// Whether there is a whole row: behind the header, if it is CSV.
@@ -139,7 +165,7 @@ impl<'a> Session<'a> {
     }
 
     fn header_lines(&self) -> usize {
-        usize::from(self.args.format == super::Format::Csv)
+        usize::from(self.args.format == super::Format::Csv && self.args.reading.has_header())
     }
 
     fn has_first_batch(&self) -> bool {
@@ -149,43 +175,56 @@ impl<'a> Session<'a> {
 
     /// Settles what the rows are, and the table.
     fn begin(&mut self, output: &mut Output) -> Result<(), CliError> {
-        let running = match self.open() {
+        let opened = match self.open() {
             // Another run has made the table at the same time.
             Err(error) if error.kind() == ErrorKind::Conflict => self.open()?,
-            running => running?,
+            opened => opened?,
         };
-        self.first = Vec::new();
-        self.running = Some(running);
-        self.append_full(output)
+        match opened {
+            Opened::Running(running) => {
+                self.first = Vec::new();
+                self.running = Some(*running);
+                self.append_full(output)
+            }
+            // More of the record may come.
+            Opened::Unfinished(line) => {
+                (self.unfinished, self.waiting_since) = (Some(line), None);
+                Ok(())
+            }
+        }
     }
 
-    fn open(&self) -> Result<Running, CliError> {
-        let import = import_args(self.args)?;
+    fn open(&self) -> Result<Opened, CliError> {
+        let import = import_args(self.args);
         let target = Target::find(&import, Maintenance::Background)?;
-        let mut options = ReadOptions {
+        let options = ReadOptions {
             batch_rows: self.args.batch,
             ..import.read_options()?
         };
-        target.complete(&mut options);
-        let text = whole_lines(&self.first);
-        let format = self.args.format.file_format();
-        let mut plan = plan_text(NAME, format, text, &options)?;
-        if target.adopt_types(&plan, &mut options) {
-            plan = plan_text(NAME, format, text, &options)?;
-        }
-        target.check_fit(&plan)?;
+        let lines = FirstLines {
+            bytes: &self.first,
+            format: self.args.format.file_format(),
+            header_lines: self.header_lines(),
+        };
+        let (plan, options) = match lines.settle(&target, options)? {
+            First::Ready(settled) => *settled,
+            First::Unfinished(line) => return Ok(Opened::Unfinished(line)),
+        };
         let stream = TextStream::new(&plan, &options, &self.first)?;
         let (database, made) = target.open_for_writing(&import)?;
         let table = match target.spec(&import, &plan) {
             Some(spec) => database.create_table(&spec),
             None => database.table(&self.args.table),
         };
+        if target.is_new_table() && table.is_ok() {
+            eprintln_quietly(&made_table(&self.args.table, &plan));
+        }
         match table {
-            Ok(table) => Ok(Running {
+            Ok(table) => Ok(Opened::Running(Box::new(Running {
                 database,
                 table,
                 stream,
-            }),
+            }))),
             Err(error) => Err(undone(error.into(), made, database)),
         }
     }
@@ -257,20 +296,20 @@ impl<'a> Session<'a> {
     }
 }
 
+/// What was chosen for a new table: nobody was asked.
+fn made_table(table: &str, plan: &Plan) -> String {
+    let columns = plan.decisions.iter();
+    let columns: Vec<String> = columns
+        .map(|decision| format!("{}: {}", decision.column, decision.decided))
+        .collect();
+    format!("made table {table} of columns {}", columns.join("; "))
+}
+
 fn undone(error: CliError, made: Option<Made>, database: Database) -> CliError {
     match made {
         Some(made) => error.with_note(made.undo(database)),
         None => error,
     }
-}
-
-/// The lines that are whole.
-fn whole_lines(bytes: &[u8]) -> &[u8] {
-    let end = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    bytes.get(..end).unwrap_or_default()
 }
 
 fn unfinished_line(bytes: &[u8]) -> Option<u64> {
@@ -280,23 +319,6 @@ fn unfinished_line(bytes: &[u8]) -> Option<u64> {
 }
 
 /// The import that would make the same table.
-fn import_args(args: &Args) -> Result<import::Args, CliError> {
-    let mut words: Vec<OsString> = Vec::new();
-    let mut option = |name: &str, value: Option<&str>| {
-        words.extend(value.map(|value| OsString::from(format!("--{name}={value}"))));
-    };
-    option("time", args.time.as_deref());
-    option(
-        "time-unit",
-        args.time_unit.map(gapless_interchange::time_unit_name),
-    );
-    option("series", args.series.as_deref());
-    option("zone", args.zone.as_deref());
-    words.push("--".into());
-    words.extend([
-        args.database.clone().into(),
-        OsString::from(&args.table),
-        NAME.into(),
-    ]);
-    import::Args::of_words(words)
+fn import_args(args: &Args) -> import::Args {
+    import::Args::of_reading(args.database.clone(), args.table.clone(), args.reading.clone())
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as _, FromArgMatches};
 use gapless::{AttributeKind, Keep, PartitionUnit};
 use gapless_interchange::{FileFormat, OnError, ReadOptions, TimeUnit, TypeName, parse_time_unit};
 
@@ -30,6 +29,31 @@ pub(crate) struct Args {
     /// The files. They must have the same columns.
     #[arg(value_name = "FILES", required = true)]
     pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) reading: Reading,
+    /// The partition unit: the new table's, or that of this import's segments if the table exists.
+    #[arg(long, value_name = "UNIT", value_enum)]
+    pub(super) partition: Option<Unit>,
+    /// The format of all files, instead of the one their names tell: csv, jsonl, parquet or arrow.
+    #[arg(long, value_name = "FORMAT", alias = "input-format", value_parser = file_format)]
+    pub(super) format: Option<FileFormat>,
+    /// Memory for sorting; more rows than fit are sorted on disk.
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = byte_size)]
+    pub(super) memory: usize,
+    /// What happens at a line that cannot be read.
+    #[arg(long, value_name = "ACTION", value_enum, default_value_t = Action::Fail)]
+    pub(super) on_error: Action,
+    /// Where --on-error skip puts bad lines; the reasons go to FILE.reasons.csv [default: TABLE.rejects].
+    #[arg(long, value_name = "FILE")]
+    pub(super) rejects: Option<PathBuf>,
+    /// Show the plan only.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// What the columns are, and how text is read: the same for rows of files and of standard input.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::commands) struct Reading {
     /// The time column; needed when it is not obvious.
     #[arg(long, value_name = "COL")]
     pub(super) time: Option<String>,
@@ -45,9 +69,6 @@ pub(crate) struct Args {
     /// The series column; rows are kept by series, then time.
     #[arg(long, value_name = "COL")]
     pub(super) series: Option<String>,
-    /// The partition unit: the new table's, or that of this import's segments if the table exists.
-    #[arg(long, value_name = "UNIT", value_enum)]
-    pub(super) partition: Option<Unit>,
     /// The type of a column, for example price=decimal(18,4) or id=u32.
     #[arg(long = "type", value_name = "COL=TYPE", value_parser = column_type)]
     pub(super) types: Vec<(String, TypeName)>,
@@ -63,9 +84,6 @@ pub(crate) struct Args {
     /// Which row of a key counts: every one, or that of the first or the last commit [default: all].
     #[arg(long, value_name = "WHICH", value_enum)]
     pub(super) keep: Option<Which>,
-    /// The format of all files, instead of the one their names tell: csv, jsonl, parquet or arrow.
-    #[arg(long, value_name = "FORMAT", alias = "input-format", value_parser = file_format)]
-    pub(super) format: Option<FileFormat>,
     /// The character between CSV fields; \t is a tab.
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
     pub(super) delimiter: Option<u8>,
@@ -78,18 +96,6 @@ pub(crate) struct Args {
     /// Text that means null in CSV, besides the empty field; may be given more than once.
     #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true)]
     pub(super) nulls: Vec<String>,
-    /// Memory for sorting; more rows than fit are sorted on disk.
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = byte_size)]
-    pub(super) memory: usize,
-    /// What happens at a line that cannot be read.
-    #[arg(long, value_name = "ACTION", value_enum, default_value_t = Action::Fail)]
-    pub(super) on_error: Action,
-    /// Where --on-error skip puts bad lines; the reasons go to FILE.reasons.csv [default: TABLE.rejects].
-    #[arg(long, value_name = "FILE")]
-    pub(super) rejects: Option<PathBuf>,
-    /// Show the plan only.
-    #[arg(long)]
-    pub(super) dry_run: bool,
 }
 
 /// A partition unit as it is written on the command line.
@@ -129,55 +135,28 @@ impl Args {
         })
     }
 
-    /// The import that creates and fills a table as another verb was asked to: `words` are its options.
-    pub(in crate::commands) fn of_words(words: Vec<std::ffi::OsString>) -> Result<Self, CliError> {
-        let command = Self::augment_args(clap::Command::new("import").no_binary_name(true));
-        let found = command
-            .try_get_matches_from(words)
-            .and_then(|matches| Self::from_arg_matches(&matches));
-        found.map_err(|error| {
-            CliError::invalid(error.render().to_string().trim_start_matches("error: ").trim())
-        })
-    }
-
-    /// Which rows count, as far as the command line says.
-    pub(super) fn keep(&self) -> Option<Keep> {
-        self.keep.map(|which| match which {
-            Which::All => Keep::All,
-            Which::First => Keep::First,
-            Which::Last => Keep::Last,
-        })
+    /// The import that would make the same table as another verb, of files it does not have.
+    pub(in crate::commands) fn of_reading(database: PathBuf, table: String, reading: Reading) -> Self {
+        Self {
+            database,
+            table,
+            files: Vec::new(),
+            reading,
+            partition: None,
+            format: None,
+            memory: 0,
+            on_error: Action::Fail,
+            rejects: None,
+            dry_run: false,
+        }
     }
 
     /// How the files are read, as far as the command line says.
     pub(in crate::commands) fn read_options(&self) -> Result<ReadOptions, CliError> {
-        let defaults = ReadOptions::default();
-        let mut types = self.types.clone();
-        for (column, _) in &self.symbols {
-            let other = |(name, given): &&(String, TypeName)| name == column && *given != TypeName::Symbol;
-            if let Some((_, given)) = self.types.iter().find(other) {
-                return Err(CliError::invalid(format!(
-                    "column {column:?} cannot be a symbol (--symbol) and of type {given} (--type)"
-                )));
-            }
-            types.push((column.clone(), TypeName::Symbol));
-        }
-        let mut null_values = defaults.null_values.clone();
-        null_values.extend(self.nulls.iter().cloned());
         Ok(ReadOptions {
             format: self.format,
-            delimiter: self.delimiter,
-            header: !self.no_header,
-            column_names: (!self.columns.is_empty()).then(|| self.columns.clone()),
-            time: self.time.clone(),
-            time_unit: self.time_unit,
-            time_format: self.time_format.clone(),
-            zone: self.zone.clone(),
-            series: self.series.clone(),
-            types,
-            null_values,
             on_error: self.on_error()?,
-            ..defaults
+            ..self.reading.read_options()?
         })
     }
 
@@ -199,7 +178,53 @@ impl Args {
     }
 }
 
-pub(in crate::commands) fn time_unit(text: &str) -> Result<TimeUnit, String> {
+impl Reading {
+    /// Whether the first line of CSV names the columns.
+    pub(in crate::commands) fn has_header(&self) -> bool {
+        !self.no_header
+    }
+
+    /// Which rows count, as far as the command line says.
+    pub(super) fn keep(&self) -> Option<Keep> {
+        self.keep.map(|which| match which {
+            Which::All => Keep::All,
+            Which::First => Keep::First,
+            Which::Last => Keep::Last,
+        })
+    }
+
+    /// How text is read, as far as the command line says.
+    fn read_options(&self) -> Result<ReadOptions, CliError> {
+        let defaults = ReadOptions::default();
+        let mut types = self.types.clone();
+        for (column, _) in &self.symbols {
+            let other = |(name, given): &&(String, TypeName)| name == column && *given != TypeName::Symbol;
+            if let Some((_, given)) = self.types.iter().find(other) {
+                return Err(CliError::invalid(format!(
+                    "column {column:?} cannot be a symbol (--symbol) and of type {given} (--type)"
+                )));
+            }
+            types.push((column.clone(), TypeName::Symbol));
+        }
+        let mut null_values = defaults.null_values.clone();
+        null_values.extend(self.nulls.iter().cloned());
+        Ok(ReadOptions {
+            delimiter: self.delimiter,
+            header: !self.no_header,
+            column_names: (!self.columns.is_empty()).then(|| self.columns.clone()),
+            time: self.time.clone(),
+            time_unit: self.time_unit,
+            time_format: self.time_format.clone(),
+            zone: self.zone.clone(),
+            series: self.series.clone(),
+            types,
+            null_values,
+            ..defaults
+        })
+    }
+}
+
+fn time_unit(text: &str) -> Result<TimeUnit, String> {
     parse_time_unit(text).map_err(|error| error.to_string())
 }
 

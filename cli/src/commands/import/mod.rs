@@ -5,7 +5,7 @@
 //! 3. One transaction creates the table if need be and holds all rows of all files. After an error nothing is
 //!    committed, and a database that was made for this import is removed again ([`made`]).
 
-pub(super) mod arguments;
+mod arguments;
 mod made;
 mod reading;
 mod report;
@@ -18,6 +18,7 @@ use gapless::{Database, Maintenance, WriteOptions, WriteReport};
 use gapless_interchange::{OnError, Plan, ReadOptions, Source};
 
 pub(crate) use arguments::Args;
+pub(super) use arguments::Reading;
 pub(super) use made::Made;
 use reading::Rows;
 pub(super) use target::Target;

@@ -80,17 +80,21 @@ fn because(args: &Args, target: &Target, decision: &gapless_interchange::Decisio
     if target.is_new_table() {
         return text.clone();
     }
-    let is_given = args.types.iter().any(|(column, _)| *column == decision.column);
+    let is_given = args
+        .reading
+        .types
+        .iter()
+        .any(|(column, _)| *column == decision.column);
     if text.starts_with("--type ") && !is_given {
         return "that is its type in the table".to_owned();
     }
-    if args.time.is_none()
+    if args.reading.time.is_none()
         && let Some(rest) = text.strip_prefix("--time names it")
     {
         return format!("it is the table's time{rest}");
     }
     match text.strip_suffix(" (--series)") {
-        Some(text) if args.series.is_none() => format!("{text} of the table"),
+        Some(text) if args.reading.series.is_none() => format!("{text} of the table"),
         _ => text.clone(),
     }
 }

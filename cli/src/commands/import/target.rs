@@ -7,7 +7,7 @@ use gapless::{Database, Keep, Maintenance, Mode, TableSpec};
 use gapless_format::{ColumnType, Number, TableMeta, TimeUnit};
 use gapless_interchange::{Plan, ReadOptions, TypeName};
 
-use super::arguments::Args;
+use super::arguments::{Args, Reading};
 use super::made::Made;
 use crate::error::CliError;
 
@@ -38,7 +38,7 @@ impl Target {
             Err(_) => None,
         };
         if let Some(meta) = &table {
-            check_agreement(args, meta)?;
+            check_agreement(&args.reading, meta)?;
         }
         Ok(Self {
             database: Some(database),
@@ -85,6 +85,21 @@ impl Target {
         options.types.len() > before
     }
 
+    /// All columns get the types that the table has, and so are known before a row has them: for rows of objects, which leave
+    /// out keys.
+    pub(in crate::commands) fn adopt_all_types(&self, options: &mut ReadOptions) {
+        let Some(meta) = &self.table else { return };
+        for column in &meta.columns {
+            let given = options.types.iter().any(|(name, _)| *name == column.name);
+            if column.column_id == meta.time_column || given {
+                continue;
+            }
+            if let Some(name) = type_name(&column.column_type) {
+                options.types.push((column.name.clone(), name));
+            }
+        }
+    }
+
     /// Every column of the files must be one of the table.
     pub(in crate::commands) fn check_fit(&self, plan: &Plan) -> Result<(), CliError> {
         let Some(meta) = &self.table else { return Ok(()) };
@@ -115,13 +130,13 @@ impl Target {
         if let Some(unit) = args.partition() {
             spec = spec.partition(unit);
         }
-        if let Some(keep) = args.keep() {
-            spec = spec.keep(keep).key(&args.key);
+        if let Some(keep) = args.reading.keep() {
+            spec = spec.keep(keep).key(&args.reading.key);
         }
-        for (column, kind) in &args.attributes {
+        for (column, kind) in &args.reading.attributes {
             spec = spec.attribute(column, *kind);
         }
-        for (column, domain) in &args.symbols {
+        for (column, domain) in &args.reading.symbols {
             if let Some(domain) = domain {
                 spec = spec.symbol(column, domain);
             }
@@ -158,7 +173,7 @@ fn keep_name(keep: Keep) -> &'static str {
 }
 
 /// What the command line says about a table that exists must be what the table is.
-fn check_agreement(args: &Args, meta: &TableMeta) -> Result<(), CliError> {
+fn check_agreement(args: &Reading, meta: &TableMeta) -> Result<(), CliError> {
     let name = |id: u32| meta.column(id).map(|column| column.name.as_str());
     let exists = |what: String| {
         Err(
