@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use gapless::{Database, PartitionUnit, Snapshot, StreamInfo};
+use gapless::{Database, PartitionUnit, Snapshot, StreamInfo, Version};
 use gapless_format::Identity;
 use serde::Serialize;
 
@@ -38,6 +38,18 @@ struct Info {
     unflushed_rows: u64,
     segments: usize,
     bytes: u64,
+    written: WrittenInfo,
+}
+
+/// Bytes written since the database was made.
+#[derive(Serialize)]
+struct WrittenInfo {
+    log: u64,
+    bulk: u64,
+    flushed: u64,
+    compacted: u64,
+    /// Bytes written for each byte of data.
+    amplification: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -192,6 +204,7 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
                 bytes: domain.committed_len,
             })
             .collect(),
+        written: written(version),
         snapshots: version
             .snapshots()
             .map(|(name, version)| SnapshotInfo {
@@ -200,6 +213,17 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
             })
             .collect(),
     })
+}
+
+fn written(version: &Version) -> WrittenInfo {
+    let written = version.written();
+    WrittenInfo {
+        log: written.log,
+        bulk: written.bulk,
+        flushed: written.flushed,
+        compacted: written.compacted,
+        amplification: written.amplification(),
+    }
 }
 
 fn streams(snapshot: &Snapshot) -> Result<Vec<StreamLine>, CliError> {
@@ -241,6 +265,16 @@ fn print(info: &Info, output: &mut Output) -> Result<(), CliError> {
         output.line(format!(
             "streamed   {} not in segments yet",
             plural(info.unflushed_rows, "row")
+        ))?;
+    }
+    if let Some(amplification) = info.written.amplification {
+        let written = &info.written;
+        output.line(format!(
+            "written    {} in bulk, {} flushed, {} compacted, {} of log: {amplification:.2} for each byte of data",
+            bytes(written.bulk),
+            bytes(written.flushed),
+            bytes(written.compacted),
+            bytes(written.log),
         ))?;
     }
     if !info.tables.is_empty() {

@@ -420,6 +420,14 @@ fn a_time_that_is_none_is_named_with_its_line_and_the_rows_before_it_are_appende
             "{err}"
         );
     }
+    // A time of another unit could be read, but nobody said so.
+    let text = format!("{header}{rows}1764802610,a,1\n{rows}");
+    for (table, acked) in [("t", "acked 500\n"), ("new", "")] {
+        let (out, err, code) = append(&place, &format!("append db {table}"), &text);
+        assert_eq!((out.as_str(), code), (acked, Some(2)), "{err}");
+        assert!(err.contains("the name says milliseconds"), "{err}");
+        assert_eq!(err.contains("<stdin>:502: "), table == "t", "{err}");
+    }
     assert_eq!(place.json("ls db")["tables"].as_array().unwrap().len(), 1);
     let types = place.ok("schema db t");
     assert!(

@@ -14,9 +14,24 @@ pub(super) const FIRST_BYTES_MAX: usize = 8 << 20;
 
 /// What came of the first lines.
 pub(super) enum First {
-    Ready(Box<(Plan, ReadOptions)>),
+    Ready(Box<Settled>),
     /// No row is whole: the record that begins on this line has not ended.
     Unfinished(u64),
+}
+
+/// How the rows are read.
+pub(super) struct Settled {
+    pub(super) plan: Plan,
+    pub(super) options: ReadOptions,
+    /// A line that the reader would take but the plan does not, such as a time of another unit: no row from it on.
+    pub(super) refused: Option<InterchangeError>,
+}
+
+/// A plan, and the text that it was made of.
+struct Planned<'a> {
+    plan: Plan,
+    text: &'a [u8],
+    refused: Option<InterchangeError>,
 }
 
 /// The first bytes, and how they are laid out.
@@ -43,21 +58,21 @@ impl<'a> FirstLines<'a> {
         }
         let mut text = whole_lines(self.bytes);
         loop {
-            let (plan, used) = match self.plan(text, &options) {
-                Ok(found) => found,
+            let planned = match self.plan(text, &options, target.is_new_table()) {
+                Ok(planned) => planned,
                 Err(error) => return self.unfinished().map(First::Unfinished).ok_or(error.into()),
             };
             if !target.is_new_table() {
-                return self.with_types_of(target, plan, used, options);
+                return self.with_types_of(target, planned, options);
             }
-            let reach = self.reach(&plan, &options)?;
+            let reach = self.reach(&planned.plan, &options)?;
             match (reach.has_rows, reach.line, reach.error) {
-                (true, Some(line), _) if lines_before(self.bytes, line).len() < used.len() => {
+                (true, Some(line), _) if lines_before(self.bytes, line).len() < planned.text.len() => {
                     text = lines_before(self.bytes, line);
                 }
                 (false, _, Some(error)) => return Err(error.into()),
                 (false, Some(line), None) => return Ok(First::Unfinished(line)),
-                _ => return Ok(First::Ready(Box::new((plan, options)))),
+                _ => return Ok(planned.ready(options)),
             }
         }
     }
@@ -66,26 +81,35 @@ impl<'a> FirstLines<'a> {
     fn with_types_of(
         &self,
         target: &Target,
-        mut plan: Plan,
-        text: &[u8],
+        mut planned: Planned<'_>,
         mut options: ReadOptions,
     ) -> Result<First, CliError> {
-        if target.adopt_types(&plan, &mut options) {
-            plan = plan_text(NAME, self.format, text, &options)?;
+        if target.adopt_types(&planned.plan, &mut options) {
+            planned.plan = plan_text(NAME, self.format, planned.text, &options)?;
         }
-        target.check_fit(&plan)?;
-        Ok(First::Ready(Box::new((plan, options))))
+        target.check_fit(&planned.plan)?;
+        Ok(planned.ready(options))
     }
 
-    /// A plan of `text`, or of the lines in it before one that spoils it; and what it was made of.
-    fn plan(&self, mut text: &'a [u8], options: &ReadOptions) -> Result<(Plan, &'a [u8]), InterchangeError> {
+    /// A plan of `text`, or of the lines in it before one that spoils it.
+    fn plan(
+        &self,
+        mut text: &'a [u8],
+        options: &ReadOptions,
+        is_new: bool,
+    ) -> Result<Planned<'a>, InterchangeError> {
         loop {
             let error = match plan_text(NAME, self.format, text, options) {
-                Ok(plan) => return Ok((plan, text)),
+                Ok(plan) => return Ok(Planned::of(plan, text)),
                 Err(error) => error,
             };
             let Some(line) = error.line else {
-                return self.plan_of_front(text, options, error);
+                // What a new table is must be certain, unless it is one value that is wrong.
+                return if is_new && error.value.is_none() {
+                    Err(error)
+                } else {
+                    self.plan_of_front(text, options, error)
+                };
             };
             text = lines_before(text, line);
             if self.rows(text).is_empty() {
@@ -101,12 +125,17 @@ impl<'a> FirstLines<'a> {
         text: &'a [u8],
         options: &ReadOptions,
         error: InterchangeError,
-    ) -> Result<(Plan, &'a [u8]), InterchangeError> {
+    ) -> Result<Planned<'a>, InterchangeError> {
         let rows = self.rows(text);
-        let plan_of = |count: usize| {
+        let plan_of = |count: usize| -> Result<Planned<'a>, InterchangeError> {
             let end = count.checked_sub(1).and_then(|last| rows.get(last));
             let front = text.get(..end.map_or(0, |(_, end)| *end)).unwrap_or_default();
-            plan_text(NAME, self.format, front, options).map(|plan| (plan, front))
+            let plan = plan_text(NAME, self.format, front, options)?;
+            Ok(Planned::of(plan, front))
+        };
+        let at_row = |error: InterchangeError, row: usize| InterchangeError {
+            line: rows.get(row).map(|(line, _)| *line),
+            ..error
         };
         let mut bad = rows.len();
         let mut good = bad / 2;
@@ -115,10 +144,7 @@ impl<'a> FirstLines<'a> {
         }
         if good == 0 {
             return Err(match plan_of(1) {
-                Err(of_row) if of_row.value.is_some() => InterchangeError {
-                    line: rows.first().map(|(line, _)| *line),
-                    ..of_row
-                },
+                Err(of_row) if of_row.value.is_some() => at_row(of_row, 0),
                 _ => error,
             });
         }
@@ -130,7 +156,12 @@ impl<'a> FirstLines<'a> {
                 bad = middle;
             }
         }
-        plan_of(good)
+        // The reader names a value that it cannot read; the others it would take.
+        let refused = plan_of(bad).err().filter(|error| error.value.is_none());
+        Ok(Planned {
+            refused: refused.map(|error| at_row(error, good)),
+            ..plan_of(good)?
+        })
     }
 
     /// The lines of rows: the number of each and where it ends.
@@ -174,6 +205,24 @@ impl<'a> FirstLines<'a> {
     }
 }
 
+impl<'a> Planned<'a> {
+    fn of(plan: Plan, text: &'a [u8]) -> Self {
+        Self {
+            plan,
+            text,
+            refused: None,
+        }
+    }
+
+    fn ready(self, options: ReadOptions) -> First {
+        First::Ready(Box::new(Settled {
+            plan: self.plan,
+            options,
+            refused: self.refused,
+        }))
+    }
+}
+
 /// The lines that are whole.
 pub(super) fn whole_lines(bytes: &[u8]) -> &[u8] {
     let end = bytes
@@ -184,7 +233,7 @@ pub(super) fn whole_lines(bytes: &[u8]) -> &[u8] {
 }
 
 /// The lines before one.
-fn lines_before(bytes: &[u8], line: u64) -> &[u8] {
+pub(super) fn lines_before(bytes: &[u8], line: u64) -> &[u8] {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n').zip(1..);
     let before = lines.take_while(|(_, number)| *number < line);
     let len = before.map(|(text, _)| text.len()).sum();

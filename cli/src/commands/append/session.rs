@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use gapless::{Database, Durability, ErrorKind, Maintenance, Table};
-use gapless_interchange::{Plan, ReadOptions, TextStream};
+use gapless_interchange::{InterchangeError, Plan, ReadOptions, TextStream};
 
 use super::Args;
-use super::first::{FIRST_BYTES_MAX, First, FirstLines, whole_lines};
+use super::first::{FIRST_BYTES_MAX, First, FirstLines, Settled, lines_before, whole_lines};
 use crate::commands::import::{self, Made, Target};
 use crate::error::{CliError, eprintln_quietly};
 use crate::output::Output;
@@ -36,6 +36,8 @@ struct Running {
     database: Database,
     table: Table,
     stream: TextStream,
+    /// Why what follows the first rows is not read.
+    refused: Option<InterchangeError>,
 }
 
 /// What came of an attempt to begin.
@@ -181,10 +183,15 @@ impl<'a> Session<'a> {
             opened => opened?,
         };
         match opened {
-            Opened::Running(running) => {
+            Opened::Running(mut running) => {
                 self.first = Vec::new();
+                let refused = running.refused.take();
                 self.running = Some(*running);
-                self.append_full(output)
+                self.append_full(output)?;
+                match refused {
+                    Some(error) => self.append_rest(output).and(Err(error.into())),
+                    None => Ok(()),
+                }
             }
             // More of the record may come.
             Opened::Unfinished(line) => {
@@ -206,11 +213,20 @@ impl<'a> Session<'a> {
             format: self.args.format.file_format(),
             header_lines: self.header_lines(),
         };
-        let (plan, options) = match lines.settle(&target, options)? {
+        let settled = match lines.settle(&target, options)? {
             First::Ready(settled) => *settled,
             First::Unfinished(line) => return Ok(Opened::Unfinished(line)),
         };
-        let stream = TextStream::new(&plan, &options, &self.first)?;
+        let Settled {
+            plan,
+            options,
+            refused,
+        } = settled;
+        let first = match refused.as_ref().and_then(|error| error.line) {
+            Some(line) => lines_before(&self.first, line),
+            None => &self.first,
+        };
+        let stream = TextStream::new(&plan, &options, first)?;
         let (database, made) = target.open_for_writing(&import)?;
         let table = match target.spec(&import, &plan) {
             Some(spec) => database.create_table(&spec),
@@ -224,6 +240,7 @@ impl<'a> Session<'a> {
                 database,
                 table,
                 stream,
+                refused,
             }))),
             Err(error) => Err(undone(error.into(), made, database)),
         }
