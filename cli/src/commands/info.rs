@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use gapless::{Database, PartitionUnit, Snapshot, StreamInfo, Version};
-use gapless_format::Identity;
+use gapless::{Database, PartitionUnit, Snapshot, StreamInfo};
+use gapless_format::{Identity, WrittenBytes};
 use serde::Serialize;
 
 use crate::bounds::time_bounds;
@@ -204,7 +204,7 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
                 bytes: domain.committed_len,
             })
             .collect(),
-        written: written(version),
+        written: written(version.written()),
         snapshots: version
             .snapshots()
             .map(|(name, version)| SnapshotInfo {
@@ -215,8 +215,7 @@ fn gather(args: &Args, database: &Database) -> Result<Info, CliError> {
     })
 }
 
-fn written(version: &Version) -> WrittenInfo {
-    let written = version.written();
+fn written(written: WrittenBytes) -> WrittenInfo {
     WrittenInfo {
         log: written.log,
         bulk: written.bulk,
