@@ -21,6 +21,9 @@ use gapless::{
 use crate::common::{DAY, HOUR, Row, batch, rows, spec};
 use crate::semantics::model::{Deleted, Model, Written, is_in, ordered, same};
 
+/// Second number of identities that no directory and no memory has.
+const ELSEWHERE: u64 = u64::MAX - 1;
+
 /// The same directory under another identity.
 #[derive(Debug)]
 struct Elsewhere(UnsyncedStorage, u64);
@@ -69,7 +72,7 @@ impl Storage for Elsewhere {
         self.0.is_read_only()
     }
     fn identity(&self) -> (u64, u64) {
-        (u64::MAX, self.1)
+        (self.1, ELSEWHERE)
     }
 }
 

@@ -240,6 +240,7 @@ fn files_below_the_checkpoint_may_be_gone_or_damaged() {
 fn a_missing_file_between_checkpoint_and_end_is_an_error() {
     for gone in [0, 1] {
         let it = Streamed::new(0);
+        it.mark(it.starts[3], false);
         it.remove(gone);
         let found = found(&it.storage);
         assert!(
@@ -248,6 +249,21 @@ fn a_missing_file_between_checkpoint_and_end_is_an_error() {
         );
         let range = format!("from LSN {} to {}", it.starts[gone], it.starts[gone + 1]);
         assert!(found[0].2.contains(&range), "{found:#?}");
+    }
+}
+
+#[test]
+fn what_a_power_cut_has_left_of_files_that_were_never_durable_is_a_warning() {
+    for at in [0, 1] {
+        let it = Streamed::new(0);
+        it.mark(it.starts[at], false);
+        let bytes = it.bytes(at);
+        for left in [bytes.len() / 2, bytes.len() - 1] {
+            it.put(at, &bytes[..left]);
+            let found = found(&it.storage);
+            let worst = found.iter().map(|it| it.0).max();
+            assert_eq!(worst, Some(Severity::Warning), "{at}: {found:#?}");
+        }
     }
 }
 
@@ -312,6 +328,7 @@ fn every_cut_of_the_last_file_is_a_note_at_most() {
 #[test]
 fn every_cut_and_flipped_bit_of_a_file_that_is_not_the_last_is_an_error() {
     let it = Streamed::new(0);
+    it.mark(it.starts[3], false);
     let bytes = it.bytes(1);
     for at in (0..bytes.len()).step_by(5) {
         let mut changed = bytes.clone();
