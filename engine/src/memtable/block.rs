@@ -189,7 +189,8 @@ impl Block {
     }
 }
 
-pub(super) fn array_bytes(array: &ArrayRef) -> usize {
+/// Memory that the values of an array take, without what lies outside of its slice.
+pub(crate) fn array_bytes(array: &ArrayRef) -> usize {
     if let Some(width) = array.data_type().primitive_width() {
         return array.len() * width + array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8));
     }

@@ -11,5 +11,5 @@ mod block;
 mod segment;
 mod table;
 
-pub(crate) use block::{Block, StreamColumn};
+pub(crate) use block::{Block, StreamColumn, array_bytes};
 pub(crate) use table::{Memtable, StreamRows, deletion_bytes};

@@ -17,6 +17,7 @@ use super::parts::{Parts, SortColumns, release};
 use super::spill::{Merge, SpillRun, storage_schema, write_run};
 use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memtable::array_bytes;
 use crate::segment::discard::SegmentGuard;
 use crate::segment::sync::SyncBatch;
 use crate::segment::{EncodingPolicy, SEGMENT_ROWS_MAX, SegmentWriter};
@@ -382,10 +383,10 @@ impl BulkWriter {
         let dedup = Dedup::of(&self.table, self.time_at, self.series_at);
         let mut output = SegmentOutput::new(&self.engine, &self.table, key, &self.options.encoding, dedup);
         if let Some(snapshot) = &self.known {
-            output.known = Known::of(snapshot, self.table.table, key, self.sort_columns())?;
+            output.known = Known::of(snapshot, &self.table, key, self.sort_columns())?;
         }
         if let Some(snapshot) = &self.witness {
-            output.witness = Known::of(snapshot, self.table.table, key, self.sort_columns())?;
+            output.witness = Known::of(snapshot, &self.table, key, self.sort_columns())?;
         }
         if buffer.spilled.is_empty() {
             self.build_in_memory(&buffer.parts, &mut output)?;
@@ -590,13 +591,6 @@ fn variable_bytes(column_type: &ColumnType, array: &ArrayRef) -> usize {
         ColumnType::Utf8 | ColumnType::Binary => bytes.saturating_sub(array.len() * 4),
         _ => bytes,
     }
-}
-
-fn array_bytes(array: &ArrayRef) -> usize {
-    array
-        .to_data()
-        .get_slice_memory_size()
-        .unwrap_or_else(|_| array.get_array_memory_size())
 }
 
 /// Gives codes from the database's domains.

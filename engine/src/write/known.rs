@@ -35,15 +35,16 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// The rows of a partition's time in a snapshot, for new rows of a table's columns (and perhaps more behind them);
-    /// `None` when there are none.
+    /// The rows of a partition's time in a snapshot, for new rows of a table; `None` when there are none, or the table has
+    /// other columns there: then nothing can be told. The new rows may have more columns, behind those.
     pub(crate) fn of(
         snapshot: &Snapshot,
-        table: u32,
+        table: &TableMeta,
         key: PartitionKey,
         at: SortColumns,
     ) -> Result<Option<Self>> {
-        let Some(state) = snapshot.version().table_by_id(table) else {
+        let state = snapshot.version().table_by_id(table.table);
+        let Some(state) = state.filter(|state| table.columns.starts_with(&state.meta().columns)) else {
             return Ok(None);
         };
         let time = key.start..if key.contains(i64::MAX) {

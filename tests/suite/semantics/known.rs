@@ -126,6 +126,29 @@ fn a_second_fetch_is_written_where_the_first_was_deleted_or_corrected() {
     }
 }
 
+#[test]
+fn rows_of_other_columns_than_the_table_had_are_never_taken_for_known() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let db = open(&directory.path().join("test.db"), 0);
+    let table = db.create_table(&spec("bars").keep(Keep::Last)).expect("a table");
+    table.write([batch(&bars(50))]).expect("the first fetch");
+    let without_price = batch(&bars(50)).project(&[0, 1, 3]).expect("columns");
+    let mut change = db.transaction().expect("a transaction");
+    change
+        .change_table(
+            "bars",
+            &gapless::SchemaChange::Drop {
+                name: "price".to_owned(),
+            },
+        )
+        .expect("a change");
+    let options = gapless::WriteOptions::default();
+    let written = change.write("bars", [Ok::<_, gapless::Error>(without_price)], &options);
+    written.expect("rows without it");
+    assert_eq!(change.commit().expect("a commit").known, 0);
+    assert_eq!(table.scan().expect("a scan").count().expect("a count"), 50);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
