@@ -349,23 +349,6 @@ impl Transaction {
     }
 }
 
-impl Transaction {
-    /// Whether tables hold what the witness says, and nothing that a commit before `now` has added in a stream.
-    fn has_not_moved(&self, version: &Version, now: i64, tables: &[u32]) -> bool {
-        let Some(witness) = &self.witness else {
-            return false;
-        };
-        // Of two writes to a table the second counts, also where it brings back what was there.
-        let is_alone = |table: &u32| self.tables.iter().filter(|meta| meta.table == *table).count() == 1;
-        !tables.is_empty()
-            && tables.iter().all(is_alone)
-            && self.engine.has_nothing_streamed(version, now, tables)
-            && tables
-                .iter()
-                .all(|table| version.has_same_rows(witness.version(), *table))
-    }
-}
-
 impl ChangedTable {
     /// The change was made of the description that is still in force.
     fn check(&self, version: &Version) -> Result<()> {
@@ -392,6 +375,21 @@ fn series_domain(table: &TableMeta) -> Result<&str> {
 }
 
 impl Transaction {
+    /// Whether tables hold what the witness says, and nothing that a commit before `now` has added in a stream.
+    fn has_not_moved(&self, version: &Version, now: i64, tables: &[u32]) -> bool {
+        let Some(witness) = &self.witness else {
+            return false;
+        };
+        // Of two writes to a table the second counts, also where it brings back what was there.
+        let is_alone = |table: &u32| self.tables.iter().filter(|meta| meta.table == *table).count() == 1;
+        !tables.is_empty()
+            && tables.iter().all(is_alone)
+            && self.engine.has_nothing_streamed(version, now, tables)
+            && tables
+                .iter()
+                .all(|table| version.has_same_rows(witness.version(), *table))
+    }
+
     /// Commits through the stream.
     fn commit_small(self) -> Result<WriteReport> {
         let rows = row_count(&self.small);

@@ -166,6 +166,16 @@ impl<P: Primitives> GroupCommit<P> {
             }
         }
         state.is_led = true;
+        drop(state);
+        self.lead(sync_names, done);
+        let state = self.state.lock();
+        let covers_less = || Err(Error::internal("a sync that covers less than was written"));
+        state.answer(lsn).unwrap_or_else(covers_less)
+    }
+
+    /// Syncs for all who wait, after those who are expected have come, and tells them and the next leader.
+    fn lead(&self, sync_names: impl Fn() -> Result<()>, done: impl Fn(&Result<u64>) -> Option<Error>) {
+        let mut state = self.state.lock();
         if let Some((call, limit)) = state.gather() {
             drop(state);
             let have_come = call.wait_for(limit).is_some();
@@ -189,12 +199,10 @@ impl<P: Primitives> GroupCommit<P> {
         state.files = files;
         state.gathering.sync_time = sync_time;
         let calls = state.next_calls();
-        let answer = state.answer(lsn);
         drop(state); // Those who are woken may need it.
         for (call, word) in calls {
             call.say(word);
         }
-        answer.unwrap_or_else(|| Err(Error::internal("a sync that covers less than was written")))
     }
 }
 
