@@ -146,74 +146,28 @@ impl Flush<'_> {
     }
 
     fn build_table(&mut self, meta: &Arc<TableMeta>, parts: Blocks, memtable: &Memtable) -> Result<()> {
-        let with_commits = Arc::new(with_commit_column(meta));
-        let options = WriteOptions {
-            memory_bytes: usize::MAX,
-            ..WriteOptions::default()
-        };
-        // Commit times are near each other and are seldom read.
-        let stamped_options = WriteOptions {
-            encoding: EncodingPolicy::plain()
-                .column(COMMIT_COLUMN, ColumnEncoding::Pco)
-                .pco_level(COMMIT_PCO_LEVEL),
-            ..options.clone()
-        };
-        let known = self
-            .knows_all_before(meta, memtable)
-            .then(|| self.snapshot.clone());
-        if known.is_some() {
+        let knows_all = self.knows_all_before(meta, memtable);
+        if knows_all {
             self.compared.push(meta.table);
         }
-        let engine = self.engine;
-        let writer = |meta: &Arc<TableMeta>, options: &WriteOptions| -> Result<BulkWriter> {
-            let writer = BulkWriter::new(engine, meta, options.clone())?;
-            Ok(match &known {
-                Some(known) => writer.without_known(known.clone()),
-                None => writer,
-            })
-        };
+        let mut writers = Writers::new(self.engine, meta, knows_all.then_some(self.snapshot));
         let epochs = self.epochs(meta, memtable);
-        let mut writers: BTreeMap<(usize, bool), BulkWriter> = BTreeMap::new();
         let hidden = self.hidden_rows(meta, memtable);
         let commits = self.commits.entry(meta.table).or_default();
         for (key, blocks) in parts {
-            let first = blocks
-                .iter()
-                .map(|block| block.first_commit())
-                .min()
-                .unwrap_or(i64::MAX);
-            let last = blocks
-                .iter()
-                .map(|block| block.last_commit())
-                .max()
-                .unwrap_or(i64::MIN);
-            commits.insert(key, (first, last));
+            let first = blocks.iter().map(|block| block.first_commit()).min();
+            let last = blocks.iter().map(|block| block.last_commit()).max();
+            commits.insert(key, (first.unwrap_or(i64::MAX), last.unwrap_or(i64::MIN)));
+            let is_stamped = first < last;
             for block in blocks.iter().flat_map(|block| of_epochs(block, &epochs)) {
                 let (epoch, block) = block?;
-                let mut columns = conform(meta, &block.columns, block.rows())?;
-                let left = left_of(meta, &block, &columns, &hidden);
-                let is_stamped = first < last;
-                if is_stamped {
-                    let times: ArrayRef = Arc::new(TimestampNanosecondArray::from(block.commit_times()));
-                    columns.push(times);
+                let columns = columns_of(meta, &block, is_stamped, &hidden)?;
+                if columns.first().is_some_and(|array| !array.is_empty()) {
+                    writers.of(epoch, is_stamped)?.push_rows(key, columns);
                 }
-                if let Some(left) = left {
-                    columns = filtered(&columns, &left)?;
-                }
-                if columns.first().is_none_or(|array| array.is_empty()) {
-                    continue;
-                }
-                let to = match writers.entry((epoch, is_stamped)) {
-                    Entry::Occupied(writer) => writer.into_mut(),
-                    Entry::Vacant(slot) => slot.insert(match is_stamped {
-                        true => writer(&with_commits, &stamped_options)?,
-                        false => writer(meta, &options)?,
-                    }),
-                };
-                to.push_rows(key, columns);
             }
         }
-        for writer in writers.into_values() {
+        for writer in writers.all.into_values() {
             self.built.merge(writer.finish(&|_, _| {})?);
         }
         self.domains.extend(self.engine.sync_domains(meta)?);
@@ -319,6 +273,73 @@ impl Flush<'_> {
             }
         }
         Ok(bytes)
+    }
+}
+
+/// Writes the segments of one table: those of each epoch apart, and those that hold the commit of each row.
+struct Writers<'a> {
+    engine: &'a Arc<Engine>,
+    plain: Arc<TableMeta>,
+    stamped: Arc<TableMeta>,
+    /// The version of which rows are not written again.
+    known: Option<&'a Snapshot>,
+    all: BTreeMap<(usize, bool), BulkWriter>,
+}
+
+impl<'a> Writers<'a> {
+    fn new(engine: &'a Arc<Engine>, meta: &Arc<TableMeta>, known: Option<&'a Snapshot>) -> Self {
+        Self {
+            engine,
+            plain: Arc::clone(meta),
+            stamped: Arc::new(with_commit_column(meta)),
+            known,
+            all: BTreeMap::new(),
+        }
+    }
+
+    fn of(&mut self, epoch: usize, is_stamped: bool) -> Result<&mut BulkWriter> {
+        let slot = match self.all.entry((epoch, is_stamped)) {
+            Entry::Occupied(writer) => return Ok(writer.into_mut()),
+            Entry::Vacant(slot) => slot,
+        };
+        // Commit times are near each other and are seldom read.
+        let (meta, encoding) = match is_stamped {
+            false => (&self.plain, EncodingPolicy::plain()),
+            true => (
+                &self.stamped,
+                EncodingPolicy::plain()
+                    .column(COMMIT_COLUMN, ColumnEncoding::Pco)
+                    .pco_level(COMMIT_PCO_LEVEL),
+            ),
+        };
+        let options = WriteOptions {
+            memory_bytes: usize::MAX,
+            encoding,
+            ..WriteOptions::default()
+        };
+        let writer = BulkWriter::new(self.engine, meta, options)?;
+        Ok(slot.insert(match self.known {
+            Some(known) => writer.without_known(known.clone()),
+            None => writer,
+        }))
+    }
+}
+
+/// The columns of a block without the rows that deletions hide, with the commit of each row behind them if wanted.
+fn columns_of(
+    meta: &TableMeta,
+    block: &Block,
+    is_stamped: bool,
+    hidden: &HiddenRows,
+) -> Result<Vec<ArrayRef>> {
+    let mut columns = conform(meta, &block.columns, block.rows())?;
+    let left = left_of(meta, block, &columns, hidden);
+    if is_stamped {
+        columns.push(Arc::new(TimestampNanosecondArray::from(block.commit_times())));
+    }
+    match left {
+        Some(left) => filtered(&columns, &left),
+        None => Ok(columns),
     }
 }
 
