@@ -16,11 +16,13 @@
 //! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
+//! | [`coverage`] | which ranges of time are known, and which are gaps |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
 pub mod check;
 pub mod clock;
 pub mod compact;
+pub mod coverage;
 pub mod database;
 pub mod error;
 pub mod io;

@@ -1,0 +1,3 @@
+//! What is known about the rows of each series, and what is not.
+
+pub mod intervals;
