@@ -17,8 +17,10 @@
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`coverage`] | which ranges of time are known, and which are gaps |
+//! | [`calendar`] | when rows of a series are expected |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
+pub mod calendar;
 pub mod check;
 pub mod clock;
 pub mod compact;
