@@ -15,8 +15,8 @@
 //! | `row` | rows one by one into the stream |
 //! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
+//! | [`coverage`] | what is known of ranges of series, and what is missing |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
-//! | [`coverage`] | which ranges of time are known, and which are gaps |
 //! | [`calendar`] | when rows of a series are expected |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
@@ -39,6 +39,7 @@ pub mod symbols;
 pub mod table;
 pub mod write;
 
+pub use coverage::{Attestation, Completeness, CoverageRange, CoverageState, Gap, GapQuery, TableCoverage};
 pub use database::{
     Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, StreamInfo, Transaction,
     WriteStats,

@@ -19,6 +19,7 @@
 
 pub mod bytes;
 pub mod checksum;
+pub mod coverage;
 pub mod encoded;
 pub mod error;
 pub mod index;
@@ -37,13 +38,17 @@ pub mod wal;
 
 pub use bytes::{Reader, Writer};
 pub use checksum::{body_checksum, checksum};
+pub use coverage::{
+    Coverage, CoverageFile, CoverageKey, CoverageRecord, CoverageState, encode_coverage_file,
+};
 pub use encoded::{Codec, EncodedPage, EncodedPart, encoded_slots};
 pub use error::{FormatError, FormatErrorKind};
 pub use index::{GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_parted, encode_unique};
 pub use manifest::{
-    COMMIT_COLUMN, Checkpoint, ColumnSpec, Deletion, DomainMeta, EditItem, Keep, LogHeader, RecordBody,
-    RecordOutcome, RemovedSegment, SegmentOrigin, SegmentRef, SnapshotMeta, StreamMeta, TableMeta,
-    WrittenBytes, decode_record, encode_record,
+    COMMIT_COLUMN, CalendarMeta, CalendarUse, Checkpoint, ColumnSpec, CoverageRef, Deletion, DomainMeta,
+    EditItem, Keep, ListingMeta, LogHeader, RecordBody, RecordOutcome, RemovedCoverage, RemovedSegment,
+    SegmentOrigin, SegmentRef, SnapshotMeta, StreamMeta, TableMeta, WrittenBytes, decode_record,
+    encode_record,
 };
 pub use marks::{Current, Identity, Pin, Tail};
 pub use names::{NameError, decode_file_name, file_name};
@@ -54,6 +59,4 @@ pub use symbols::{Frame, SymbolFileHeader, decode_frame, encode_frame};
 pub use types::{ColumnType, NULL_CODE, Number, TimeUnit};
 pub use vector::{Encoding, HEADER_LEN, VectorHeader, VectorKind};
 pub use version::{FORMAT_MAJOR, FORMAT_MINOR};
-pub use wal::{
-    Coverage, CoverageState, WalColumn, WalHeader, WalItem, WalOutcome, WalRecord, WalRows, WalValues,
-};
+pub use wal::{WalColumn, WalHeader, WalItem, WalOutcome, WalRecord, WalRows, WalValues};

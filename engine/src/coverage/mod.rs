@@ -1,3 +1,34 @@
-//! What is known about the rows of each series, and what is not.
+//! Coverage: what a database knows it has, and what it knows it lacks.
+//!
+//! - A statement ([`CoverageRange`] of a key) is committed in the same record as the rows it is about. Where two
+//!   overlap, the one that was committed later counts; nothing is ever inferred from row times, except by
+//!   [`crate::Table::infer_coverage`], which is asked for.
+//! - New statements are in the memtable ([`CoverageMap`]); a flush puts them into a coverage file, and small files
+//!   become larger ones, so a commit costs its own size however many ranges there are.
+//! - A reader lays the files and the memtables over each other for the keys it asks for, not for all.
+//! - A gap is what is expected (asked, inside the calendar and the life of the series, on the grid) and not covered.
 
+mod attest;
+mod duration;
+mod file;
+mod gaps;
 pub mod intervals;
+mod map;
+mod merge;
+mod overlay;
+mod query;
+mod range;
+mod session;
+mod table;
+mod view;
+
+pub use attest::Attestation;
+pub(crate) use attest::taken_back;
+pub use duration::{IntoInterval, duration_ns, duration_text};
+pub(crate) use file::{CoverageFiles, NewCoverage, OpenCoverage, remove_coverage, write_coverage};
+pub use gapless_format::{CoverageKey, CoverageState};
+pub(crate) use map::CoverageMap;
+pub(crate) use merge::{MergedCoverage, merge, merge_files};
+pub use query::{Completeness, Gap, GapQuery};
+pub use range::CoverageRange;
+pub use table::TableCoverage;

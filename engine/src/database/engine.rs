@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
 use gapless_format::{
-    COMMIT_COLUMN, ColumnMeta, ColumnType, Deletion, DomainMeta, EditItem, Encoding, SegmentRef, StreamMeta,
-    TableMeta,
+    COMMIT_COLUMN, ColumnMeta, ColumnType, CoverageRef, Deletion, DomainMeta, EditItem, Encoding, SegmentRef,
+    StreamMeta, TableMeta,
 };
 use parking_lot::Mutex;
 
@@ -18,9 +18,10 @@ use super::signal::Signal;
 use super::stats::Counters;
 use crate::clock::{Clock, CommitClock};
 use crate::compact::{self, Situation};
+use crate::coverage::{CoverageFiles, OpenCoverage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
-use crate::manifest::{Manifest, Version};
+use crate::manifest::{Manifest, TableState, Version};
 use crate::row::RowBuffer;
 use crate::scan::MergeCache;
 use crate::segment::SegmentCache;
@@ -47,6 +48,7 @@ pub(crate) struct Engine {
     background: Background,
     workers: Workers,
     bulk_workers: Workers,
+    coverage: CoverageFiles,
     counters: Counters,
     signal: Signal,
 }
@@ -194,6 +196,7 @@ impl Engine {
             workers: Workers::new("flush", 1),
             bulk_workers: Workers::new("bulk", 0),
             counters: Counters::default(),
+            coverage: CoverageFiles::default(),
             signal: Signal::default(),
         })
     }
@@ -391,6 +394,28 @@ impl Engine {
             || version
                 .table_by_id(deletion.table)
                 .is_some_and(|state| compact::may_hide(state, deletion))
+    }
+
+    /// The time until which a version has all that streams other than one have committed; `i64::MAX` without any.
+    pub(crate) fn settled(&self, version: &Version, flushing: u64) -> i64 {
+        let others = version.streams().filter(|stream| stream.stream != flushing);
+        others
+            .filter_map(|stream| self.flushed(stream))
+            .min()
+            .unwrap_or(i64::MAX)
+    }
+
+    /// A coverage file of a table.
+    pub(crate) fn coverage_file(&self, state: &TableState, file: &CoverageRef) -> Result<Arc<OpenCoverage>> {
+        self.coverage
+            .get(&*self.storage, self.database, &state.meta().name, file)
+    }
+
+    /// The coverage files of a table, opened.
+    pub(crate) fn open_coverage(&self, state: &TableState) -> Result<Vec<Arc<OpenCoverage>>> {
+        self.coverage.forget_unused(&self.manifest.current());
+        let files = state.coverage().iter();
+        files.map(|file| self.coverage_file(state, file)).collect()
     }
 
     /// Whether a version has all that was committed until `commit` by streams other than the one that is being flushed.

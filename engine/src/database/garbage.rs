@@ -11,6 +11,7 @@ use gapless_format::{EditItem, RemovedSegment};
 
 use super::engine::{Engine, staging};
 use super::pins::{self, Others};
+use crate::coverage::remove_coverage;
 use crate::error::{ErrorKind, Result};
 use crate::io::{EntryKind, RelPath, Storage};
 use crate::manifest::{Version, log};
@@ -65,11 +66,15 @@ pub(crate) fn collect_removed(engine: &Engine) -> Result<GarbageReport> {
 
 /// Whether a reader of `oldest` or later, or a named snapshot, may read it.
 pub(crate) fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
-    let created = removed.segment.created;
-    removed.removed > oldest
+    may_be_read(removed.segment.created, removed.removed, oldest, version)
+}
+
+/// Whether what one version made and another removed is read by a reader of `oldest` or later, or a named snapshot.
+fn may_be_read(created: u64, removed: u64, oldest: u64, version: &Version) -> bool {
+    removed > oldest
         || version
             .snapshots()
-            .any(|(_, number)| created <= number && number < removed.removed)
+            .any(|(_, number)| created <= number && number < removed)
 }
 
 fn remove_dead_segments(
@@ -90,6 +95,14 @@ fn remove_dead_segments(
         purged.push(segment.segment);
     }
     report.segments = purged.len();
+    for removed in version.removed_coverage() {
+        if may_be_read(removed.coverage.created, removed.removed, oldest, version) {
+            continue; // Not counted as kept: a few small files.
+        }
+        remove_coverage(&**engine.storage(), &removed.table_name, &removed.coverage.name)?;
+        purged.push(removed.coverage.file);
+        report.files += 1;
+    }
     if !purged.is_empty() {
         engine.commit(|_, _| Ok(vec![EditItem::Purged { segments: purged }]))?;
     }

@@ -10,9 +10,10 @@ use parking_lot::MutexGuard;
 
 use super::durability::Durability;
 use super::engine::Engine;
+use crate::coverage::CoverageMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
-use crate::memtable::{Block, Memtable};
+use crate::memtable::{Block, Memtable, Statements};
 use crate::stream::{self, Appended, FlushTarget, Prepared, PreparedRows, Room, Stream, flush_memtable};
 use crate::write::EngineEncoder;
 use crate::write::normalize::normalize;
@@ -34,9 +35,21 @@ struct LiveMemtable {
     stream: u64,
     memtable: Arc<Memtable>,
     upto: i64,
+    coverage: CoverageMap,
 }
 
 impl LiveMemtable {
+    /// A memtable as it is now.
+    fn new(stream: u64, memtable: Arc<Memtable>) -> Self {
+        let (coverage, upto) = memtable.coverage();
+        Self {
+            stream,
+            memtable,
+            upto,
+            coverage,
+        }
+    }
+
     /// Time of its newest visible commit; what is visible may lie in a later one.
     fn newest(&self) -> i64 {
         self.memtable.last_commit().min(self.upto)
@@ -64,6 +77,14 @@ impl LiveView {
                 bytes + live.memtable.bytes() as u64,
             )
         })
+    }
+
+    /// What is known of ranges of a table.
+    pub(crate) fn coverage(&self, table: u32) -> Vec<CoverageMap> {
+        let maps = self.memtables.iter().map(|live| &live.coverage);
+        maps.filter(|map| map.of_table(table).next().is_some())
+            .cloned()
+            .collect()
     }
 
     /// All blocks of a table, with the streams they are of.
@@ -182,8 +203,17 @@ impl Engine {
                 self.make_symbols_durable(state.meta())?;
             }
         }
+        for coverage in &coverage {
+            if let Some(state) = self.manifest().current().table_by_id(coverage.table) {
+                self.make_symbols_durable(state.meta())?;
+            }
+        }
         let has_deletions = !deletions.is_empty();
-        let prepared = Prepared::new(rows, deletions, coverage, self.now_ns())?;
+        let statements = Statements {
+            join: !coverage.is_empty() && self.is_alone()?,
+            coverage,
+        };
+        let prepared = Prepared::new(rows, deletions, statements, self.now_ns())?;
         let stream = self.stream()?;
         let room = self.wait_for_memory(&stream, prepared.memory_bytes())?;
         let durability = durability.unwrap_or(self.live().durability);
@@ -204,6 +234,11 @@ impl Engine {
         }
         self.background().start(self);
         Ok(appended)
+    }
+
+    /// Whether no other process streams.
+    fn is_alone(&self) -> Result<bool> {
+        Ok(self.others_of(&*self.refresh()?).next().is_none())
     }
 
     fn wait_durable(&self, stream: &Stream, lsn: u64) -> Result<()> {
@@ -335,11 +370,9 @@ impl Engine {
                 Some(own) if own.id() == meta.stream => own.view(meta.checkpoint),
                 _ => self.live().tails.view(meta),
             };
-            let live = memtables.into_iter().map(|(memtable, upto)| LiveMemtable {
-                stream: meta.stream,
-                memtable,
-                upto,
-            });
+            let live = memtables
+                .into_iter()
+                .map(|memtable| LiveMemtable::new(meta.stream, memtable));
             view.memtables.extend(live);
         }
         Ok(view)

@@ -27,3 +27,4 @@ pub use snapshot::Snapshot;
 pub use stats::WriteStats;
 pub use streams::StreamInfo;
 pub use transaction::Transaction;
+pub(crate) use transaction::series_domain;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::live::LiveView;
 use super::pins::PinGuard;
+use crate::coverage::TableCoverage;
 use crate::error::{Error, Result};
 use crate::manifest::{TableState, Version, log};
 use crate::scan::Scan;
@@ -98,6 +99,15 @@ impl Snapshot {
     pub fn scan(&self, table: &str) -> Result<Scan> {
         self.engine.check_process()?;
         Scan::new(self.clone(), table)
+    }
+
+    /// What the snapshot knows of ranges of a table, and what is missing.
+    ///
+    /// # Errors
+    /// `NotFound`, listing the tables there are; `Corrupt` when a coverage file is missing or damaged.
+    pub fn coverage(&self, table: &str) -> Result<TableCoverage> {
+        self.engine.check_process()?;
+        TableCoverage::new(self, table)
     }
 
     /// The position behind everything that the snapshot has of a table: to go on from it with

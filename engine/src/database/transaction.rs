@@ -1,14 +1,19 @@
 //! One atomic change of any number of tables.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use gapless_format::{ColumnType, Deletion, EditItem, Keep, TableMeta};
+use gapless_format::{ColumnType, Coverage, Deletion, EditItem, Keep, TableMeta};
 
 use super::durability::Durability;
 use super::engine::Engine;
 use super::snapshot::Snapshot;
+use crate::coverage::{
+    Attestation, CoverageKey, CoverageMap, CoverageRange, NewCoverage, merge_files, taken_back,
+    write_coverage,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
 use crate::stream::PreparedRows;
@@ -26,6 +31,8 @@ pub struct Transaction {
     /// Rows of small writes. They go through the stream, unless the commit needs the manifest anyway.
     small: Vec<PreparedRows>,
     deletions: Vec<Deletion>,
+    /// What is said of ranges, by table; the later counts.
+    coverage: Vec<(Arc<TableMeta>, Coverage)>,
     changed: Vec<ChangedTable>,
     /// What tables with a key had when they were written to.
     witness: Option<Snapshot>,
@@ -53,6 +60,7 @@ impl Transaction {
             witness: None,
             small: Vec::new(),
             deletions: Vec::new(),
+            coverage: Vec::new(),
             changed: Vec::new(),
         })
     }
@@ -178,7 +186,36 @@ impl Transaction {
                 Some(domain.find(names).into_iter().flatten().collect())
             }
         };
+        self.take_back(&meta, &time, codes.as_deref());
         self.push_deletion(&meta, time, codes);
+        Ok(())
+    }
+
+    /// Nothing is known any more of rows that are deleted.
+    fn take_back(&mut self, meta: &Arc<TableMeta>, time: &Range<i64>, codes: Option<&[u32]>) {
+        if time.start >= time.end {
+            return;
+        }
+        let now = self.engine.now_ns();
+        let mut push = |series| {
+            let coverage = taken_back(meta.table, series, time, now);
+            self.coverage.push((Arc::clone(meta), coverage));
+        };
+        match codes {
+            None => push(None),
+            Some(codes) => codes.iter().for_each(|code| push(Some(*code))),
+        }
+    }
+
+    /// Says what is known of a range, in the same commit as the rows. What was said of it before does not count any
+    /// more.
+    ///
+    /// # Errors
+    /// `NotFound` for the table; `Invalid` for an empty range, or a series in a table without any.
+    pub fn attest(&mut self, table: &str, said: Attestation) -> Result<()> {
+        let meta = self.table(table)?;
+        let coverage = said.resolve(&self.engine, &meta)?;
+        self.coverage.push((meta, coverage));
         Ok(())
     }
 
@@ -292,9 +329,17 @@ impl Transaction {
         }
         self.build_small()?;
         let mut domains = Vec::new();
-        for table in &self.tables {
+        for table in self
+            .tables
+            .iter()
+            .chain(self.coverage.iter().map(|(table, _)| table))
+        {
             domains.extend(self.engine.sync_domains(table)?);
         }
+        domains.sort_by(|a, b| (&a.domain, a.committed_len).cmp(&(&b.domain, b.committed_len)));
+        domains.dedup();
+        let coverage = self.write_coverage()?;
+        let covered: Vec<u32> = coverage.iter().map(|new| new.reference().table).collect();
         let drops = !self.dropped.is_empty();
         let mut items: Vec<EditItem> = domains.into_iter().map(EditItem::GrowDomain).collect();
         items.extend(self.dropped.drain(..).map(|table| EditItem::DropTable { table }));
@@ -312,6 +357,11 @@ impl Transaction {
         let has_deletions = !self.deletions.is_empty();
         items.extend(self.deletions.drain(..).map(EditItem::Delete));
         let mut built = std::mem::take(&mut self.built);
+        items.extend(
+            coverage
+                .iter()
+                .map(|new| EditItem::AddCoverage(new.reference().clone())),
+        );
         if items.is_empty() && built.segments.is_empty() {
             return Ok(built.report(self.engine.refresh()?.number()));
         }
@@ -332,7 +382,13 @@ impl Transaction {
                 report.rows += report.known;
                 self.engine.stats().note_bulk(report.bytes);
                 built.keep();
+                coverage.into_iter().for_each(NewCoverage::keep);
                 self.engine.background().start(&self.engine);
+                for table in covered {
+                    if let Err(error) = merge_files(&self.engine, table) {
+                        tracing::warn!(%error, "small coverage files stay until they are merged with others");
+                    }
+                }
                 if drops && let Err(error) = self.engine.collect_garbage() {
                     tracing::warn!(%error, "files of dropped tables stay until the next garbage collection");
                 }
@@ -342,6 +398,7 @@ impl Transaction {
                 if error.kind() == ErrorKind::Io && self.engine.manifest().check_poison().is_err() {
                     // The commit may have happened: its files must stay. If it has not, they are orphans.
                     built.keep();
+                    coverage.into_iter().for_each(NewCoverage::keep);
                 }
                 Err(error)
             }
@@ -363,7 +420,7 @@ impl ChangedTable {
 }
 
 /// The domain of a table's series.
-fn series_domain(table: &TableMeta) -> Result<&str> {
+pub(crate) fn series_domain(table: &TableMeta) -> Result<&str> {
     let column = table.series_column.and_then(|id| table.column(id));
     match column.map(|column| &column.column_type) {
         Some(ColumnType::Symbol { domain }) => Ok(domain),
@@ -393,15 +450,44 @@ impl Transaction {
     /// Commits through the stream.
     fn commit_small(self) -> Result<WriteReport> {
         let rows = row_count(&self.small);
-        if rows > 0 || !self.deletions.is_empty() {
+        if rows > 0 || !self.deletions.is_empty() || !self.coverage.is_empty() {
+            let coverage = self.coverage.into_iter().map(|(_, coverage)| coverage).collect();
             self.engine
-                .append(self.small, self.deletions, Vec::new(), Some(Durability::Sync))?;
+                .append(self.small, self.deletions, coverage, Some(Durability::Sync))?;
         }
         Ok(WriteReport {
             rows,
             version: self.engine.refresh()?.number(),
             ..WriteReport::default()
         })
+    }
+
+    /// Writes what is said of ranges, one file for each table.
+    fn write_coverage(&mut self) -> Result<Vec<NewCoverage>> {
+        let mut said = CoverageMap::default();
+        let mut tables: BTreeMap<u32, Arc<TableMeta>> = BTreeMap::new();
+        for (table, coverage) in self.coverage.drain(..) {
+            let key = CoverageKey {
+                series: coverage.series,
+                interval: coverage.interval,
+            };
+            // The commit of the file stands for that of its ranges.
+            said.cover(
+                table.table,
+                key,
+                CoverageRange::committed(coverage, i64::MIN),
+                true,
+            );
+            tables.insert(table.table, table);
+        }
+        let write = |table: &TableMeta| {
+            let keys: Vec<_> = said
+                .of_table(table.table)
+                .map(|(key, ranges)| (key, ranges.iter().map(CoverageRange::record).collect()))
+                .collect();
+            write_coverage(&self.engine, (table.table, &table.name), &keys)
+        };
+        tables.values().map(|table| write(table)).collect()
     }
 
     /// Makes segments of small writes, to be committed with the others.
@@ -442,6 +528,10 @@ fn numbered(mut items: Vec<EditItem>, next_table: u32, version: u64, commit: i64
                 (segment.first_commit, segment.last_commit) = (commit, commit);
             }
             EditItem::Delete(deletion) => deletion.commit = commit,
+            EditItem::AddCoverage(file) => {
+                number(&mut file.table);
+                (file.created, file.commit) = (version, commit);
+            }
             _ => {}
         }
     }

@@ -7,6 +7,7 @@
 //! A version exists as soon as its record is whole in the log; there is no other place that says what is live.
 
 mod commit;
+mod coverage;
 pub(crate) mod log;
 mod version;
 

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gapless_format::{
-    Checkpoint, Deletion, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedSegment, SegmentOrigin,
-    SegmentRef, SnapshotMeta, StreamMeta, TableMeta, WrittenBytes,
+    Checkpoint, CoverageRef, Deletion, DomainMeta, EditItem, PartitionKey, PartitionUnit, RemovedCoverage,
+    RemovedSegment, SegmentOrigin, SegmentRef, SnapshotMeta, StreamMeta, TableMeta, WrittenBytes,
 };
 use imbl::OrdMap;
 
+use super::coverage::Expected;
 use crate::error::{Error, Result};
 
 /// One committed state of the whole database.
@@ -27,6 +28,8 @@ pub struct Version {
     streams: OrdMap<u64, StreamMeta>,
     deletions: OrdMap<u64, Arc<Deletion>>,
     written: WrittenBytes,
+    pub(super) removed_coverage: OrdMap<u64, Arc<RemovedCoverage>>,
+    pub(super) expected: Expected,
 }
 
 /// A table at one version: its description and its live segments by partition.
@@ -39,6 +42,8 @@ pub struct TableState {
     rows: u64,
     bytes: u64,
     segments: usize,
+    /// Files of coverage, in the order in which they came.
+    coverage: Arc<Vec<Arc<CoverageRef>>>,
 }
 
 /// Orders the partitions of a table by unit, then by start, so that a time range is one range per unit.
@@ -82,6 +87,7 @@ impl TableState {
             rows: 0,
             bytes: 0,
             segments: 0,
+            coverage: Arc::default(),
         }
     }
 
@@ -108,6 +114,27 @@ impl TableState {
     /// Number of partitions that hold rows.
     pub fn partition_count(&self) -> usize {
         self.partitions.len()
+    }
+
+    /// The coverage files, in the order in which they came.
+    pub fn coverage(&self) -> &[Arc<CoverageRef>] {
+        &self.coverage
+    }
+
+    pub(super) fn add_coverage(&mut self, coverage: CoverageRef) -> Result<()> {
+        if self.coverage.iter().any(|other| other.file == coverage.file) {
+            return Err(Error::corrupt(format!(
+                "coverage file {} is added twice",
+                coverage.name
+            )));
+        }
+        Arc::make_mut(&mut self.coverage).push(Arc::new(coverage));
+        Ok(())
+    }
+
+    pub(super) fn remove_coverage(&mut self, file: u64) -> Option<Arc<CoverageRef>> {
+        let at = self.coverage.iter().position(|coverage| coverage.file == file)?;
+        Some(Arc::make_mut(&mut self.coverage).remove(at))
     }
 
     /// Every partition with its segments in commit order; partitions by start of time.
@@ -339,6 +366,9 @@ impl Version {
     }
 
     fn apply_item(&mut self, item: &EditItem) -> Result<()> {
+        if self.apply_coverage(item)? {
+            return Ok(());
+        }
         match item {
             EditItem::CreateTable(meta) => self.create_table(meta.clone()),
             EditItem::DropTable { table } => self.drop_table(*table),
@@ -361,6 +391,7 @@ impl Version {
             EditItem::Purged { segments } => {
                 for segment in segments {
                     self.removed.remove(segment);
+                    self.removed_coverage.remove(segment);
                 }
                 Ok(())
             }
@@ -380,6 +411,12 @@ impl Version {
                 Some(_) => Ok(()),
                 None => Err(Error::conflict(format!("there is no deletion {deletion:016x}"))),
             },
+            EditItem::AddCoverage(_)
+            | EditItem::RemoveCoverage { .. }
+            | EditItem::Calendar(_)
+            | EditItem::DropCalendar { .. }
+            | EditItem::UseCalendar(_)
+            | EditItem::Listing(_) => Err(Error::internal("an edit of coverage that was not applied")),
         }
     }
 
@@ -445,6 +482,10 @@ impl Version {
         for segment in state.segments() {
             self.remember_removed(&state.meta.name, segment);
         }
+        for coverage in state.coverage() {
+            self.remember_coverage(&state.meta.name, coverage);
+        }
+        self.expected.drop_table(table);
         Ok(())
     }
 
@@ -494,14 +535,18 @@ impl Version {
         Ok(())
     }
 
-    fn edit_table(&mut self, table: u32, edit: impl FnOnce(&mut TableState) -> Result<()>) -> Result<()> {
+    pub(super) fn edit_table(
+        &mut self,
+        table: u32,
+        edit: impl FnOnce(&mut TableState) -> Result<()>,
+    ) -> Result<()> {
         let state = self.tables.get_mut(&table).ok_or_else(|| gone(table))?;
         edit(Arc::make_mut(state))
     }
 
     /// The whole version as one stored record.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
+        let mut checkpoint = Checkpoint {
             version: self.number,
             committed_at: self.committed_at,
             next_table: self.next_table,
@@ -536,14 +581,17 @@ impl Version {
                 .values()
                 .map(|deletion| Deletion::clone(deletion))
                 .collect(),
-        }
+            ..Checkpoint::default()
+        };
+        self.checkpoint_coverage(&mut checkpoint);
+        checkpoint
     }
 
     /// The version that a checkpoint holds.
     ///
     /// # Errors
     /// `Corrupt` when the checkpoint contradicts itself.
-    pub fn from_checkpoint(checkpoint: Checkpoint) -> Result<Self> {
+    pub fn from_checkpoint(mut checkpoint: Checkpoint) -> Result<Self> {
         let mut version = Self {
             number: checkpoint.version,
             committed_at: checkpoint.committed_at,
@@ -553,9 +601,10 @@ impl Version {
         };
         let inconsistent =
             |error: Error| Error::corrupt(format!("the checkpoint contradicts itself: {error}"));
-        for meta in checkpoint.tables {
+        for meta in std::mem::take(&mut checkpoint.tables) {
             version.create_table(meta).map_err(inconsistent)?;
         }
+        version.restore_coverage(&mut checkpoint).map_err(inconsistent)?;
         version.add_all(checkpoint.segments).map_err(inconsistent)?;
         for removed in checkpoint.removed {
             version.removed.insert(removed.segment.segment, Arc::new(removed));
@@ -597,7 +646,7 @@ fn stream_gone(stream: u64) -> Error {
     ))
 }
 
-fn gone(table: u32) -> Error {
+pub(super) fn gone(table: u32) -> Error {
     Error::conflict(format!(
         "table id {table} does not exist at this version: it was dropped by another commit"
     ))

@@ -12,4 +12,4 @@ mod segment;
 mod table;
 
 pub(crate) use block::{Block, StreamColumn, array_bytes};
-pub(crate) use table::{Memtable, StreamRows, deletion_bytes};
+pub(crate) use table::{Memtable, Statements, StreamRows, deletion_bytes};

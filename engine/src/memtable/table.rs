@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gapless_format::{Coverage, Deletion, PartitionKey, PartitionUnit, TableMeta};
+use gapless_format::{Coverage, CoverageKey, Deletion, PartitionKey, PartitionUnit, TableMeta};
 use parking_lot::RwLock;
 
 use super::block::{Block, StreamColumn, array_bytes};
+use crate::coverage::{CoverageMap, CoverageRange};
 use crate::error::Result;
 
 /// This many blocks of about the same size become one.
@@ -49,7 +50,15 @@ pub(crate) struct Memtable {
 struct Content {
     parts: BTreeMap<(u32, PartitionUnit, i64), Part>,
     deletions: Vec<Arc<Deletion>>,
-    coverage: Vec<Coverage>,
+    coverage: CoverageMap,
+}
+
+/// What is known of ranges, in one commit.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    pub(crate) coverage: Vec<Coverage>,
+    /// Whether neighbours may become one: no other stream can have a commit between theirs.
+    pub(crate) join: bool,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +116,7 @@ impl Memtable {
         commit: i64,
         rows: Vec<StreamRows>,
         deletions: Vec<Deletion>,
-        coverage: Vec<Coverage>,
+        statements: Statements,
     ) -> Result<()> {
         let mut blocks = Vec::new();
         for of_table in rows {
@@ -126,9 +135,23 @@ impl Memtable {
             Ordering::Relaxed,
         );
         content.deletions.extend(deletions.into_iter().map(Arc::new));
-        content.coverage.extend(coverage);
+        for coverage in statements.coverage {
+            let key = CoverageKey {
+                series: coverage.series,
+                interval: coverage.interval,
+            };
+            let (table, range) = (coverage.table, CoverageRange::committed(coverage, commit));
+            let bytes = content.coverage.cover(table, key, range, statements.join);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         self.last_commit.store(commit, Ordering::Release);
         Ok(())
+    }
+
+    /// What is known of ranges, and the commit up to which.
+    pub(crate) fn coverage(&self) -> (CoverageMap, i64) {
+        let content = self.content.read();
+        (content.coverage.clone(), self.last_commit())
     }
 
     /// The blocks of a table that may have rows of a time range, committed at `upto` or before.

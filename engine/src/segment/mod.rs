@@ -33,4 +33,4 @@ pub(crate) use reader::{MemoryRows, fixed_array, variable_array};
 #[allow(unused_imports, reason = "maintenance rewrites cold partitions with it")]
 pub(crate) use reencode::{NewSegment, Reencoded, reencode};
 pub(crate) use times::Times;
-pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, segment_path};
+pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, create_with_parents, segment_path, table_path};

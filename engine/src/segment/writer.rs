@@ -31,7 +31,7 @@ pub(crate) fn segment_path(table: &str, partition: PartitionKey, directory: &str
     partition_path(table, partition)?.join(directory)
 }
 
-fn table_path(table: &str) -> Result<RelPath> {
+pub(crate) fn table_path(table: &str) -> Result<RelPath> {
     let name = file_name(table).map_err(|error| Error::invalid(format!("table {table:?}: {error}")))?;
     RelPath::from_static("tables").join(&name)
 }
@@ -245,7 +245,7 @@ fn column_bytes(meta: &ColumnMeta) -> u64 {
 }
 
 /// Makes a directory and those above it.
-fn create_with_parents(storage: &dyn Storage, path: &RelPath) -> Result<()> {
+pub(crate) fn create_with_parents(storage: &dyn Storage, path: &RelPath) -> Result<()> {
     for _ in 0..CREATE_RETRIES {
         match storage.create_dir(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}

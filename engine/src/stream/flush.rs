@@ -10,11 +10,13 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, BooleanArray, TimestampNanosecondArray};
 use arrow_buffer::BooleanBuffer;
 use gapless_format::{
-    COMMIT_COLUMN, Deletion, DomainMeta, EditItem, Keep, PartitionKey, SegmentOrigin, StreamMeta, TableMeta,
+    COMMIT_COLUMN, CoverageRef, Deletion, DomainMeta, EditItem, Keep, PartitionKey, SegmentOrigin,
+    StreamMeta, TableMeta,
 };
 
 use super::codec::conform;
 use super::hidden::HiddenRows;
+use crate::coverage::{MergedCoverage, NewCoverage, merge};
 use crate::database::{Engine, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::Version;
@@ -82,6 +84,7 @@ pub(crate) fn flush_memtable(
             commits: BTreeMap::new(),
             domains: Vec::new(),
             deletions: Vec::new(),
+            coverage: Vec::new(),
         };
         if let Some(memtable) = memtable {
             engine.workers().run(|| flush.build(memtable))?;
@@ -110,6 +113,7 @@ struct Flush<'a> {
     commits: BTreeMap<u32, Parts>,
     domains: Vec<DomainMeta>,
     deletions: Vec<Deletion>,
+    coverage: Vec<(u32, MergedCoverage)>,
 }
 
 impl Flush<'_> {
@@ -139,10 +143,38 @@ impl Flush<'_> {
                 self.domains.extend(self.engine.sync_domains(state.meta())?);
             }
         }
+        self.build_coverage(memtable)?;
         self.domains
             .sort_by(|a, b| (&a.domain, a.committed_len).cmp(&(&b.domain, b.committed_len)));
         self.domains.dedup();
         Ok(())
+    }
+
+    /// Writes what was stated of ranges, together with what small files hold.
+    fn build_coverage(&mut self, memtable: &Memtable) -> Result<()> {
+        let (coverage, _) = memtable.coverage();
+        let others = self.engine.settled(self.version, self.stream);
+        for table in coverage.tables() {
+            let Some(state) = self.version.table_by_id(table) else {
+                continue;
+            };
+            // Later statements of the same stream are in later memtables.
+            let merged = merge(self.engine, state, &coverage, others.min(memtable.last_commit()))
+                .map_err(|error| error.context(format!("coverage of table {:?}", state.meta().name)))?;
+            self.coverage.push((table, merged));
+            // Something may be known of a series that no row has brought yet.
+            self.domains.extend(self.engine.sync_domains(state.meta())?);
+        }
+        Ok(())
+    }
+
+    /// Refuses a version in which another stream has begun since neighbours were joined.
+    fn check_streams(&self, version: &Version) -> Result<()> {
+        let is_known = |stream: &StreamMeta| self.version.stream(stream.stream).is_some();
+        match self.coverage.is_empty() || version.streams().all(is_known) {
+            true => Ok(()),
+            false => Err(Error::conflict("another process has begun to stream")),
+        }
     }
 
     fn build_table(&mut self, meta: &Arc<TableMeta>, parts: Blocks, memtable: &Memtable) -> Result<()> {
@@ -245,11 +277,25 @@ impl Flush<'_> {
             (segment.origin, segment.stream) = (SegmentOrigin::Flush, target.stream());
         }
         items.push(target.item());
+        let mut coverage = std::mem::take(&mut self.coverage);
+        let new_coverage: Vec<NewCoverage> = coverage
+            .iter_mut()
+            .filter_map(|(_, merged)| merged.new.take())
+            .collect();
+        let references: Vec<CoverageRef> = new_coverage.iter().map(|new| new.reference().clone()).collect();
+        for (table, merged) in &coverage {
+            let removed = merged.removed.iter();
+            items.extend(removed.map(|file| EditItem::RemoveCoverage {
+                table: *table,
+                file: *file,
+            }));
+        }
         let deletions = std::mem::take(&mut self.deletions);
         let engine = self.engine;
         let segments = self.built.segments.clone();
-        let committed = engine.commit(|version, _| {
+        let committed = engine.commit(|version, now| {
             self.check_compared(version)?;
+            self.check_streams(version)?;
             let number = version.number() + 1;
             // The rows of the memtable itself are without those that its deletions hide.
             let needed = deletions
@@ -260,14 +306,22 @@ impl Flush<'_> {
                 segment.created = number;
                 EditItem::AddSegment(segment)
             }));
+            items.extend(references.into_iter().map(|mut file| {
+                (file.created, file.commit) = (number, now);
+                EditItem::AddCoverage(file)
+            }));
             Ok(items)
         });
         let bytes = self.built.segments.iter().map(|segment| segment.bytes).sum();
         match committed {
-            Ok(_) => self.built.keep(),
+            Ok(_) => {
+                self.built.keep();
+                new_coverage.into_iter().for_each(NewCoverage::keep);
+            }
             Err(error) => {
                 if error.kind() == ErrorKind::Io && self.engine.manifest().check_poison().is_err() {
                     self.built.keep(); // The commit may have happened.
+                    new_coverage.into_iter().for_each(NewCoverage::keep);
                 }
                 return Err(error);
             }

@@ -1,7 +1,7 @@
 //! The stream that this process writes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -42,8 +42,6 @@ pub(crate) struct Stream {
     writer: Mutex<Writer>,
     /// All memtables that are not flushed, oldest first; the last one takes commits.
     live: ArcSwap<Vec<Arc<Memtable>>>,
-    /// Time of the newest commit that readers see.
-    visible: AtomicI64,
     durable: GroupCommit,
     /// Bytes of records, and of space for more, written.
     logged_bytes: AtomicU64,
@@ -162,7 +160,6 @@ impl Stream {
                 is_torn: false,
                 broken: None,
             }),
-            visible: AtomicI64::new(i64::MIN),
             durable,
             logged_bytes: AtomicU64::new(0),
             reserved: Mutex::new(0),
@@ -191,14 +188,13 @@ impl Stream {
         let len = record.len() as u64;
         let written = writer.write(record, is_waited_for)?;
         writer.next_lsn += len;
-        let (rows, deletions, coverage) = prepared.into_parts(commit);
-        if let Err(error) = writer.active.apply(commit, rows, deletions, coverage) {
+        let (rows, deletions, statements) = prepared.into_parts(commit);
+        if let Err(error) = writer.active.apply(commit, rows, deletions, statements) {
             writer.broken = Some(error.clone());
             return Err(error);
         }
         let end_lsn = writer.next_lsn;
         self.durable.note_written(end_lsn);
-        self.visible.store(commit, Ordering::Release);
         self.logged_bytes.fetch_add(written as u64, Ordering::Relaxed);
         Ok(Appended { end_lsn, commit })
     }
@@ -338,13 +334,12 @@ impl Stream {
         }
     }
 
-    /// The memtables at or after a checkpoint, and the commit up to which they are visible.
-    pub(crate) fn view(&self, checkpoint: u64) -> Vec<(Arc<Memtable>, i64)> {
+    /// The memtables at or after a checkpoint.
+    pub(crate) fn view(&self, checkpoint: u64) -> Vec<Arc<Memtable>> {
         let live = self.live.load();
-        let visible = self.visible.load(Ordering::Acquire);
         live.iter()
             .filter(|memtable| memtable.start_lsn() >= checkpoint)
-            .map(|memtable| (Arc::clone(memtable), visible))
+            .cloned()
             .collect()
     }
 

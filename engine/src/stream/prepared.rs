@@ -7,7 +7,7 @@ use gapless_format::{Coverage, Deletion, TableMeta, Writer, checksum};
 
 use super::codec;
 use crate::error::{Error, Result};
-use crate::memtable::{StreamColumn, StreamRows, deletion_bytes};
+use crate::memtable::{Statements, StreamColumn, StreamRows, deletion_bytes};
 
 /// Rows of one table, normalized.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub(crate) struct Prepared {
     body_checksum: u64,
     pub(super) rows: Vec<StreamRows>,
     pub(super) deletions: Vec<Deletion>,
-    pub(super) coverage: Vec<Coverage>,
+    pub(super) statements: Statements,
 }
 
 impl Prepared {
@@ -34,7 +34,7 @@ impl Prepared {
     pub(crate) fn new(
         rows: Vec<PreparedRows>,
         deletions: Vec<Deletion>,
-        coverage: Vec<Coverage>,
+        statements: Statements,
         now: i64,
     ) -> Result<Self> {
         let mut writer = Writer::with_capacity(4096);
@@ -43,7 +43,7 @@ impl Prepared {
         for deletion in &deletions {
             WalItem::encode_deletion(&mut writer, deletion);
         }
-        for coverage in &coverage {
+        for coverage in &statements.coverage {
             WalItem::encode_coverage(&mut writer, coverage);
         }
         let mut split = Vec::with_capacity(rows.len());
@@ -62,14 +62,15 @@ impl Prepared {
             record,
             rows: split,
             deletions,
-            coverage,
+            statements,
         })
     }
 
-    /// Memory that its rows and deletions will take.
+    /// Memory that its rows, deletions and statements will take.
     pub(crate) fn memory_bytes(&self) -> usize {
         let rows: usize = self.rows.iter().map(StreamRows::memory_bytes).sum();
-        rows + self.deletions.iter().map(deletion_bytes).sum::<usize>()
+        let statements = self.statements.coverage.len() * size_of::<Coverage>();
+        rows + statements + self.deletions.iter().map(deletion_bytes).sum::<usize>()
     }
 
     /// The record at its place.
@@ -83,9 +84,9 @@ impl Prepared {
     }
 
     /// What memory takes, with its commit time.
-    pub(super) fn into_parts(self, commit: i64) -> (Vec<StreamRows>, Vec<Deletion>, Vec<Coverage>) {
+    pub(super) fn into_parts(self, commit: i64) -> (Vec<StreamRows>, Vec<Deletion>, Statements) {
         let at = |deletion| Deletion { commit, ..deletion };
         let deletions = self.deletions.into_iter().map(at).collect();
-        (self.rows, deletions, self.coverage)
+        (self.rows, deletions, self.statements)
     }
 }

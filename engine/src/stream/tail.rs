@@ -11,7 +11,7 @@ use super::log::{self, LogEnd, LogReader};
 use crate::clock::CommitClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Storage;
-use crate::memtable::Memtable;
+use crate::memtable::{Memtable, Statements};
 
 /// Tells what a table is that a record names; `None` for one that was dropped.
 pub(crate) type TableOf<'a> = &'a dyn Fn(u32) -> Result<Option<Arc<TableMeta>>>;
@@ -50,15 +50,15 @@ impl Tails {
         Ok(is_new)
     }
 
-    /// The memtables of a stream from a checkpoint on, and the commit up to which they are read.
-    pub(crate) fn view(&self, meta: &StreamMeta) -> Vec<(Arc<Memtable>, i64)> {
+    /// The memtables of a stream from a checkpoint on.
+    pub(crate) fn view(&self, meta: &StreamMeta) -> Vec<Arc<Memtable>> {
         let tails = self.tails.lock();
         let Some(tail) = tails.get(&meta.stream) else {
             return Vec::new();
         };
         let live = tail.memtables.iter();
         live.filter(|memtable| memtable.start_lsn() >= meta.checkpoint)
-            .map(|memtable| (Arc::clone(memtable), tail.last_commit))
+            .cloned()
             .collect()
     }
 }
@@ -221,7 +221,11 @@ impl Tail {
                         deletions.push(deletion);
                     }
                 }
-                WalItem::Coverage(range) => coverage.push(range),
+                WalItem::Coverage(range) => {
+                    if table_of(range.table)?.is_some() {
+                        coverage.push(range);
+                    }
+                }
             }
         }
         if self
@@ -232,7 +236,12 @@ impl Tail {
             self.memtables.push(Arc::new(Memtable::new(self.file)));
         }
         if let Some(memtable) = self.memtables.last() {
-            memtable.apply(record.commit, rows, deletions, coverage)?;
+            // What other streams commit between two statements is not known here.
+            let statements = Statements {
+                coverage,
+                join: false,
+            };
+            memtable.apply(record.commit, rows, deletions, statements)?;
         }
         self.last_commit = record.commit;
         Ok(())

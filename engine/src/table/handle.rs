@@ -9,6 +9,7 @@ use gapless_format::TableMeta;
 
 use super::change::SchemaChange;
 use super::types::arrow_type;
+use crate::coverage::{Attestation, Gap, GapQuery, TableCoverage};
 use crate::database::{Database, Durability, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowWriter;
@@ -249,6 +250,67 @@ impl Table {
             "table {:?} is changed as fast as it is read: try again",
             self.name
         )))
+    }
+
+    /// What is known of ranges of the table, and what is missing, at the newest version.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Corrupt` when a coverage file is missing or damaged.
+    pub fn coverage(&self) -> Result<TableCoverage> {
+        self.database.snapshot()?.coverage(&self.name)
+    }
+
+    /// The ranges that are expected and not covered, by series (as text) and time.
+    ///
+    /// # Errors
+    /// As [`Table::coverage`] and [`TableCoverage::gaps`].
+    pub fn gaps(&self, query: &GapQuery) -> Result<Vec<Gap>> {
+        self.coverage()?.gaps(query)
+    }
+
+    /// Says what is known of ranges, as one atomic commit, durable when this returns. What was said of them before does
+    /// not count any more.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped; `Invalid` for an empty range, or a series in a table without any; `Io`.
+    /// Nothing has changed then.
+    pub fn attest(&self, said: impl IntoIterator<Item = Attestation>) -> Result<()> {
+        let mut transaction = self.database.transaction()?;
+        for said in said {
+            transaction.attest(&self.name, said)?;
+        }
+        transaction.commit().map(|_| ())
+    }
+
+    /// As [`Table::append`], and what the rows cover, in the same commit.
+    ///
+    /// # Errors
+    /// As [`Table::append`] and [`Table::attest`].
+    pub fn append_covering(
+        &self,
+        batch: &RecordBatch,
+        said: impl IntoIterator<Item = Attestation>,
+        durability: Option<Durability>,
+    ) -> Result<AppendReport> {
+        self.database.check_writable()?;
+        let engine = self.database.engine();
+        let meta = Arc::clone(self.database.version()?.table(&self.name)?.meta());
+        let rows = match batch.num_rows() {
+            0 => Vec::new(),
+            _ => vec![engine.prepare_rows(&meta, batch)?],
+        };
+        let coverage = said
+            .into_iter()
+            .map(|said| said.resolve(engine, &meta))
+            .collect::<Result<Vec<_>>>()?;
+        if rows.is_empty() && coverage.is_empty() {
+            return Ok(AppendReport::default());
+        }
+        let appended = engine.append(rows, Vec::new(), coverage, durability)?;
+        Ok(AppendReport {
+            rows: batch.num_rows() as u64,
+            commit: appended.commit,
+        })
     }
 
     /// Reads rows of the newest version.

@@ -5,12 +5,14 @@
 //! - The first invalid record ends the log ([`RecordOutcome::Torn`]); whether that is damage is for
 //!   the caller to say, who knows how much was committed ([`crate::Tail`]).
 
+mod coverage;
 mod header;
 mod record;
 mod segment_ref;
 mod stream;
 mod table;
 
+pub use coverage::{CalendarMeta, CalendarUse, CoverageRef, ListingMeta, RemovedCoverage};
 pub use header::{LOG_MAGIC, LogHeader};
 pub use record::{
     Checkpoint, EditItem, RECORD_LEN_MIN, RecordBody, RecordOutcome, decode_record, encode_record, tag,

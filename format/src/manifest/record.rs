@@ -1,5 +1,6 @@
 //! Records of the manifest log: framing, checkpoints and edits.
 
+use super::coverage::{CalendarMeta, CalendarUse, CoverageRef, ListingMeta, RemovedCoverage};
 use super::segment_ref::{DomainMeta, RemovedSegment, SegmentRef, SnapshotMeta};
 use super::stream::{Deletion, StreamMeta, WrittenBytes};
 use super::table::TableMeta;
@@ -48,6 +49,20 @@ pub mod tag {
     pub const DROP_DELETION: u16 = 14;
     /// Checkpoint: bytes written so far. Once, or not at all when there are none.
     pub const WRITTEN: u16 = 15;
+    /// Checkpoint: a live coverage file. Edit: add it.
+    pub const COVERAGE: u16 = 16;
+    /// Checkpoint: a removed coverage file that may be there.
+    pub const REMOVED_COVERAGE: u16 = 17;
+    /// Edit: remove a coverage file.
+    pub const REMOVE_COVERAGE: u16 = 18;
+    /// Checkpoint: a calendar. Edit: create or replace it.
+    pub const CALENDAR: u16 = 19;
+    /// Edit: drop a calendar.
+    pub const DROP_CALENDAR: u16 = 20;
+    /// Checkpoint and edit: which calendar a table or a series goes by.
+    pub const USE_CALENDAR: u16 = 21;
+    /// Checkpoint and edit: the life of a series.
+    pub const LISTING: u16 = 22;
 }
 
 /// What a record says.
@@ -84,6 +99,16 @@ pub struct Checkpoint {
     pub deletions: Vec<Deletion>,
     /// Bytes written so far.
     pub written: WrittenBytes,
+    /// The live coverage files.
+    pub coverage: Vec<CoverageRef>,
+    /// Coverage files that older snapshots may still read.
+    pub removed_coverage: Vec<RemovedCoverage>,
+    /// The calendars.
+    pub calendars: Vec<CalendarMeta>,
+    /// Which tables and series go by them.
+    pub calendar_uses: Vec<CalendarUse>,
+    /// The lives of series.
+    pub listings: Vec<ListingMeta>,
 }
 
 /// One change of a version.
@@ -138,6 +163,26 @@ pub enum EditItem {
         /// Its id.
         deletion: u64,
     },
+    /// Add a coverage file.
+    AddCoverage(CoverageRef),
+    /// Remove a coverage file: others hold what it said.
+    RemoveCoverage {
+        /// Id of the table.
+        table: u32,
+        /// The file.
+        file: u64,
+    },
+    /// Create a calendar, or replace the one of the same name.
+    Calendar(CalendarMeta),
+    /// Drop a calendar that nothing goes by.
+    DropCalendar {
+        /// Its name.
+        name: String,
+    },
+    /// Say which calendar a table or a series goes by.
+    UseCalendar(CalendarUse),
+    /// Say when a series is listed.
+    Listing(ListingMeta),
 }
 
 /// What stands at a position of the log.
@@ -271,39 +316,33 @@ impl Checkpoint {
         if self.written != WrittenBytes::default() {
             write_item(writer, tag::WRITTEN, 0, |writer| self.written.encode(writer));
         }
-        for table in &self.tables {
-            write_item(writer, tag::TABLE, MUST_UNDERSTAND, |writer| table.encode(writer));
-        }
-        for segment in &self.segments {
-            write_item(writer, tag::SEGMENT, MUST_UNDERSTAND, |writer| {
-                segment.encode(writer)
-            });
-        }
-        for removed in &self.removed {
-            write_item(writer, tag::REMOVED_SEGMENT, MUST_UNDERSTAND, |writer| {
-                removed.encode(writer)
-            });
-        }
-        for domain in &self.domains {
-            write_item(writer, tag::DOMAIN, MUST_UNDERSTAND, |writer| {
-                domain.encode(writer)
-            });
-        }
-        for snapshot in &self.snapshots {
-            write_item(writer, tag::SNAPSHOT, MUST_UNDERSTAND, |writer| {
-                snapshot.encode(writer)
-            });
-        }
-        for stream in &self.streams {
-            write_item(writer, tag::STREAM, MUST_UNDERSTAND, |writer| {
-                stream.encode(writer)
-            });
-        }
-        for deletion in &self.deletions {
-            write_item(writer, tag::DELETION, MUST_UNDERSTAND, |writer| {
-                deletion.encode(writer)
-            });
-        }
+        encode_all(writer, tag::TABLE, &self.tables, TableMeta::encode);
+        encode_all(writer, tag::SEGMENT, &self.segments, SegmentRef::encode);
+        encode_all(
+            writer,
+            tag::REMOVED_SEGMENT,
+            &self.removed,
+            RemovedSegment::encode,
+        );
+        encode_all(writer, tag::DOMAIN, &self.domains, DomainMeta::encode);
+        encode_all(writer, tag::SNAPSHOT, &self.snapshots, SnapshotMeta::encode);
+        encode_all(writer, tag::STREAM, &self.streams, StreamMeta::encode);
+        encode_all(writer, tag::DELETION, &self.deletions, Deletion::encode);
+        encode_all(writer, tag::COVERAGE, &self.coverage, CoverageRef::encode);
+        encode_all(
+            writer,
+            tag::REMOVED_COVERAGE,
+            &self.removed_coverage,
+            RemovedCoverage::encode,
+        );
+        encode_all(writer, tag::CALENDAR, &self.calendars, CalendarMeta::encode);
+        encode_all(
+            writer,
+            tag::USE_CALENDAR,
+            &self.calendar_uses,
+            CalendarUse::encode,
+        );
+        encode_all(writer, tag::LISTING, &self.listings, ListingMeta::encode);
     }
 
     fn decode(&mut self, mut reader: Reader<'_>) -> Result<(), FormatError> {
@@ -337,7 +376,16 @@ impl Checkpoint {
             tag::SNAPSHOT => self.snapshots.push(SnapshotMeta::decode(&mut payload)?),
             tag::STREAM => self.streams.push(StreamMeta::decode(&mut payload)?),
             tag::DELETION => self.deletions.push(Deletion::decode(&mut payload)?),
-            tag::DROP_TABLE..=tag::PURGED | tag::END_STREAM | tag::DROP_DELETION => {
+            tag::COVERAGE => self.coverage.push(CoverageRef::decode(&mut payload)?),
+            tag::REMOVED_COVERAGE => self.removed_coverage.push(RemovedCoverage::decode(&mut payload)?),
+            tag::CALENDAR => self.calendars.push(CalendarMeta::decode(&mut payload)?),
+            tag::USE_CALENDAR => self.calendar_uses.push(CalendarUse::decode(&mut payload)?),
+            tag::LISTING => self.listings.push(ListingMeta::decode(&mut payload)?),
+            tag::DROP_TABLE..=tag::PURGED
+            | tag::END_STREAM
+            | tag::DROP_DELETION
+            | tag::REMOVE_COVERAGE
+            | tag::DROP_CALENDAR => {
                 return Err(misplaced(&item, "a checkpoint"));
             }
             _ => return item.skip("checkpoint"),
@@ -387,7 +435,33 @@ impl Checkpoint {
         {
             return wrong("found a deletion in a table that is not there");
         }
+        let removed = self.removed_coverage.iter().map(|removed| removed.coverage.file);
+        if distinct(self.coverage.iter().map(|file| file.file).chain(removed)).is_none() {
+            return wrong("found a coverage file twice");
+        }
+        let mut of_tables = (self.coverage.iter().map(|file| file.table))
+            .chain(self.calendar_uses.iter().map(|calendar_use| calendar_use.table))
+            .chain(self.listings.iter().map(|listing| listing.table));
+        if of_tables.any(|table| !tables.contains(&table)) {
+            return wrong("found coverage or a calendar of a table that is not there");
+        }
+        let Some(calendars) = distinct(self.calendars.iter().map(|calendar| calendar.name.as_str())) else {
+            return wrong("found a calendar twice");
+        };
+        let mut used = self
+            .calendar_uses
+            .iter()
+            .filter_map(|calendar_use| calendar_use.calendar.as_deref());
+        if used.any(|name| !calendars.contains(name)) {
+            return wrong("found the use of a calendar that is not there");
+        }
         Ok(())
+    }
+}
+
+fn encode_all<T>(writer: &mut Writer, tag: u16, values: &[T], encode: impl Fn(&T, &mut Writer)) {
+    for value in values {
+        write_item(writer, tag, MUST_UNDERSTAND, |writer| encode(value, writer));
     }
 }
 
@@ -433,6 +507,12 @@ impl EditItem {
             Self::EndStream { .. } => tag::END_STREAM,
             Self::Delete(_) => tag::DELETION,
             Self::DropDeletion { .. } => tag::DROP_DELETION,
+            Self::AddCoverage(_) => tag::COVERAGE,
+            Self::RemoveCoverage { .. } => tag::REMOVE_COVERAGE,
+            Self::Calendar(_) => tag::CALENDAR,
+            Self::DropCalendar { .. } => tag::DROP_CALENDAR,
+            Self::UseCalendar(_) => tag::USE_CALENDAR,
+            Self::Listing(_) => tag::LISTING,
         }
     }
 
@@ -441,16 +521,16 @@ impl EditItem {
             Self::CreateTable(table) => table.encode(writer),
             Self::DropTable { table } => writer.u32(*table),
             Self::AddSegment(segment) => segment.encode(writer),
-            Self::RemoveSegment { table, segment } => {
+            Self::RemoveSegment { table, segment: id } | Self::RemoveCoverage { table, file: id } => {
                 writer.u32(*table);
-                writer.u64(*segment);
+                writer.u64(*id);
             }
             Self::GrowDomain(domain) => domain.encode(writer),
             Self::CreateSnapshot { name, version } => {
                 writer.u64(*version);
                 writer.string(name);
             }
-            Self::DropSnapshot { name } => writer.string(name),
+            Self::DropSnapshot { name } | Self::DropCalendar { name } => writer.string(name),
             Self::Purged { segments } => {
                 writer.count(segments.len());
                 segments.iter().for_each(|&segment| writer.u64(segment));
@@ -458,6 +538,10 @@ impl EditItem {
             Self::Stream(stream) => stream.encode(writer),
             Self::EndStream { stream: id } | Self::DropDeletion { deletion: id } => writer.u64(*id),
             Self::Delete(deletion) => deletion.encode(writer),
+            Self::AddCoverage(coverage) => coverage.encode(writer),
+            Self::Calendar(calendar) => calendar.encode(writer),
+            Self::UseCalendar(calendar_use) => calendar_use.encode(writer),
+            Self::Listing(listing) => listing.encode(writer),
         });
     }
 
@@ -496,7 +580,18 @@ impl EditItem {
             tag::DROP_DELETION => Self::DropDeletion {
                 deletion: payload.u64("deletion")?,
             },
-            tag::COUNTERS | tag::REMOVED_SEGMENT | tag::WRITTEN => {
+            tag::COVERAGE => Self::AddCoverage(CoverageRef::decode(&mut payload)?),
+            tag::REMOVE_COVERAGE => Self::RemoveCoverage {
+                table: payload.u32("table id")?,
+                file: payload.u64("coverage file")?,
+            },
+            tag::CALENDAR => Self::Calendar(CalendarMeta::decode(&mut payload)?),
+            tag::DROP_CALENDAR => Self::DropCalendar {
+                name: payload.string("calendar name")?.to_owned(),
+            },
+            tag::USE_CALENDAR => Self::UseCalendar(CalendarUse::decode(&mut payload)?),
+            tag::LISTING => Self::Listing(ListingMeta::decode(&mut payload)?),
+            tag::COUNTERS | tag::REMOVED_SEGMENT | tag::WRITTEN | tag::REMOVED_COVERAGE => {
                 return Err(misplaced(&item, "an edit"));
             }
             _ => return item.skip("edit").map(|()| None),

@@ -1,7 +1,8 @@
 //! What a record carries: rows, coverage, deletions.
 
 use super::packed::{Packed, pack_integers, pack_raw};
-use crate::bytes::{Reader, Writer, tags};
+use crate::bytes::{Reader, Writer};
+use crate::coverage::Coverage;
 use crate::error::FormatError;
 use crate::item::{MUST_UNDERSTAND, next_item, write_item};
 use crate::manifest::Deletion;
@@ -71,53 +72,6 @@ pub struct WalValues<'a> {
     /// The values as a plain column file has them.
     pub values: &'a [u8],
 }
-
-/// What a source has said of a range of a series.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coverage {
-    /// Id of the table.
-    pub table: u32,
-    /// Code of the series; `None` for a table without series.
-    pub series: Option<u32>,
-    /// First time of the range.
-    pub start: i64,
-    /// First time after it.
-    pub end: i64,
-    /// Grid step in nanoseconds; 0 for none.
-    pub interval: i64,
-    /// What is known.
-    pub state: CoverageState,
-    /// Rows that the source gave for the range.
-    pub rows: u64,
-    /// Checksum of these rows.
-    pub content: u64,
-    /// When they were fetched: nanoseconds since the epoch.
-    pub fetched_at: i64,
-    /// Who said so.
-    pub source: String,
-    /// The batch it came with.
-    pub batch: String,
-}
-
-/// What is known of a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CoverageState {
-    /// All rows of the source are here.
-    Complete,
-    /// The source has nothing.
-    Empty,
-    /// Nothing can be there: not listed, market closed.
-    NotApplicable,
-    /// Truncated or degraded.
-    Partial,
-    /// A session is writing.
-    Live,
-    /// Removed by retention.
-    Expired,
-    /// Found corrupt.
-    Lost,
-}
-tags!(CoverageState { Complete = 0, Empty = 1, NotApplicable = 2, Partial = 3, Live = 4, Expired = 5, Lost = 6 });
 
 /// Appends rows of one table as an item.
 ///
@@ -295,49 +249,4 @@ impl WalColumn<'_> {
 
 fn bit(bits: &[u8], at: usize) -> bool {
     bits.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1)
-}
-
-impl Coverage {
-    fn encode(&self, writer: &mut Writer) {
-        writer.u32(self.table);
-        writer.optional_id(self.series);
-        writer.i64(self.start);
-        writer.i64(self.end);
-        writer.i64(self.interval);
-        writer.u8(self.state.tag());
-        writer.u64(self.rows);
-        writer.u64(self.content);
-        writer.i64(self.fetched_at);
-        writer.string(&self.source);
-        writer.string(&self.batch);
-    }
-
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
-        let offset = reader.offset();
-        let table = reader.u32("table id")?;
-        let series = reader.optional_id("series")?;
-        let (start, end) = (reader.i64("start")?, reader.i64("end")?);
-        let interval = reader.i64("interval")?;
-        if start > end || interval < 0 {
-            return Err(FormatError::corrupt(
-                offset,
-                format!(
-                    "coverage: found times {start} to {end} with interval {interval}, expected them in order"
-                ),
-            ));
-        }
-        Ok(Self {
-            table,
-            series,
-            start,
-            end,
-            interval,
-            state: reader.tag(CoverageState::from_tag, "coverage state")?,
-            rows: reader.u64("rows")?,
-            content: reader.u64("content checksum")?,
-            fetched_at: reader.i64("fetch time")?,
-            source: reader.string("source")?.to_owned(),
-            batch: reader.string("batch")?.to_owned(),
-        })
-    }
 }

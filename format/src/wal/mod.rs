@@ -11,6 +11,6 @@ mod packed;
 mod record;
 
 pub use header::{WAL_MAGIC, WalHeader};
-pub use item::{Coverage, CoverageState, WalColumn, WalItem, WalRows, WalValues, encode_wal_rows, tag};
+pub use item::{WalColumn, WalItem, WalRows, WalValues, encode_wal_rows, tag};
 pub use packed::Packed;
 pub use record::{WAL_RECORD_HEADER_LEN, WalOutcome, WalRecord, decode_wal_record, wal_record_header};

@@ -1,0 +1,225 @@
+//! The coverage of a table as a snapshot sees it: files and memtables, laid over each other for the keys that are asked.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use gapless_format::{CoverageKey, CoverageState};
+
+use super::file::OpenCoverage;
+use super::map::{CoverageMap, RangeMap};
+use super::overlay::{Span, overlay};
+use super::range::{CoverageRange, is_covered};
+use super::session::stream_of;
+use crate::database::Snapshot;
+use crate::error::Result;
+
+/// The coverage of one table at one moment.
+#[derive(Debug)]
+pub(crate) struct CoverageView {
+    table: u32,
+    files: Vec<Arc<OpenCoverage>>,
+    maps: Vec<CoverageMap>,
+    /// The streams that may still be written.
+    streams: Vec<u64>,
+    /// Whether something is said of every series or of every interval.
+    has_wildcards: bool,
+}
+
+/// The ranges that one source has of a key.
+enum Source<'a> {
+    File(&'a OpenCoverage, Range<usize>),
+    Map(&'a RangeMap),
+}
+
+impl CoverageView {
+    /// # Errors
+    /// `Corrupt` when a coverage file is missing or damaged; `Io`.
+    pub(crate) fn new(snapshot: &Snapshot, table: u32) -> Result<Self> {
+        let version = snapshot.version();
+        let view = Self {
+            table,
+            files: match version.table_by_id(table) {
+                Some(state) => snapshot.engine().open_coverage(state)?,
+                None => Vec::new(),
+            },
+            maps: snapshot.live().coverage(table),
+            streams: version.streams().map(|stream| stream.stream).collect(),
+            has_wildcards: false,
+        };
+        let is_wild = |key: &CoverageKey| key.series.is_none() || key.interval.is_none();
+        let has_wildcards = view.all_keys().any(|key| is_wild(&key));
+        Ok(Self {
+            has_wildcards,
+            ..view
+        })
+    }
+
+    fn all_keys(&self) -> impl Iterator<Item = CoverageKey> {
+        let in_files = self.files.iter().flat_map(|file| file.keys());
+        let in_maps = self.maps.iter().flat_map(|map| map.of_table(self.table));
+        in_files.map(|(key, _)| *key).chain(in_maps.map(|(key, _)| key))
+    }
+
+    /// The keys of which something is said, ascending.
+    pub(crate) fn keys(&self) -> Vec<CoverageKey> {
+        let mut keys: Vec<CoverageKey> = self.all_keys().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The sources that have something of a key in a time range.
+    fn sources(&self, key: CoverageKey, time: &Range<i64>) -> Vec<Source<'_>> {
+        let mut found = Vec::new();
+        let mut add = |key: CoverageKey| {
+            for file in &self.files {
+                let places = file.find(key, time);
+                if !places.is_empty() {
+                    found.push(Source::File(file, places));
+                }
+            }
+            let maps = self.maps.iter().filter_map(|map| map.get(self.table, key));
+            found.extend(maps.map(Source::Map));
+        };
+        add(key);
+        if self.has_wildcards {
+            wider(key).for_each(add);
+        }
+        found
+    }
+
+    /// What is known of a key in a time range: disjoint, ascending, inside the range.
+    fn spans(&self, sources: &[Source<'_>], time: &Range<i64>) -> Vec<Span> {
+        let mut result: Option<Vec<Span>> = None;
+        for (number, source) in sources.iter().enumerate() {
+            let spans = self.spans_of(source, number, time);
+            result = Some(match result {
+                None => spans,
+                Some(below) => overlay(&below, &spans),
+            });
+        }
+        let mut spans = result.unwrap_or_default();
+        spans.retain(|span| span.state != CoverageState::Unknown);
+        spans
+    }
+
+    fn spans_of(&self, source: &Source<'_>, number: usize, time: &Range<i64>) -> Vec<Span> {
+        let number = number as u32;
+        let clipped = |span: Span| Span {
+            start: span.start.max(time.start),
+            end: span.end.min(time.end),
+            ..span
+        };
+        match source {
+            Source::File(file, places) => places
+                .clone()
+                .zip(file.spans(places.clone()))
+                .map(|(place, (start, end, state))| {
+                    let (first_commit, commit) = file.commits(place);
+                    clipped(Span {
+                        start,
+                        end,
+                        state: self.file_state(file, place, state),
+                        first_commit,
+                        commit,
+                        origin: (number, place as u32),
+                    })
+                })
+                .collect(),
+            Source::Map(ranges) => ranges
+                .overlapping(time.start, time.end)
+                .enumerate()
+                .map(|(place, range)| {
+                    clipped(Span {
+                        start: range.start,
+                        end: range.end,
+                        state: self.state(range.state, &range.batch),
+                        first_commit: range.first_commit,
+                        commit: range.commit,
+                        origin: (number, place as u32),
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    fn file_state(&self, file: &OpenCoverage, place: usize, state: CoverageState) -> CoverageState {
+        if state != CoverageState::Live {
+            return state;
+        }
+        let batch = file.range(place).map(|range| range.batch);
+        self.state(state, batch.as_deref().unwrap_or_default())
+    }
+
+    /// What a session has written is complete once its process is gone: up to its watermark, and no further.
+    fn state(&self, state: CoverageState, batch: &str) -> CoverageState {
+        let is_over = || stream_of(batch).is_none_or(|stream| !self.streams.contains(&stream));
+        match state {
+            CoverageState::Live if is_over() => CoverageState::Complete,
+            state => state,
+        }
+    }
+
+    /// Adds the parts of a time range in which a key is covered to `out`: ascending, perhaps adjacent.
+    pub(crate) fn covered(&self, key: CoverageKey, time: &Range<i64>, out: &mut Vec<Range<i64>>) {
+        let sources = self.sources(key, time);
+        if let [Source::File(file, places)] = sources.as_slice() {
+            let covered = file
+                .spans(places.clone())
+                .filter(|(_, _, state)| is_covered(*state));
+            out.extend(covered.map(|(start, end, _)| start.max(time.start)..end.min(time.end)));
+            return;
+        }
+        let spans = self.spans(&sources, time);
+        let covered = spans.iter().filter(|span| is_covered(span.state));
+        out.extend(covered.map(|span| span.start..span.end));
+    }
+
+    /// What is known of a key in a time range. Neighbours that agree are one.
+    pub(crate) fn ranges(&self, key: CoverageKey, time: &Range<i64>) -> Vec<CoverageRange> {
+        let sources = self.sources(key, time);
+        let in_maps: Vec<Vec<&CoverageRange>> = sources
+            .iter()
+            .map(|source| match source {
+                Source::File(..) => Vec::new(),
+                Source::Map(ranges) => ranges.overlapping(time.start, time.end).collect(),
+            })
+            .collect();
+        let mut out: Vec<CoverageRange> = Vec::new();
+        for span in self.spans(&sources, time) {
+            let (number, place) = (span.origin.0 as usize, span.origin.1 as usize);
+            let whole = match sources.get(number) {
+                Some(Source::File(file, _)) => file.range(place),
+                _ => in_maps
+                    .get(number)
+                    .and_then(|ranges| ranges.get(place))
+                    .map(|range| CoverageRange::clone(range)),
+            };
+            let Some(whole) = whole else { continue };
+            let mut range = whole.cut(span.start, span.end);
+            range.state = span.state;
+            match out.last_mut() {
+                Some(last) if last.joins(&range) => last.join(&range),
+                _ => out.push(range),
+            }
+        }
+        out
+    }
+}
+
+/// The keys whose statements are about a key too.
+fn wider(key: CoverageKey) -> impl Iterator<Item = CoverageKey> {
+    let every_interval = CoverageKey {
+        interval: None,
+        ..key
+    };
+    let every_series = CoverageKey { series: None, ..key };
+    let all = CoverageKey {
+        series: None,
+        interval: None,
+    };
+    let mut wider = vec![every_interval, every_series, all];
+    wider.sort_unstable();
+    wider.dedup();
+    wider.into_iter().filter(move |other| *other != key)
+}
