@@ -5,6 +5,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, ToSpan};
 use proptest::prelude::*;
 
+use super::super::date::Date as Day;
+use super::super::time::WallTime;
+use super::super::zone::Zone;
 use super::super::{Calendar, Days, Session};
 
 /// Zones, and a date near which something happens to their clocks.
@@ -234,5 +237,30 @@ proptest! {
         let read = Calendar::from_text(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
         prop_assert_eq!(&read, &calendar);
         prop_assert_eq!(read.to_text(), text);
+    }
+
+    #[test]
+    fn a_clock_may_be_asked_in_any_order(
+        (zone, base) in prop_oneof![
+            prop::sample::select(SCENES.to_vec()),
+            Just(("Europe/Berlin", date(2026, 10, 22))),
+            Just(("Australia/Sydney", date(2026, 4, 2))),
+        ],
+        asked in prop::collection::vec((0..SCENE_DAYS, 0..2880i64), 1..20),
+    ) {
+        let rules = TimeZoneDatabase::bundled().get(zone).expect("a zone");
+        let zone = Zone::new(zone).expect("a zone");
+        let mut shared = zone.clock();
+        for (day, minute) in asked {
+            let date = base.checked_add(Span::new().days(day)).expect("a date");
+            let expected = instant(date, minute, &rules);
+            let (day, time): (Day, WallTime) = (
+                date.to_string().parse().expect("a date"),
+                clock(minute).parse().expect("a time"),
+            );
+            for clock in [&mut shared, &mut zone.clock()] {
+                prop_assert_eq!(clock.instant(day, time) * 1_000_000_000, expected, "{} {}", date, time);
+            }
+        }
     }
 }

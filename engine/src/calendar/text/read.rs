@@ -36,7 +36,7 @@ pub(super) fn calendar(text: &str) -> Result<Calendar> {
     };
     root.check_keys("a calendar", &KEYS)?;
     let zone = root.required("zone")?;
-    let mut calendar = reader.at(zone, |zone| Calendar::new(zone))?;
+    let mut calendar = reader.at(zone, Calendar::new)?;
     for table in root.tables("session")? {
         calendar = calendar.with_session(session(&table)?);
     }

@@ -1,5 +1,7 @@
 //! Sets of ranges against a bitmap of a small universe, and the ends of i64.
 
+#![expect(clippy::single_range_in_vec_init, reason = "lists of one range")]
+
 use std::ops::Range;
 
 use proptest::prelude::*;
