@@ -7,6 +7,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::coverage::Gap;
+
+/// Gaps that a message names.
+const GAPS_SHOWN: usize = 5;
+
 /// The result of every engine call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -73,6 +78,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     source: Option<Source>,
+    gaps: Option<Arc<[Gap]>>,
 }
 
 macro_rules! constructors {
@@ -92,6 +98,7 @@ impl Error {
                 kind,
                 message: message.into(),
                 source: None,
+                gaps: None,
             }),
         }
     }
@@ -148,6 +155,32 @@ impl Error {
     pub fn context(mut self, prefix: impl fmt::Display) -> Self {
         self.inner.message = format!("{prefix}: {}", self.inner.message);
         self
+    }
+
+    /// An [`ErrorKind::Gaps`] error of a table: the message names the first of the gaps, [`Error::missing`] has them all.
+    #[must_use]
+    pub(crate) fn uncovered(table: &str, gaps: Vec<Gap>) -> Self {
+        let shown: Vec<String> = gaps.iter().take(GAPS_SHOWN).map(Gap::to_string).collect();
+        let more = match gaps.len().saturating_sub(GAPS_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let mut error = Self::new(
+            ErrorKind::Gaps,
+            format!(
+                "table {table:?} does not have all that is asked for; missing: {}{more}. Fill the gaps, attest them, or \
+                 read without requiring coverage",
+                shown.join("; ")
+            ),
+        );
+        error.inner.gaps = Some(gaps.into());
+        error
+    }
+
+    /// The ranges that are missing; empty for an error of another kind than [`ErrorKind::Gaps`].
+    #[must_use]
+    pub fn missing(&self) -> &[Gap] {
+        self.inner.gaps.as_deref().unwrap_or_default()
     }
 
     /// What the caller can do about it.

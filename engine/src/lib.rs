@@ -39,7 +39,11 @@ pub mod symbols;
 pub mod table;
 pub mod write;
 
-pub use coverage::{Attestation, Completeness, CoverageRange, CoverageState, Gap, GapQuery, TableCoverage};
+pub use calendar::{Calendar, Days, Listing};
+pub use coverage::{
+    Attestation, Completeness, CoverageRange, CoverageState, Gap, GapQuery, InferredCoverage, LiveSession,
+    TableCoverage,
+};
 pub use database::{
     Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, StreamInfo, Transaction,
     WriteStats,

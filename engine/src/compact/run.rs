@@ -7,6 +7,7 @@ use gapless_format::{EditItem, SegmentOrigin, SegmentRef};
 
 use super::budget::Budget;
 use super::deletions;
+use super::expire::Expired;
 use super::plan::{Plan, Task, TaskKind};
 use super::policy::Policy;
 use super::rewrite::{Rewrite, commit_range, live_state, straddling};
@@ -210,18 +211,18 @@ impl<'a> Runner<'a> {
 
     fn expire(&mut self, task: &Task) -> Result<()> {
         let mut removed: Vec<Arc<SegmentRef>> = Vec::new();
-        self.engine.commit(|version, _| {
-            let state = version.table_by_id(task.table);
-            removed = task
-                .segments
-                .iter()
-                .filter(|segment| state.is_some_and(|state| state.segment(segment.segment).is_some()))
-                .cloned()
-                .collect();
-            if removed.is_empty() {
-                return Err(Error::conflict("what was to expire is gone already"));
+        let gone = || Error::conflict("what was to expire is gone already");
+        let newest = self.engine.refresh()?;
+        let state = newest.table_by_id(task.table).ok_or_else(gone)?;
+        let expired = Expired::new(self.engine, state, task.partition.end())?;
+        expired.commit(self.engine, |version| {
+            let state = version.table_by_id(task.table).ok_or_else(gone)?;
+            let is_live = |segment: &&Arc<SegmentRef>| state.segment(segment.segment).is_some();
+            removed = task.segments.iter().filter(is_live).cloned().collect();
+            match removed.is_empty() {
+                true => Err(gone()),
+                false => Ok((Arc::clone(state), removals(&removed))),
             }
-            Ok(removals(&removed))
         })?;
         self.count(&removed, &[]);
         Ok(())

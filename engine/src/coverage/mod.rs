@@ -10,8 +10,10 @@
 
 mod attest;
 mod duration;
+mod expired;
 mod file;
 mod gaps;
+mod infer;
 pub mod intervals;
 mod map;
 mod merge;
@@ -25,10 +27,13 @@ mod view;
 pub use attest::Attestation;
 pub(crate) use attest::taken_back;
 pub use duration::{IntoInterval, duration_ns, duration_text};
+pub(crate) use expired::{expired_until, write_expired};
 pub(crate) use file::{CoverageFiles, NewCoverage, OpenCoverage, remove_coverage, write_coverage};
 pub use gapless_format::{CoverageKey, CoverageState};
+pub use infer::InferredCoverage;
 pub(crate) use map::CoverageMap;
 pub(crate) use merge::{MergedCoverage, merge, merge_files};
 pub use query::{Completeness, Gap, GapQuery};
 pub use range::CoverageRange;
+pub use session::{LiveSession, SessionBuilder};
 pub use table::TableCoverage;

@@ -1,10 +1,32 @@
-//! Live sessions.
+//! Live sessions: a writer that follows a source says how far it has come.
+//!
+//! - Everything from the session's start to its watermark is covered, in state `live`; nothing after it is. So a crash, a
+//!   disconnect or a pause leaves a gap without anybody's doing.
+//! - The watermark is committed with the rows that it is about, or by a heartbeat where there are none.
+//! - When the session is closed, or its process is gone, what it covered is complete, up to the same watermark.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_array::RecordBatch;
+use gapless_format::CoverageState;
+
+use super::attest::Attestation;
+use super::duration::IntoInterval;
+use super::intervals::Grid;
+use crate::database::Durability;
+use crate::error::Result;
+use crate::stream::PreparedRows;
+use crate::table::Table;
+use crate::write::AppendReport;
 
 /// How the batch of what a session states begins; the stream's id in hexadecimal digits follows.
 const BATCH: &str = "session ";
 
+/// Numbers sessions of this process.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
 /// The batch of what session `number` of a stream states.
-pub(crate) fn session_batch(stream: u64, number: u64) -> String {
+fn session_batch(stream: u64, number: u64) -> String {
     format!("{BATCH}{stream:016x}-{number}")
 }
 
@@ -12,4 +34,199 @@ pub(crate) fn session_batch(stream: u64, number: u64) -> String {
 pub(crate) fn stream_of(batch: &str) -> Option<u64> {
     let (stream, _) = batch.strip_prefix(BATCH)?.split_once('-')?;
     u64::from_str_radix(stream, 16).ok()
+}
+
+/// A session that is to be opened.
+#[derive(Debug)]
+pub struct SessionBuilder {
+    table: Table,
+    series: Option<String>,
+    interval: Result<i64>,
+    source: String,
+    start: Option<i64>,
+    durability: Option<Durability>,
+}
+
+impl SessionBuilder {
+    /// Of one series; without, what it says is about every series of the table, also those that come later.
+    #[must_use]
+    pub fn series(mut self, series: impl Into<String>) -> Self {
+        self.series = Some(series.into());
+        self
+    }
+
+    /// The grid step of its rows: nanoseconds, a duration or text such as `"1m"`; without, rows are on no grid.
+    #[must_use]
+    pub fn interval(mut self, interval: impl IntoInterval) -> Self {
+        self.interval = interval.into_interval();
+        self
+    }
+
+    /// Who says so.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = source.into();
+        self
+    }
+
+    /// From when on the source is followed, nanoseconds since the epoch; without, from now.
+    #[must_use]
+    pub fn start(mut self, start: i64) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// How durable its commits are; without, as the database is opened for.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    /// Opens it. Nothing is covered yet. On a grid it begins with the first whole slot.
+    ///
+    /// # Errors
+    /// `Invalid` when the database is open for reading, or the interval is no length of time; `Io`.
+    pub fn open(self) -> Result<LiveSession> {
+        let engine = self.table.database().engine();
+        self.table.database().check_writable()?;
+        let interval = self.interval?;
+        let start = self.start.unwrap_or_else(|| engine.now_ns());
+        let start = match interval {
+            0 => start,
+            interval => Grid::new(interval)?.ceil(start),
+        };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let batch = session_batch(engine.stream_id()?, number);
+        Ok(LiveSession {
+            table: self.table,
+            said: Attestation {
+                series: self.series,
+                interval,
+                range: start..start,
+                state: CoverageState::Live,
+                source: self.source,
+                batch,
+                ..Attestation::new(0..0)
+            },
+            durability: self.durability,
+        })
+    }
+}
+
+/// A writer that follows a source. Dropped, it closes at its watermark.
+#[derive(Debug)]
+pub struct LiveSession {
+    table: Table,
+    /// What it covers so far.
+    said: Attestation,
+    durability: Option<Durability>,
+}
+
+impl Table {
+    /// Opens a live session: a writer that says how far it has followed its source.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), gapless_engine::Error> {
+    /// # let db = gapless_engine::Database::builder("market.db").open()?;
+    /// # let batch: arrow_array::RecordBatch = todo!();
+    /// let mut session = db.table("trade")?.session().series("AAPL").source("feed").open()?;
+    /// session.append(&batch)?; // covered up to the last of its times
+    /// session.heartbeat(1_795_179_600_000_000_000)?; // nothing more until then
+    /// session.close()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn session(&self) -> SessionBuilder {
+        SessionBuilder {
+            table: self.clone(),
+            series: None,
+            interval: Ok(0),
+            source: String::new(),
+            start: None,
+            durability: None,
+        }
+    }
+}
+
+impl LiveSession {
+    /// The time up to which it covers: the first that is not.
+    pub fn watermark(&self) -> i64 {
+        self.said.range.end
+    }
+
+    /// Appends rows and covers everything up to the last of their times, in one commit: on a grid to the end of its slot, else
+    /// to the time itself, since more rows may come that have it.
+    ///
+    /// # Errors
+    /// As [`Table::append`]. The watermark has not moved then.
+    pub fn append(&mut self, batch: &RecordBatch) -> Result<AppendReport> {
+        let rows = self.table.prepare(batch)?;
+        let last = rows.iter().filter_map(PreparedRows::last_time).max();
+        let until = last.map_or(self.watermark(), |last| last.saturating_add(self.said.interval));
+        self.commit(rows, until)
+    }
+
+    /// Says that the source has been followed up to a time, whether rows came or not. An earlier time than the watermark
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// As [`Table::append`]. The watermark has not moved then.
+    pub fn heartbeat(&mut self, until: i64) -> Result<()> {
+        if until <= self.watermark() {
+            return Ok(());
+        }
+        let until = match self.said.interval {
+            0 => until,
+            // A slot that has begun is not over.
+            interval => Grid::new(interval)?.floor(until),
+        };
+        self.commit(Vec::new(), until).map(|_| ())
+    }
+
+    /// Closes it: what it covered is complete.
+    ///
+    /// # Errors
+    /// As [`Table::append`]. It is `live` then until its process ends.
+    pub fn close(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let start = self.said.range.start;
+        let end = std::mem::replace(&mut self.said.range.end, start);
+        if start == end {
+            return Ok(());
+        }
+        let said = Attestation {
+            range: start..end,
+            state: CoverageState::Complete,
+            ..self.said.clone()
+        };
+        self.table
+            .append_prepared(Vec::new(), [said], self.durability)
+            .map(|_| ())
+    }
+
+    fn commit(&mut self, rows: Vec<PreparedRows>, until: i64) -> Result<AppendReport> {
+        let until = until.max(self.watermark());
+        let said = Attestation {
+            range: self.said.range.start..until,
+            ..self.said.clone()
+        };
+        let is_new = until > self.watermark();
+        let report = self
+            .table
+            .append_prepared(rows, is_new.then_some(said), self.durability)?;
+        self.said.range.end = until;
+        Ok(report)
+    }
+}
+
+impl Drop for LiveSession {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::warn!(%error, "a session could not be closed and counts as live until its process ends");
+        }
+    }
 }

@@ -168,6 +168,11 @@ impl Engine {
         Ok(stream)
     }
 
+    /// The id of this process's stream, which is made if need be.
+    pub(crate) fn stream_id(self: &Arc<Self>) -> Result<u64> {
+        Ok(self.stream()?.id())
+    }
+
     /// A batch as the stream takes it.
     ///
     /// # Errors

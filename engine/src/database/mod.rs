@@ -2,6 +2,7 @@
 
 mod background;
 mod builder;
+mod calendars;
 mod durability;
 mod engine;
 pub(crate) mod garbage;

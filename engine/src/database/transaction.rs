@@ -323,7 +323,8 @@ impl Transaction {
     /// `Conflict` when another commit has created or dropped a table meanwhile; `Io`. Nothing is visible then.
     pub fn commit(mut self) -> Result<WriteReport> {
         let is_small = self.created.is_empty() && self.dropped.is_empty() && self.built.segments.is_empty();
-        let may_stream = self.deletions.is_empty() || self.engine.live().small_commit_rows() > 0;
+        let small_rows = self.engine.live().small_commit_rows();
+        let may_stream = (self.deletions.is_empty() || small_rows > 0) && self.coverage.len() <= small_rows;
         if is_small && self.changed.is_empty() && may_stream {
             return self.commit_small();
         }

@@ -9,6 +9,7 @@ use gapless_format::{ColumnSpec, PAGE_ROWS, SegmentRef, TableMeta};
 
 use super::predicate::Predicate;
 use super::stream::Batches;
+use crate::coverage::{Gap, GapQuery, IntoInterval};
 use crate::database::Snapshot;
 use crate::error::{Error, Result};
 use crate::manifest::TableState;
@@ -37,6 +38,8 @@ pub struct Scan {
     pub(crate) order: Order,
     pub(crate) limit: Option<usize>,
     pub(crate) batch_rows: usize,
+    /// The interval at which the range must be covered.
+    pub(crate) required: Option<Result<i64>>,
 }
 
 impl Scan {
@@ -52,6 +55,7 @@ impl Scan {
             order: Order::default(),
             limit: None,
             batch_rows: PAGE_ROWS,
+            required: None,
         })
     }
 
@@ -116,6 +120,39 @@ impl Scan {
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = rows.max(1);
         self
+    }
+
+    /// Refuses to run unless the whole range is covered, of every series that is asked for, at an interval: nanoseconds, a
+    /// duration or text such as `"1m"`; 0 for rows on no grid.
+    #[must_use]
+    pub fn require_coverage(mut self, interval: impl IntoInterval) -> Self {
+        self.required = Some(interval.into_interval());
+        self
+    }
+
+    /// The gaps of what is asked for, at an interval: of the same snapshot as the rows.
+    ///
+    /// # Errors
+    /// As [`crate::TableCoverage::gaps`].
+    pub fn uncovered(&self, interval: impl IntoInterval) -> Result<Vec<Gap>> {
+        let mut query = GapQuery::new(self.time.start, self.time.end).interval(interval);
+        query.series.clone_from(&self.series);
+        self.snapshot.coverage(&self.meta().name)?.gaps(&query)
+    }
+
+    /// Refuses a range that is not covered, if that was asked for.
+    ///
+    /// # Errors
+    /// `Gaps`, listing them.
+    pub(crate) fn check_coverage(&self) -> Result<()> {
+        let Some(interval) = &self.required else {
+            return Ok(());
+        };
+        let gaps = self.uncovered(interval.clone()?)?;
+        match gaps.is_empty() {
+            true => Ok(()),
+            false => Err(Error::uncovered(&self.meta().name, gaps)),
+        }
     }
 
     /// The table's description at the scanned version.

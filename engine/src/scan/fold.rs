@@ -19,14 +19,14 @@ const TASK_ROWS_MAX: usize = 1 << 20;
 const TASKS_PER_THREAD: usize = 8;
 
 /// What one thread takes at a time.
-enum Task<'a> {
+pub(super) enum Task<'a> {
     /// Some rows of one segment.
     Rows(Arc<SegmentRef>, Range<u32>),
     /// The rows of one series in a cluster.
     Series(&'a Cluster, Option<u32>),
 }
 
-fn tasks(plan: &Plan) -> Result<Vec<Task<'_>>> {
+pub(super) fn tasks(plan: &Plan) -> Result<Vec<Task<'_>>> {
     let mut parts = Vec::new();
     for cluster in &plan.clusters {
         parts.extend(plan.parts(cluster)?.into_iter().map(|part| (cluster, part)));
@@ -65,7 +65,11 @@ fn task_rows(total: usize) -> usize {
 }
 
 /// The chunks of one task.
-fn for_each_chunk(plan: &Plan, task: &Task<'_>, mut take: impl FnMut(Chunk) -> Result<()>) -> Result<()> {
+pub(super) fn for_each_chunk(
+    plan: &Plan,
+    task: &Task<'_>,
+    mut take: impl FnMut(Chunk) -> Result<()>,
+) -> Result<()> {
     let batch_rows = plan.scan.batch_rows;
     match task {
         Task::Series(cluster, code) => {

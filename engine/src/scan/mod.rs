@@ -20,6 +20,7 @@ mod piece;
 mod plan;
 mod predicate;
 mod rows;
+mod runs;
 mod select;
 mod stream;
 #[cfg(test)]
@@ -34,4 +35,5 @@ pub(crate) use output::Output;
 pub(crate) use piece::Piece;
 pub use predicate::{Column, Comparison, Literal, Predicate, col};
 pub(crate) use rows::Rows;
+pub(crate) use runs::fold_runs;
 pub use stream::Batches;

@@ -49,6 +49,7 @@ pub(crate) enum Part {
 
 impl Plan {
     pub(crate) fn new(scan: Scan) -> Result<Self> {
+        scan.check_coverage()?;
         let condition: Option<Bind> = scan
             .predicate
             .as_ref()

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
 use gapless_format::wal::{WAL_RECORD_HEADER_LEN, WalItem, wal_record_header};
 use gapless_format::{Coverage, Deletion, TableMeta, Writer, checksum};
 
@@ -14,6 +17,27 @@ use crate::memtable::{Statements, StreamColumn, StreamRows, deletion_bytes};
 pub(crate) struct PreparedRows {
     pub(crate) table: Arc<TableMeta>,
     pub(crate) columns: Vec<StreamColumn>,
+}
+
+impl PreparedRows {
+    /// How many they are.
+    pub(crate) fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |column| column.array.len())
+    }
+
+    /// Their times.
+    pub(crate) fn times(&self) -> &[i64] {
+        let is_time = |column: &&StreamColumn| column.column_id == self.table.time_column;
+        let time = self.columns.iter().find(is_time);
+        time.map_or(&[], |time| {
+            time.array.as_primitive::<TimestampNanosecondType>().values()
+        })
+    }
+
+    /// The greatest of their times.
+    pub(crate) fn last_time(&self) -> Option<i64> {
+        self.times().iter().max().copied()
+    }
 }
 
 /// A commit of any number of tables.

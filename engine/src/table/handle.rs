@@ -14,6 +14,7 @@ use crate::database::{Database, Durability, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::row::RowWriter;
 use crate::scan::Scan;
+use crate::stream::PreparedRows;
 use crate::subscribe::{Position, Subscription};
 use crate::write::{AppendReport, WriteOptions, WriteReport};
 
@@ -30,6 +31,10 @@ pub struct Table {
 impl Table {
     pub(crate) fn new(database: Database, name: String) -> Self {
         Self { database, name }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// The table's name.
@@ -292,13 +297,29 @@ impl Table {
         said: impl IntoIterator<Item = Attestation>,
         durability: Option<Durability>,
     ) -> Result<AppendReport> {
+        self.append_prepared(self.prepare(batch)?, said, durability)
+    }
+
+    /// A batch as the stream takes it; nothing for no rows.
+    pub(crate) fn prepare(&self, batch: &RecordBatch) -> Result<Vec<PreparedRows>> {
+        self.database.check_writable()?;
+        let meta = Arc::clone(self.database.version()?.table(&self.name)?.meta());
+        match batch.num_rows() {
+            0 => Ok(Vec::new()),
+            _ => Ok(vec![self.database.engine().prepare_rows(&meta, batch)?]),
+        }
+    }
+
+    /// As [`Table::append_covering`], of rows that are prepared.
+    pub(crate) fn append_prepared(
+        &self,
+        rows: Vec<PreparedRows>,
+        said: impl IntoIterator<Item = Attestation>,
+        durability: Option<Durability>,
+    ) -> Result<AppendReport> {
         self.database.check_writable()?;
         let engine = self.database.engine();
         let meta = Arc::clone(self.database.version()?.table(&self.name)?.meta());
-        let rows = match batch.num_rows() {
-            0 => Vec::new(),
-            _ => vec![engine.prepare_rows(&meta, batch)?],
-        };
         let coverage = said
             .into_iter()
             .map(|said| said.resolve(engine, &meta))
@@ -306,9 +327,10 @@ impl Table {
         if rows.is_empty() && coverage.is_empty() {
             return Ok(AppendReport::default());
         }
+        let count = rows.iter().map(|rows| rows.rows() as u64).sum();
         let appended = engine.append(rows, Vec::new(), coverage, durability)?;
         Ok(AppendReport {
-            rows: batch.num_rows() as u64,
+            rows: count,
             commit: appended.commit,
         })
     }
