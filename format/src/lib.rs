@@ -23,6 +23,7 @@ pub mod encoded;
 pub mod error;
 pub mod index;
 pub mod item;
+pub mod lease;
 pub mod manifest;
 pub mod marks;
 pub mod names;
@@ -40,6 +41,9 @@ pub use checksum::{body_checksum, checksum};
 pub use encoded::{Codec, EncodedPage, EncodedPart, encoded_slots};
 pub use error::{FormatError, FormatErrorKind};
 pub use index::{GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_parted, encode_unique};
+pub use lease::{
+    LeaseEnd, LeaseItem, LeaseLogHeader, LeaseOutcome, LeaseRecord, decode_lease_record, encode_lease_record,
+};
 pub use manifest::{
     COMMIT_COLUMN, Checkpoint, ColumnSpec, Deletion, DomainMeta, EditItem, Keep, LogHeader, RecordBody,
     RecordOutcome, RemovedSegment, SegmentOrigin, SegmentRef, SnapshotMeta, StreamMeta, TableMeta,
