@@ -15,6 +15,7 @@
 //! | `row` | rows one by one into the stream |
 //! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
+//! | [`lease`] | time-bounded exclusive claims on ranges, with fencing |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
@@ -24,6 +25,7 @@ pub mod compact;
 pub mod database;
 pub mod error;
 pub mod io;
+pub mod lease;
 pub mod manifest;
 mod memtable;
 mod row;

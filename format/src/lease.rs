@@ -15,6 +15,8 @@ use crate::version::{read_prelude, write_prelude};
 pub const LEASES_MAGIC: &[u8; 8] = b"GAPLLEAS";
 /// Bytes of a record around its items: length, kind and chain in front, checksum behind.
 pub const LEASE_RECORD_LEN_MIN: usize = 24;
+/// Most bytes of a record: a greater length is no record, and nobody reserves memory for it.
+pub const LEASE_RECORD_LEN_MAX: usize = 32 << 20;
 /// A lease whose work is all done, in thousandths.
 pub const COMPLETION_PERMILLE_MAX: u16 = 1000;
 
@@ -283,15 +285,16 @@ fn completion(reader: &mut Reader<'_>) -> Result<u16, FormatError> {
 /// The record that says `items`, behind one that ended with `chain`; and the chain of the next one.
 ///
 /// # Panics
-/// When it would have 4 GiB or more.
+/// When it would have more than [`LEASE_RECORD_LEN_MAX`] bytes.
 pub fn encode_lease_record(chain: u64, items: &[LeaseItem]) -> (Vec<u8>, u64) {
     let mut writer = Writer::with_capacity(LEASE_RECORD_LEN_MIN + 192 * items.len());
     writer.u32(0);
     writer.u32(KIND_CHANGES);
     writer.u64(chain);
     items.iter().for_each(|item| item.encode(&mut writer));
-    let len = u32::try_from(writer.len() + 8).expect("a record is below 4 GiB");
-    writer.patch_u32(0, len);
+    let len = writer.len() + 8;
+    assert!(len <= LEASE_RECORD_LEN_MAX, "a lease record has at most 32 MiB");
+    writer.patch_u32(0, len as u32);
     let next = checksum(writer.as_slice());
     writer.u64(next);
     (writer.into_vec(), next)
@@ -338,10 +341,12 @@ pub fn decode_lease_record(bytes: &[u8], chain: u64, offset: u64) -> Result<Leas
 /// What stands behind the length of a record, its length, and its checksum: once they and the chain are right.
 fn frame(bytes: &[u8], chain: u64, offset: u64) -> Result<(Reader<'_>, usize, u64), FormatError> {
     let len = Reader::with_base(bytes, offset).u32("record length")? as usize;
-    if len < LEASE_RECORD_LEN_MIN {
+    if !(LEASE_RECORD_LEN_MIN..=LEASE_RECORD_LEN_MAX).contains(&len) {
         return Err(FormatError::corrupt(
             offset,
-            format!("lease record length: found {len}, expected at least {LEASE_RECORD_LEN_MIN}"),
+            format!(
+                "lease record length: found {len}, expected {LEASE_RECORD_LEN_MIN} to {LEASE_RECORD_LEN_MAX}"
+            ),
         ));
     }
     let Some(record) = bytes.get(..len) else {

@@ -1008,7 +1008,8 @@ fn the_numbers_in_the_prose_are_the_constants() {
     assert!(prose.contains(&format!("id `{COMMIT_COLUMN:#X}`").replace("0X", "0x")));
     assert!(prose.contains(&format!("`{}`", file_name("#commit").unwrap())));
     assert!(prose.contains("the record's offset in the file - 64") && HEADER_LEN == 64);
-    assert!(prose.contains("A length below 24") && lease::LEASE_RECORD_LEN_MIN == 24);
+    assert!(prose.contains("A length below 24 or above 32 MiB") && lease::LEASE_RECORD_LEN_MIN == 24);
+    assert_eq!(lease::LEASE_RECORD_LEN_MAX, 32 << 20);
     assert!(PAGE.contains("at most 1000") && lease::COMPLETION_PERMILLE_MAX == 1000);
     assert!(prose.contains("A header of 40 zero bytes") && wal::WAL_RECORD_HEADER_LEN == 40);
 }
