@@ -6,6 +6,7 @@ use gapless_format::LeaseRecord;
 
 use super::key::LeaseKey;
 use crate::error::{Error, Result};
+use crate::io::host_name;
 
 /// Most bytes that the texts of one lease may have together: they are written again and again.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
@@ -153,8 +154,7 @@ impl Claim {
 /// Who asks when no name is given: `<host>:<process id>`.
 #[must_use]
 pub fn default_holder() -> String {
-    let system = rustix::system::uname();
-    format!("{}:{}", system.nodename().to_string_lossy(), std::process::id())
+    format!("{}:{}", host_name(), std::process::id())
 }
 
 /// The end of a time span that begins now.

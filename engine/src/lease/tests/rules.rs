@@ -182,6 +182,14 @@ fn times_at_the_ends_of_the_scale_do_not_overflow() {
 }
 
 #[test]
+fn a_holder_without_a_name_is_this_process() {
+    let holder = super::super::default_holder();
+    let (host, process) = holder.rsplit_once(':').expect("a host and a process");
+    assert!(!host.is_empty());
+    assert_eq!(process, std::process::id().to_string());
+}
+
+#[test]
 fn a_thread_with_a_fence_is_told_so_instead_of_waiting_for_itself() {
     let (one, _, _) = two();
     let a = grant(&one, &request("A", 0, 10, "one", 100));
