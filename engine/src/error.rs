@@ -39,6 +39,8 @@ pub enum ErrorKind {
     Internal,
     /// The asked range is not covered; the message lists the gaps.
     Gaps,
+    /// A lease that was taken over, ended, or never granted. What was to be done under it was not done.
+    Lease,
 }
 
 impl fmt::Display for ErrorKind {
@@ -54,6 +56,7 @@ impl fmt::Display for ErrorKind {
             Self::Overloaded => "overloaded",
             Self::Internal => "internal",
             Self::Gaps => "gaps",
+            Self::Lease => "lease",
         })
     }
 }
@@ -122,6 +125,8 @@ impl Error {
         internal => Internal;
         /// An [`ErrorKind::Gaps`] error.
         gaps => Gaps;
+        /// An [`ErrorKind::Lease`] error.
+        lease => Lease;
     }
 
     /// An error of the stored bytes of a file.

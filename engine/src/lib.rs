@@ -16,6 +16,7 @@
 //! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`coverage`] | what is known of ranges of series, and what is missing |
+//! | [`lease`] | time-bounded exclusive claims on ranges, with fencing |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`calendar`] | when rows of a series are expected |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
@@ -28,6 +29,7 @@ pub mod coverage;
 pub mod database;
 pub mod error;
 pub mod io;
+pub mod lease;
 pub mod manifest;
 mod memtable;
 mod row;

@@ -24,6 +24,7 @@ pub mod encoded;
 pub mod error;
 pub mod index;
 pub mod item;
+pub mod lease;
 pub mod manifest;
 pub mod marks;
 pub mod names;
@@ -44,6 +45,9 @@ pub use coverage::{
 pub use encoded::{Codec, EncodedPage, EncodedPart, encoded_slots};
 pub use error::{FormatError, FormatErrorKind};
 pub use index::{GroupedIndex, PartedIndex, UniqueIndex, encode_grouped, encode_parted, encode_unique};
+pub use lease::{
+    LeaseEnd, LeaseItem, LeaseLogHeader, LeaseOutcome, LeaseRecord, decode_lease_record, encode_lease_record,
+};
 pub use manifest::{
     COMMIT_COLUMN, CalendarMeta, CalendarUse, Checkpoint, ColumnSpec, CoverageRef, Deletion, DomainMeta,
     EditItem, Keep, ListingMeta, LogHeader, RecordBody, RecordOutcome, RemovedCoverage, RemovedSegment,

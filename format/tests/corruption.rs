@@ -40,6 +40,14 @@ fn decode_log_record(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
+fn decode_any_lease_record(bytes: &[u8]) -> Result<String, String> {
+    match decode_lease_record(bytes, 7, 64) {
+        Ok(LeaseOutcome::Torn { reason, .. }) => Err(reason),
+        Ok(LeaseOutcome::End) => Err("end".into()),
+        other => text(other),
+    }
+}
+
 fn decode_symbol_frame(bytes: &[u8]) -> Result<String, String> {
     text(decode_frame(bytes, 3, 77, 0).map(|frame| {
         let symbols: Vec<&str> = frame.symbols().collect();
@@ -214,6 +222,18 @@ fn structures() -> Vec<Structure> {
             None,
         ),
         structure(
+            "lease header",
+            lease_header().encode().0.to_vec(),
+            |b| text(LeaseLogHeader::decode(b)),
+            last,
+        ),
+        structure(
+            "lease record",
+            encode_lease_record(7, &lease_items()).0,
+            decode_any_lease_record,
+            last,
+        ),
+        structure(
             "parted",
             index_file(VectorKind::Parted, 40, parted_body()),
             decode_index_file,
@@ -373,4 +393,8 @@ fn zeros_are_never_a_record_or_a_frame() {
     let zeros = [0; 256];
     assert!(matches!(decode_record(&zeros, 0), Ok(RecordOutcome::Torn { .. })));
     assert!(decode_frame(&zeros, 0, symbols::CHAIN_START, 0).is_err());
+    assert!(matches!(
+        decode_lease_record(&zeros, 0, 0),
+        Ok(LeaseOutcome::Torn { .. })
+    ));
 }

@@ -63,6 +63,9 @@ fn a_forged_count_anywhere_reserves_no_memory() {
                 drop(SymbolFileHeader::decode(bytes));
             },
         ),
+        (encode_lease_record(7, &lease_items()).0, |bytes| {
+            drop(decode_lease_record(bytes, 7, 0))
+        }),
     ];
     let before = peak_kib();
     for (bytes, decode) in structures {

@@ -579,6 +579,81 @@ fn rows_of_a_log(layouts: &mut Layouts) {
     layouts.insert("column of rows", (fields, bytes[12..].to_vec()));
 }
 
+fn lease_fields(lease: &LeaseRecord) -> Vec<Field> {
+    vec![
+        ("epoch", le(lease.epoch, 8)),
+        ("table", le(lease.table, 4)),
+        ("interval", lease.interval.to_le_bytes().to_vec()),
+        ("start", lease.start.to_le_bytes().to_vec()),
+        ("end", lease.end.to_le_bytes().to_vec()),
+        ("claimed at", lease.claimed_at.to_le_bytes().to_vec()),
+        ("expires at", lease.expires_at.to_le_bytes().to_vec()),
+        ("completion", le(lease.completion_permille, 2)),
+        ("has as of", vec![1]),
+        ("as of", lease.as_of.unwrap().to_le_bytes().to_vec()),
+        ("has series", vec![1]),
+        ("series", string(lease.series.as_deref().unwrap())),
+        ("world", string(&lease.world)),
+        ("holder", string(&lease.holder)),
+        ("batch", string(&lease.batch)),
+    ]
+}
+
+/// The items of a lease record, cut out of it.
+fn lease_items_of(items: &[LeaseItem]) -> Vec<u8> {
+    let (record, _) = encode_lease_record(1, items);
+    record[16..record.len() - 8].to_vec()
+}
+
+fn leases(layouts: &mut Layouts) {
+    let header = LeaseLogHeader {
+        database: 0x7172,
+        last_epoch: 0x7374,
+    };
+    let mut fields = prelude(b"GAPLLEAS");
+    fields.extend([
+        ("reserved", vec![0; 4]),
+        ("database", le(0x7172_u16, 16)),
+        ("last epoch", le(0x7374_u16, 8)),
+        ("reserved", vec![0; 16]),
+    ]);
+    layouts.insert("lease header", (sealed(fields), header.encode().0.into()));
+
+    let (record, chain) = encode_lease_record(0x7576, &lease_items());
+    assert_eq!(
+        record[record.len() - 8..],
+        chain.to_le_bytes(),
+        "the chain is the checksum"
+    );
+    let fields = vec![
+        ("length", le(record.len() as u32, 4)),
+        ("kind", le(1_u8, 4)),
+        ("chain", le(0x7576_u16, 8)),
+        ("items", lease_items_of(&lease_items())),
+    ];
+    layouts.insert("lease record", (sealed(fields), record));
+
+    let claim = lease_items_of(&[LeaseItem::Claim(lease_record())]);
+    layouts.insert("claim", (lease_fields(&lease_record()), claim[8..].to_vec()));
+    let fields = vec![
+        ("epoch", le(0x7778_u16, 8)),
+        ("expires at", le(0x797A_u16, 8)),
+        ("completion", le(517_u16, 2)),
+    ];
+    let renewal = LeaseItem::Renew {
+        epoch: 0x7778,
+        expires_at: 0x797A,
+        completion_permille: 517,
+    };
+    layouts.insert("renewal", (fields, lease_items_of(&[renewal])[8..].to_vec()));
+    let fields = vec![("epoch", le(0x7B_u8, 8)), ("how", vec![2])];
+    let end = LeaseItem::End {
+        epoch: 0x7B,
+        how: LeaseEnd::Failed,
+    };
+    layouts.insert("end of a lease", (fields, lease_items_of(&[end])[8..].to_vec()));
+}
+
 fn symbol_file(layouts: &mut Layouts) {
     let header = SymbolFileHeader {
         domain: "größe".into(),
@@ -717,6 +792,7 @@ fn layouts() -> Layouts {
     manifest(&mut layouts);
     streams(&mut layouts);
     write_ahead_log(&mut layouts);
+    leases(&mut layouts);
     symbol_file(&mut layouts);
     segment(&mut layouts);
     indexes(&mut layouts);
@@ -834,6 +910,15 @@ fn every_tag_of_an_item_on_the_page_is_the_one_written() {
         wal_deletion(&deletion(1)),
     ];
     assert_eq!(written.map(|item| u16::from(item[0])), tags.map(|(tag, _)| tag));
+    let tags = [
+        (lease::tag::CLAIM, "CLAIM"),
+        (lease::tag::RENEW, "RENEW"),
+        (lease::tag::END, "END"),
+    ];
+    assert_tags("lease tags", &tags);
+    let [claim, _, renew, end] = lease_items().try_into().expect("four items");
+    let written = [claim, renew, end].map(|item| u16::from(lease_items_of(&[item])[0]));
+    assert_eq!(written, tags.map(|(tag, _)| tag));
 }
 
 fn assert_tags(table: &str, tags: &[(u16, &str)]) {
@@ -868,6 +953,7 @@ fn every_closed_set_on_the_page_is_complete_and_right() {
         rows("Keep", Keep::ALL, Keep::tag),
         rows("SegmentOrigin", SegmentOrigin::ALL, SegmentOrigin::tag),
         rows("CoverageState", wal::CoverageState::ALL, wal::CoverageState::tag),
+        rows("LeaseEnd", LeaseEnd::ALL, LeaseEnd::tag),
     ];
     assert_eq!(tables("table")["sets"], code.concat());
 }
@@ -922,5 +1008,8 @@ fn the_numbers_in_the_prose_are_the_constants() {
     assert!(prose.contains(&format!("id `{COMMIT_COLUMN:#X}`").replace("0X", "0x")));
     assert!(prose.contains(&format!("`{}`", file_name("#commit").unwrap())));
     assert!(prose.contains("the record's offset in the file - 64") && HEADER_LEN == 64);
+    assert!(prose.contains("A length below 24 or above 32 MiB") && lease::LEASE_RECORD_LEN_MIN == 24);
+    assert_eq!(lease::LEASE_RECORD_LEN_MAX, 32 << 20);
+    assert!(PAGE.contains("at most 1000") && lease::COMPLETION_PERMILLE_MAX == 1000);
     assert!(prose.contains("A header of 40 zero bytes") && wal::WAL_RECORD_HEADER_LEN == 40);
 }

@@ -35,6 +35,7 @@ fn a_newer_major_version_is_unsupported_wherever_it_is_written() {
         ))
         .unwrap_err(),
         wal::WalHeader::decode(&newer(wal_header().encode())).unwrap_err(),
+        LeaseLogHeader::decode(&newer(lease_header().encode().0.into())).unwrap_err(),
         SegmentMeta::decode(&newer(segment_meta().encode())).unwrap_err(),
         SymbolFileHeader::decode(&newer(
             SymbolFileHeader {

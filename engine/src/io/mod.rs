@@ -16,6 +16,7 @@
 //! [`Storage::sync_dir`] makes the names in one directory durable, and not the name of that directory.
 
 mod faulty;
+mod host;
 mod memory;
 mod mmap;
 mod path;
@@ -26,6 +27,7 @@ mod storage;
 mod unsynced;
 
 pub use faulty::{CrashImages, Fault, FaultPlan, FaultyStorage};
+pub(crate) use host::host_name;
 pub use memory::MemoryStorage;
 pub use path::RelPath;
 pub(crate) use priority::lower_priority;

@@ -187,7 +187,7 @@ pub trait ReadableFile: Send + Sync + Debug {
     fn map(&self) -> Result<Region>;
 }
 
-/// A held lock. Dropping it releases the lock and leaves the file.
+/// A lock file, locked when it is handed out. Dropping it releases the lock and leaves the file.
 #[expect(
     clippy::len_without_is_empty,
     reason = "the length is that of a file, not of a collection"
@@ -211,6 +211,19 @@ pub trait FileLock: Send + Sync + Debug {
     /// # Errors
     /// `Io`.
     fn len(&self) -> Result<u64>;
+
+    /// Gives the lock up and keeps the file open, so that [`FileLock::acquire`] costs one system call.
+    ///
+    /// # Errors
+    /// `Io`; whether the lock is still held is then not known, dropping it gives it up.
+    fn release(&self) -> Result<()>;
+
+    /// Takes the lock again after [`FileLock::release`]; false when `wait` is false and another holds it. Not to be
+    /// called while it is held.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn acquire(&self, mode: LockMode, wait: bool) -> Result<bool>;
 
     /// The path it was taken with.
     fn path(&self) -> &RelPath;

@@ -466,3 +466,53 @@ pub fn wal_body() -> Vec<u8> {
     ]
     .concat()
 }
+
+pub fn lease_record() -> LeaseRecord {
+    LeaseRecord {
+        epoch: 0x0102_0304_0506_0708,
+        table: 0x1112,
+        interval: 60_000_000_000,
+        start: -5,
+        end: 1_795_179_600_000_000_000,
+        claimed_at: 0x2122_2324_2526_2728,
+        expires_at: 0x3132_3334_3536_3738,
+        completion_permille: 517,
+        as_of: Some(0x4142_4344_4546_4748),
+        series: Some("börse:7".into()),
+        world: "prod".into(),
+        holder: "worker:9".into(),
+        batch: "b-1".into(),
+    }
+}
+
+/// One of each kind, with and without what may be missing.
+pub fn lease_items() -> Vec<LeaseItem> {
+    let bare = LeaseRecord {
+        as_of: None,
+        series: None,
+        world: String::new(),
+        batch: String::new(),
+        interval: 0,
+        ..lease_record()
+    };
+    vec![
+        LeaseItem::Claim(lease_record()),
+        LeaseItem::Claim(bare),
+        LeaseItem::Renew {
+            epoch: 0x5152,
+            expires_at: -7,
+            completion_permille: 1000,
+        },
+        LeaseItem::End {
+            epoch: 0x6162,
+            how: LeaseEnd::Failed,
+        },
+    ]
+}
+
+pub fn lease_header() -> LeaseLogHeader {
+    LeaseLogHeader {
+        database: 0x0102,
+        last_epoch: 0x0304,
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::memory::{FileNode, MemoryLock, check_within};
 use super::super::real::with_space;
-use super::super::{FileLock, ReadableFile, Region, RelPath, WritableFile};
+use super::super::{FileLock, LockMode, ReadableFile, Region, RelPath, WritableFile};
 use super::disk::Pending;
 use super::plan::{CallKind, Fault};
 use super::storage::{Shared, Verdict, struck};
@@ -189,6 +189,21 @@ impl FileLock for FaultyLock {
     fn len(&self) -> Result<u64> {
         self.shared.check_power()?;
         self.inner.len()
+    }
+
+    /// Works without power, too: the process that held it is gone then.
+    fn release(&self) -> Result<()> {
+        self.inner.release()
+    }
+
+    fn acquire(&self, mode: LockMode, wait: bool) -> Result<bool> {
+        self.shared.check_power()?;
+        let is_held = self.inner.acquire(mode, wait)?;
+        if let Err(error) = self.shared.check_power() {
+            self.inner.release()?;
+            return Err(error);
+        }
+        Ok(is_held)
     }
 
     fn path(&self) -> &RelPath {

@@ -78,10 +78,20 @@ impl FileNode {
         mode: LockMode,
         wait: bool,
     ) -> Option<MemoryLock> {
+        self.hold(mode, wait).then(|| MemoryLock {
+            node: Arc::clone(self),
+            path: path.clone(),
+            mode: Mutex::new(Some(mode)),
+            read_only: false,
+        })
+    }
+
+    /// One more holder; false when the lock is held and `wait` is false.
+    fn hold(&self, mode: LockMode, wait: bool) -> bool {
         let mut holders = self.holders.lock();
         while holders.exclusive || (mode == LockMode::Exclusive && holders.shared > 0) {
             if !wait {
-                return None;
+                return false;
             }
             self.released.wait(&mut holders);
         }
@@ -89,12 +99,7 @@ impl FileNode {
             LockMode::Exclusive => holders.exclusive = true,
             LockMode::Shared => holders.shared += 1,
         }
-        Some(MemoryLock {
-            node: Arc::clone(self),
-            path: path.clone(),
-            mode,
-            read_only: false,
-        })
+        true
     }
 }
 
@@ -119,19 +124,29 @@ pub(in super::super) fn overwrite(content: &mut Vec<u8>, offset: u64, bytes: &[u
 pub(in super::super) struct MemoryLock {
     pub(in super::super) node: Arc<FileNode>,
     path: RelPath,
-    mode: LockMode,
+    /// `None` while it is released.
+    mode: Mutex<Option<LockMode>>,
     pub(super) read_only: bool,
 }
 
-impl Drop for MemoryLock {
-    fn drop(&mut self) {
+impl MemoryLock {
+    fn let_go(&self) {
+        let Some(mode) = self.mode.lock().take() else {
+            return;
+        };
         let mut holders = self.node.holders.lock();
-        match self.mode {
+        match mode {
             LockMode::Exclusive => holders.exclusive = false,
             LockMode::Shared => holders.shared -= 1,
         }
         drop(holders);
         self.node.released.notify_all();
+    }
+}
+
+impl Drop for MemoryLock {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
@@ -152,6 +167,19 @@ impl FileLock for MemoryLock {
 
     fn len(&self) -> Result<u64> {
         Ok(self.node.len())
+    }
+
+    fn release(&self) -> Result<()> {
+        self.let_go();
+        Ok(())
+    }
+
+    fn acquire(&self, mode: LockMode, wait: bool) -> Result<bool> {
+        let is_held = self.node.hold(mode, wait);
+        if is_held {
+            *self.mode.lock() = Some(mode);
+        }
+        Ok(is_held)
     }
 
     fn path(&self) -> &RelPath {

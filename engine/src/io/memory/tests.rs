@@ -35,6 +35,7 @@ enum Step {
     Lock(RelPath, LockMode),
     LockWrite(u64, Vec<u8>),
     LockPathIs,
+    Retake(LockMode),
     Unlock,
 }
 
@@ -50,6 +51,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 
 fn steps() -> impl Strategy<Value = Step> {
     let mode = prop::sample::select(vec![LockMode::Exclusive, LockMode::Shared]);
+    let retaken = mode.clone();
     let files = prop_oneof![
         4 => paths().prop_map(Step::Create),
         2 => paths().prop_map(Step::AppendTo),
@@ -74,6 +76,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (paths(), mode).prop_map(|(path, mode)| Step::Lock(path, mode)),
         1 => (0u64..20, bytes()).prop_map(|(offset, bytes)| Step::LockWrite(offset, bytes)),
         2 => Just(Step::LockPathIs),
+        2 => retaken.prop_map(Step::Retake),
         1 => Just(Step::Unlock),
     ];
     prop_oneof![files, names]
@@ -124,7 +127,9 @@ impl<'a> Player<'a> {
                 self.write(step)
             }
             Step::ReadAt(..) | Step::Map => self.read(step),
-            Step::Lock(..) | Step::LockWrite(..) | Step::LockPathIs | Step::Unlock => self.play_lock(step),
+            Step::Lock(..) | Step::LockWrite(..) | Step::LockPathIs | Step::Retake(_) | Step::Unlock => {
+                self.play_lock(step)
+            }
             _ => self.play_name(step),
         }
     }
@@ -175,6 +180,14 @@ impl<'a> Player<'a> {
                 Ok(Seen::Bytes(all))
             }
             Step::LockPathIs => Ok(Seen::Held(self.storage.lock_path_is(lock.as_ref())?)),
+            Step::Retake(mode) => {
+                lock.release()?;
+                let held = lock.acquire(*mode, false)?;
+                if !held {
+                    self.locks.pop();
+                }
+                Ok(Seen::Held(held))
+            }
             _ => {
                 self.locks.pop();
                 Ok(Seen::Done)

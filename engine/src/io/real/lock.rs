@@ -25,20 +25,11 @@ pub(super) struct RealLock {
 }
 
 impl RealLock {
-    /// Takes the lock; false when it is held elsewhere and `wait` is false.
-    pub(super) fn acquire(&self, mode: LockMode, wait: bool) -> Result<bool> {
-        let operation = match (mode, wait) {
-            (LockMode::Exclusive, true) => FlockOperation::LockExclusive,
-            (LockMode::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
-            (LockMode::Shared, true) => FlockOperation::LockShared,
-            (LockMode::Shared, false) => FlockOperation::NonBlockingLockShared,
-        };
+    fn flock(&self, operation: FlockOperation) -> rustix::io::Result<()> {
         loop {
             match flock(&self.file, operation) {
-                Ok(()) => return Ok(true),
                 Err(Errno::INTR) => {}
-                Err(Errno::WOULDBLOCK) if !wait => return Ok(false),
-                Err(errno) => return Err(failure("lock", &self.full_path, errno)),
+                other => return other,
             }
         }
     }
@@ -73,6 +64,25 @@ impl FileLock for RealLock {
         Ok(metadata
             .map_err(|error| failure("stat", &self.full_path, error))?
             .len())
+    }
+
+    fn release(&self) -> Result<()> {
+        self.flock(FlockOperation::Unlock)
+            .map_err(|errno| failure("unlock", &self.full_path, errno))
+    }
+
+    fn acquire(&self, mode: LockMode, wait: bool) -> Result<bool> {
+        let operation = match (mode, wait) {
+            (LockMode::Exclusive, true) => FlockOperation::LockExclusive,
+            (LockMode::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
+            (LockMode::Shared, true) => FlockOperation::LockShared,
+            (LockMode::Shared, false) => FlockOperation::NonBlockingLockShared,
+        };
+        match self.flock(operation) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) if !wait => Ok(false),
+            Err(errno) => Err(failure("lock", &self.full_path, errno)),
+        }
     }
 
     fn path(&self) -> &RelPath {
