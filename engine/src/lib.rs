@@ -16,11 +16,13 @@
 //! | `subscribe` | what is committed, in order, from any position on |
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`coverage`] | what is known of ranges of series, and what is missing |
+//! | [`backfill`] | gaps filled from sources: planned, leased, checked, resumable |
 //! | [`lease`] | time-bounded exclusive claims on ranges, with fencing |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`calendar`] | when rows of a series are expected |
 //! | [`database`] | handles, transactions, snapshots, and what keeps files alive |
 
+pub mod backfill;
 pub mod calendar;
 pub mod check;
 pub mod clock;

@@ -33,6 +33,7 @@ pub use gapless_format::{CoverageKey, CoverageState};
 pub use infer::InferredCoverage;
 pub(crate) use map::CoverageMap;
 pub(crate) use merge::{MergedCoverage, merge, merge_files};
+pub(crate) use query::instant;
 pub use query::{Completeness, Gap, GapQuery};
 pub use range::CoverageRange;
 pub use session::{LiveSession, SessionBuilder};

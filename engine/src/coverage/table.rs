@@ -190,6 +190,17 @@ impl TableCoverage {
         Ok(expected)
     }
 
+    /// The parts of a range in which a series is covered.
+    pub(crate) fn covered(&self, series: Option<u32>, interval: i64, range: &Range<i64>) -> Intervals {
+        let mut covered = Vec::new();
+        let key = CoverageKey {
+            series,
+            interval: Some(interval),
+        };
+        self.view.covered(key, range, &mut covered);
+        covered.into_iter().collect()
+    }
+
     /// The series of the table: those that have rows, of which something is known, or that are listed; by text.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use crate::compact::{self, Situation};
 use crate::coverage::{CoverageFiles, OpenCoverage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{RelPath, Storage};
+use crate::lease::Leases;
 use crate::manifest::{Manifest, TableState, Version};
 use crate::row::RowBuffer;
 use crate::scan::MergeCache;
@@ -49,6 +50,7 @@ pub(crate) struct Engine {
     workers: Workers,
     bulk_workers: Workers,
     coverage: CoverageFiles,
+    leases: Arc<Leases>,
     counters: Counters,
     signal: Signal,
 }
@@ -158,6 +160,7 @@ impl Engine {
     ) -> Result<Self> {
         // The pin is there before the manifest is read, so nothing that the manifest names can go meanwhile.
         let pins = Arc::new(register(&storage, clock.now_ns(), writable)?);
+        let leases = Arc::new(Leases::new(Arc::clone(&storage), Arc::clone(&clock), database));
         let clock = Arc::new(CommitClock::new(clock));
         let manifest = Manifest::open(
             Arc::clone(&storage),
@@ -197,6 +200,7 @@ impl Engine {
             bulk_workers: Workers::new("bulk", 0),
             counters: Counters::default(),
             coverage: CoverageFiles::default(),
+            leases,
             signal: Signal::default(),
         })
     }
@@ -232,6 +236,11 @@ impl Engine {
 
     pub(crate) fn pins(&self) -> &Arc<Pins> {
         &self.pins
+    }
+
+    /// Exclusive claims on ranges.
+    pub(crate) fn leases(&self) -> &Arc<Leases> {
+        &self.leases
     }
 
     /// Whether it was opened to be written.

@@ -1,5 +1,6 @@
 //! The engine's live half: commits through the stream, what readers see of streams, and flushes.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -199,30 +200,49 @@ impl Engine {
         coverage: Vec<Coverage>,
         durability: Option<Durability>,
     ) -> Result<Appended> {
+        let prepared = self.prepare_commit(rows, deletions, coverage)?;
+        let appended = self.append_prepared(prepared, durability)?;
+        self.finish_append(&appended, durability)?;
+        Ok(appended)
+    }
+
+    /// A commit that is ready to be written: its record, and its symbols made durable.
+    pub(crate) fn prepare_commit(
+        self: &Arc<Self>,
+        rows: Vec<PreparedRows>,
+        deletions: Vec<Deletion>,
+        coverage: Vec<Coverage>,
+    ) -> Result<Prepared> {
         self.check_writable()?;
         for rows in &rows {
             self.make_symbols_durable(&rows.table)?;
         }
-        for deletion in deletions.iter().filter(|deletion| deletion.series.is_some()) {
-            if let Some(state) = self.manifest().current().table_by_id(deletion.table) {
+        let with_series = deletions.iter().filter(|deletion| deletion.series.is_some());
+        let tables = with_series
+            .map(|deletion| deletion.table)
+            .chain(coverage.iter().map(|coverage| coverage.table));
+        for table in tables.collect::<BTreeSet<u32>>() {
+            if let Some(state) = self.manifest().current().table_by_id(table) {
                 self.make_symbols_durable(state.meta())?;
             }
         }
-        for coverage in &coverage {
-            if let Some(state) = self.manifest().current().table_by_id(coverage.table) {
-                self.make_symbols_durable(state.meta())?;
-            }
-        }
-        let has_deletions = !deletions.is_empty();
         let statements = Statements {
             join: !coverage.is_empty() && self.is_alone()?,
             coverage,
         };
-        let prepared = Prepared::new(rows, deletions, statements, self.now_ns())?;
+        Prepared::new(rows, deletions, statements, self.now_ns())
+    }
+
+    /// Writes a commit to the log and makes it visible. [`Engine::finish_append`] makes it durable.
+    pub(crate) fn append_prepared(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        durability: Option<Durability>,
+    ) -> Result<Appended> {
+        let has_deletions = prepared.has_deletions();
         let stream = self.stream()?;
         let room = self.wait_for_memory(&stream, prepared.memory_bytes())?;
-        let durability = durability.unwrap_or(self.live().durability);
-        let appended = stream.append(prepared, durability == Durability::Sync)?;
+        let appended = stream.append(prepared, self.durability(durability) == Durability::Sync)?;
         drop(room);
         self.signal().notify();
         let is_full = |active: Arc<Memtable>| {
@@ -232,13 +252,26 @@ impl Engine {
         if stream.active().is_some_and(is_full) {
             self.seal_and_wake(&stream);
         }
-        match durability {
-            Durability::Sync => self.wait_durable(&stream, appended.end_lsn)?,
+        Ok(appended)
+    }
+
+    /// Returns when a commit is as durable as asked.
+    pub(crate) fn finish_append(
+        self: &Arc<Self>,
+        appended: &Appended,
+        durability: Option<Durability>,
+    ) -> Result<()> {
+        match self.durability(durability) {
+            Durability::Sync => self.wait_durable(&*self.stream()?, appended.end_lsn)?,
             Durability::Interval(ms) => self.background().sync_every(self, ms),
             Durability::Buffered => {}
         }
         self.background().start(self);
-        Ok(appended)
+        Ok(())
+    }
+
+    fn durability(&self, asked: Option<Durability>) -> Durability {
+        asked.unwrap_or(self.live().durability)
     }
 
     /// Whether no other process streams.

@@ -90,6 +90,11 @@ impl Prepared {
         })
     }
 
+    /// Whether it hides rows.
+    pub(crate) fn has_deletions(&self) -> bool {
+        !self.deletions.is_empty()
+    }
+
     /// Memory that its rows, deletions and statements will take.
     pub(crate) fn memory_bytes(&self) -> usize {
         let rows: usize = self.rows.iter().map(StreamRows::memory_bytes).sum();

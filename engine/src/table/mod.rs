@@ -8,4 +8,5 @@ pub(crate) mod types;
 
 pub use change::SchemaChange;
 pub use handle::Table;
+pub(crate) use handle::schema_of;
 pub use spec::TableSpec;

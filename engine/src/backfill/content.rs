@@ -1,0 +1,262 @@
+//! What rows hold, as one number, and which of them are here already.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use arrow_array::{Array, BooleanArray};
+use arrow_row::{OwnedRow, RowConverter, Rows, SortField};
+use arrow_select::filter::filter;
+use gapless_format::{Keep, TableMeta, checksum};
+
+use crate::database::Snapshot;
+use crate::error::{Error, Result};
+use crate::memtable::StreamColumn;
+use crate::stream::PreparedRows;
+
+/// What became of fetched rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Rows that were not here.
+    pub inserted: u64,
+    /// Rows that were here, equal in every column.
+    pub identical: u64,
+    /// Rows that were here with other values.
+    pub changed: u64,
+}
+
+impl std::ops::AddAssign for RowCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.identical += other.identical;
+        self.changed += other.changed;
+    }
+}
+
+/// Fetched rows against those that a range holds.
+pub(super) struct Compared {
+    /// What is to be written.
+    pub(super) rows: Option<PreparedRows>,
+    /// The rows of the range are to be hidden first: what is written takes their place.
+    pub(super) replaces: bool,
+    pub(super) counts: RowCounts,
+}
+
+/// The sum of the checksums of rows, modulo 2^64: the same for the same rows in any order.
+pub(super) fn content(rows: &PreparedRows) -> Result<u64> {
+    let all = converted(rows, &mut converter(rows, |_| true)?, |_| true)?;
+    Ok(all
+        .iter()
+        .fold(0, |sum, row| sum.wrapping_add(checksum(row.as_ref()))))
+}
+
+/// Compares fetched rows of one series with those that a range holds. On a grid a slot has one row, whatever the table keeps.
+///
+/// # Errors
+/// `Invalid` for two rows of a slot that differ, where the table keeps all rows.
+pub(super) fn compare(
+    fetched: PreparedRows,
+    existing: Option<&PreparedRows>,
+    has_grid: bool,
+) -> Result<Compared> {
+    let keep = fetched.table.keep;
+    let is_ascending = fetched.times().is_sorted_by(|a, b| a < b);
+    let plain = existing.is_none() && (is_ascending || keep == Keep::All && !has_grid);
+    if plain {
+        let counts = RowCounts {
+            inserted: fetched.rows() as u64,
+            ..RowCounts::default()
+        };
+        return Ok(Compared {
+            rows: Some(fetched),
+            replaces: false,
+            counts,
+        });
+    }
+    match keep {
+        Keep::All => compare_all(fetched, existing, has_grid),
+        Keep::First | Keep::Last => compare_keyed(fetched, existing),
+    }
+}
+
+/// Where every row is kept: the range holds either the very same rows, or is replaced.
+fn compare_all(fetched: PreparedRows, existing: Option<&PreparedRows>, has_grid: bool) -> Result<Compared> {
+    let mut whole = converter(&fetched, |_| true)?;
+    let new = converted(&fetched, &mut whole, |_| true)?;
+    let fetched = match has_grid {
+        true => without_repeats(fetched, &new)?,
+        false => fetched,
+    };
+    let new = converted(&fetched, &mut whole, |_| true)?;
+    let mut here: HashMap<OwnedRow, u64> = HashMap::new();
+    let mut old_rows = 0;
+    if let Some(existing) = existing {
+        let old = converted(existing, &mut whole, |_| true)?;
+        old_rows = old.num_rows() as u64;
+        for row in &old {
+            *here.entry(row.owned()).or_default() += 1;
+        }
+    }
+    let mut identical = 0;
+    for row in &new {
+        if let Some(left) = here.get_mut(&row.owned()).filter(|left| **left > 0) {
+            *left -= 1;
+            identical += 1;
+        }
+    }
+    let new_rows = new.num_rows() as u64;
+    let changed = (old_rows - identical).min(new_rows - identical);
+    let counts = RowCounts {
+        inserted: new_rows - identical - changed,
+        identical,
+        changed,
+    };
+    let is_same = identical == old_rows && identical == new_rows;
+    Ok(Compared {
+        rows: (!is_same).then_some(fetched),
+        replaces: !is_same && old_rows > 0,
+        counts,
+    })
+}
+
+/// Rows without those that are there twice. On a grid a slot has one row.
+fn without_repeats(fetched: PreparedRows, all: &Rows) -> Result<PreparedRows> {
+    let mut by_time: HashMap<i64, usize> = HashMap::new();
+    let mut left = vec![true; fetched.rows()];
+    for (row, time) in fetched.times().iter().enumerate() {
+        let Some(first) = by_time.get(time) else {
+            by_time.insert(*time, row);
+            continue;
+        };
+        if all.row(*first) != all.row(row) {
+            return Err(Error::invalid(format!(
+                "the source gave two different rows for {}: on a grid a slot has one row; a table with a key keeps the first \
+                 or the last",
+                crate::coverage::instant(*time)
+            )));
+        }
+        if let Some(left) = left.get_mut(row) {
+            *left = false;
+        }
+    }
+    filtered(fetched, left)
+}
+
+/// Where a key has one row: what is here already is left out.
+fn compare_keyed(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Result<Compared> {
+    let meta = fetched.table.clone();
+    let is_key = |id: u32| id == meta.time_column || meta.key.contains(&id);
+    let (mut keys, mut whole) = (converter(&fetched, is_key)?, converter(&fetched, |_| true)?);
+    let new_keys = converted(&fetched, &mut keys, is_key)?;
+    let new = converted(&fetched, &mut whole, |_| true)?;
+    let mut here: HashMap<OwnedRow, OwnedRow> = HashMap::new();
+    if let Some(existing) = existing {
+        let old_keys = converted(existing, &mut keys, is_key)?;
+        let old = converted(existing, &mut whole, |_| true)?;
+        here.extend(
+            old_keys
+                .iter()
+                .zip(&old)
+                .map(|(key, row)| (key.owned(), row.owned())),
+        );
+    }
+    // The row of each key that counts among those that were fetched.
+    let mut counting: HashMap<OwnedRow, usize> = HashMap::new();
+    for (row, key) in new_keys.iter().enumerate() {
+        match meta.keep {
+            Keep::First => {
+                counting.entry(key.owned()).or_insert(row);
+            }
+            _ => {
+                counting.insert(key.owned(), row);
+            }
+        }
+    }
+    let mut counts = RowCounts::default();
+    let mut left = vec![false; fetched.rows()];
+    for (key, row) in counting {
+        let is_written = match here.get(&key) {
+            None => {
+                counts.inserted += 1;
+                true
+            }
+            Some(old) if old.row() == new.row(row) => {
+                counts.identical += 1;
+                false
+            }
+            Some(_) => {
+                counts.changed += 1;
+                meta.keep == Keep::Last
+            }
+        };
+        if let Some(left) = left.get_mut(row) {
+            *left = is_written;
+        }
+    }
+    let rows = filtered(fetched, left)?;
+    Ok(Compared {
+        rows: (rows.rows() > 0).then_some(rows),
+        replaces: false,
+        counts,
+    })
+}
+
+/// The rows that a snapshot has of a series in a range; `None` for none.
+pub(super) fn existing(
+    snapshot: &Snapshot,
+    meta: &TableMeta,
+    series: Option<&str>,
+    range: &Range<i64>,
+) -> Result<Option<PreparedRows>> {
+    let mut scan = snapshot.scan(&meta.name)?.between(range.start, range.end);
+    if let Some(series) = series {
+        scan = scan.series([series]);
+    }
+    if scan.clone().count()? == 0 {
+        return Ok(None);
+    }
+    let schema = scan.schema()?;
+    let batches = scan.collect()?;
+    let batch = arrow_select::concat::concat_batches(&schema, &batches)
+        .map_err(|error| Error::internal(format!("rows of one table do not join: {error}")))?;
+    let table = std::sync::Arc::clone(snapshot.table(&meta.name)?.meta());
+    snapshot.engine().prepare_rows(&table, &batch).map(Some)
+}
+
+fn converter(rows: &PreparedRows, wanted: impl Fn(u32) -> bool) -> Result<RowConverter> {
+    let columns = rows.columns.iter().filter(|column| wanted(column.column_id));
+    let fields = columns.map(|column| SortField::new(column.array.data_type().clone()));
+    RowConverter::new(fields.collect())
+        .map_err(|error| Error::internal(format!("rows cannot be compared: {error}")))
+}
+
+fn converted(
+    rows: &PreparedRows,
+    converter: &mut RowConverter,
+    wanted: impl Fn(u32) -> bool,
+) -> Result<Rows> {
+    let columns: Vec<_> = rows
+        .columns
+        .iter()
+        .filter(|column| wanted(column.column_id))
+        .map(|column| std::sync::Arc::clone(&column.array))
+        .collect();
+    converter
+        .convert_columns(&columns)
+        .map_err(|error| Error::internal(format!("rows cannot be compared: {error}")))
+}
+
+pub(super) fn filtered(rows: PreparedRows, left: Vec<bool>) -> Result<PreparedRows> {
+    if left.iter().all(|left| *left) {
+        return Ok(rows);
+    }
+    let left = BooleanArray::from(left);
+    let columns = rows.columns.into_iter().map(|column| {
+        let array = filter(&column.array, &left)
+            .map_err(|error| Error::internal(format!("rows cannot be left out: {error}")))?;
+        Ok(StreamColumn { array, ..column })
+    });
+    Ok(PreparedRows {
+        columns: columns.collect::<Result<_>>()?,
+        table: rows.table,
+    })
+}

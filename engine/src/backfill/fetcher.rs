@@ -1,0 +1,128 @@
+//! The strategy that asks a source.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use super::fetch::{FetchError, FetchRequest, Fetched, Fetcher};
+use super::strategy::{BackfillError, BackfillStrategy, Filled};
+use super::writer::GapWriter;
+use crate::coverage::Gap;
+
+/// Asks a [`Fetcher`] for each gap and writes what it gives.
+///
+/// A source that attests only a part ([`Fetched::through`]) is asked again for the rest, as long as it comes on.
+#[derive(Debug)]
+pub struct FetcherStrategy<F> {
+    fetcher: Arc<F>,
+    timeout: Option<Duration>,
+    clips: bool,
+}
+
+impl<F: Fetcher + 'static> FetcherStrategy<F> {
+    /// Asks `fetcher`.
+    pub fn new(fetcher: F) -> Self {
+        Self {
+            fetcher: Arc::new(fetcher),
+            timeout: None,
+            clips: false,
+        }
+    }
+
+    /// Gives a request up after so long, as a transient error. What it gives later is dropped; its thread stays until then.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Leaves out rows outside of the request, for a source that gives its neighbours too. An answer that has none inside is
+    /// refused all the same.
+    #[must_use]
+    pub fn clip_rows(mut self, clips: bool) -> Self {
+        self.clips = clips;
+        self
+    }
+
+    fn fetch(&self, request: FetchRequest) -> Result<Fetched, FetchError> {
+        let Some(timeout) = self.timeout else {
+            return self.fetcher.fetch(&request);
+        };
+        let (sender, receiver) = sync_channel(1);
+        let fetcher = Arc::clone(&self.fetcher);
+        std::thread::spawn(move || {
+            // Nobody may wait any more.
+            let _ = sender.send(fetcher.fetch(&request));
+        });
+        match receiver.recv_timeout(timeout) {
+            Ok(fetched) => fetched,
+            Err(RecvTimeoutError::Timeout) => Err(FetchError::transient(format!(
+                "the source gave no answer for {timeout:?}"
+            ))),
+            Err(RecvTimeoutError::Disconnected) => Err(FetchError::permanent("the source panicked")),
+        }
+    }
+}
+
+impl<F: Fetcher + 'static> BackfillStrategy for FetcherStrategy<F> {
+    fn fill(&self, gap: &Gap, writer: &mut GapWriter) -> Result<Filled, BackfillError> {
+        writer.set_source(self.fetcher.name());
+        while let Some(request) = next_request(gap, writer) {
+            let (start, end) = (request.start, request.end);
+            let fetched = self.fetch(request)?;
+            take(gap, writer, start..end, fetched, self.clips)?;
+        }
+        Ok(Filled::default())
+    }
+
+    fn name(&self) -> &str {
+        "fetcher"
+    }
+}
+
+/// What is to be asked next: from the first part that is left to the last one; `None` when nothing is.
+pub(super) fn next_request(gap: &Gap, writer: &GapWriter) -> Option<FetchRequest> {
+    let (first, last) = (writer.remaining().first()?, writer.remaining().last()?);
+    Some(FetchRequest {
+        table: writer.table().name().to_owned(),
+        series: gap.series.clone(),
+        interval: gap.interval,
+        start: first.start,
+        end: last.end,
+        attempt: writer.attempt(),
+        schema: Arc::clone(writer.schema()),
+    })
+}
+
+/// Writes an answer.
+pub(super) fn take(
+    gap: &Gap,
+    writer: &mut GapWriter,
+    asked: std::ops::Range<i64>,
+    fetched: Fetched,
+    clips: bool,
+) -> Result<(), BackfillError> {
+    let through = fetched.through.unwrap_or(asked.end);
+    if through <= asked.start && !asked.is_empty() {
+        return Err(FetchError::transient(format!(
+            "the source attests nothing of {gap}: it has come to {} only",
+            crate::coverage::instant(through)
+        ))
+        .into());
+    }
+    let range = asked.start..through.min(asked.end);
+    let batches = match clips {
+        true => writer.clipped(&fetched.batches, &range)?,
+        false => fetched.batches,
+    };
+    let before = writer.remaining().first().cloned();
+    match fetched.is_partial {
+        true => writer.write_partial(range, &batches)?,
+        false => writer.write(range, &batches)?,
+    };
+    // Without this a source that attests less than a slot would be asked for ever.
+    if writer.remaining().first() == before.as_ref() && before.is_some() {
+        return Err(FetchError::transient(format!("the source attests less than one slot of {gap}")).into());
+    }
+    Ok(())
+}

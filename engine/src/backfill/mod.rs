@@ -1,0 +1,43 @@
+//! Filling gaps: planned, leased, checked, in one commit with what they cover, and resumable.
+//!
+//! - [`BackfillStrategy`] says how a gap is filled; [`GapWriter`] is its only way in, and what it commits stays.
+//! - [`Backfill`] plans which gaps are asked for together and in which order; [`BackfillJob`] runs workers, with retries.
+//! - Every gap is leased while it is filled, and looked at again under the lease: no two workers of any process ask for
+//!   the same range at the same time, and nothing is asked for that is covered.
+//! - What a crash leaves is a gap, or covered; the next job sees which.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `fetch` | sources: the question, the answer, the error |
+//! | `strategy` | strategies |
+//! | `writer` | the way into a gap: checks, commits, leases |
+//! | `content` | which fetched rows are here already |
+//! | `plan` | gaps to units of work |
+//! | `retry` | pauses between attempts |
+//! | `run` | one unit from its claim to its report |
+//! | `job` | workers, progress, cancelling |
+//! | `report` | what became of each gap |
+//! | `event` | what is told to `tracing` |
+//! | `fetcher` | the strategy that asks a source |
+
+mod content;
+mod event;
+mod fetch;
+mod fetcher;
+mod job;
+mod plan;
+mod report;
+mod retry;
+mod run;
+mod strategy;
+mod writer;
+
+pub use content::RowCounts;
+pub use fetch::{FetchError, FetchRequest, Fetched, Fetcher};
+pub use fetcher::FetcherStrategy;
+pub use job::{Backfill, BackfillJob, BackfillProgress};
+pub use plan::BackfillOrder;
+pub use report::{BackfillReport, GapOutcome, GapReport};
+pub use retry::RetryPolicy;
+pub use strategy::{BackfillError, BackfillErrorKind, BackfillStrategy, Filled};
+pub use writer::GapWriter;

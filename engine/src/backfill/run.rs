@@ -1,0 +1,183 @@
+//! One unit of work, from its claim to its report: what blocking and asynchronous jobs share.
+//!
+//! Nothing here waits or calls a strategy. [`GapRun::begin`] claims, the driver lets a strategy fill, [`GapRun::after`] says what
+//! is next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gapless_format::CoverageState;
+
+use super::event;
+use super::job::JobCore;
+use super::plan::Unit;
+use super::report::{GapOutcome, GapReport};
+use super::strategy::{BackfillError, BackfillErrorKind, Filled};
+use super::writer::GapWriter;
+use crate::clock::Stopwatch;
+use crate::coverage::Gap;
+use crate::error::Result;
+use crate::lease::{Claim, LeaseKey, LeaseRequest};
+
+/// A unit that is leased to this job.
+#[derive(Debug)]
+pub(crate) struct GapRun {
+    core: Arc<JobCore>,
+    writer: GapWriter,
+    attempt: u32,
+    watch: Stopwatch,
+}
+
+/// What a claim gave.
+pub(crate) enum Begun {
+    /// It may be filled.
+    Ready(Box<GapRun>),
+    /// It needs nothing, or nothing can be done.
+    Over(GapReport),
+    /// Another worker has it.
+    Held(Unit),
+}
+
+/// What is next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Another attempt, after a pause.
+    Retry(Duration),
+    /// It is over.
+    Over(GapReport),
+}
+
+impl GapRun {
+    /// Claims a unit and looks what is left of it.
+    ///
+    /// # Errors
+    /// `Io` and the like: of the database, not of the source.
+    pub(crate) fn begin(core: &Arc<JobCore>, unit: Unit) -> Result<Begun> {
+        let watch = Stopwatch::start();
+        let batch = core.batch_of(&unit.gap);
+        let request = LeaseRequest {
+            table: core.meta.table,
+            key: LeaseKey::new(unit.gap.series.as_deref(), unit.gap.interval, unit.gap.range())
+                .world(&core.options.world),
+            holder: core.options.holder.clone(),
+            batch: batch.clone(),
+            ttl: core.options.lease_ttl,
+        };
+        let lease = match core.leases().claim(&request)? {
+            Claim::Granted(lease) => lease,
+            Claim::Held(_) => return Ok(Begun::Held(unit)),
+        };
+        // Looked at under the lease: nobody else covers it from now on.
+        let code = core.code(unit.gap.series.as_deref())?;
+        let coverage = core.table.coverage()?;
+        let covered = coverage.covered(code, unit.gap.interval, &unit.gap.range());
+        let mut writer = GapWriter::new(
+            &core.table,
+            &core.meta,
+            unit,
+            code,
+            lease,
+            &core.writer_options(batch),
+        )?;
+        writer.leave_out(&covered);
+        let run = Self {
+            core: Arc::clone(core),
+            writer,
+            attempt: 1,
+            watch,
+        };
+        if run.writer.remaining().is_empty() {
+            return Ok(Begun::Over(run.over(GapOutcome::Covered, 0)));
+        }
+        event::attempt(&run.core, &run.writer, 1);
+        Ok(Begun::Ready(Box::new(run)))
+    }
+
+    /// The gap and the writer, for a strategy.
+    pub(crate) fn parts(&mut self) -> (Gap, &mut GapWriter) {
+        (self.writer.gap().clone(), &mut self.writer)
+    }
+
+    /// What follows from what a strategy said.
+    pub(crate) fn after(&mut self, outcome: Result<Filled, BackfillError>, random: f64) -> Next {
+        let error = match outcome {
+            Ok(_) => {
+                let outcome = self.outcome();
+                return Next::Over(self.over(outcome, self.attempt));
+            }
+            Err(error) => error,
+        };
+        let outcome = match error.kind() {
+            BackfillErrorKind::Transient => {
+                if let Some(pause) = self
+                    .core
+                    .options
+                    .retry
+                    .pause(self.attempt, error.retry_after(), random)
+                {
+                    event::retry(&self.core, &self.writer, self.attempt, &error);
+                    self.attempt += 1;
+                    return Next::Retry(pause);
+                }
+                GapOutcome::Failed(error.to_string())
+            }
+            BackfillErrorKind::LeaseLost => GapOutcome::Leased(error.to_string()),
+            BackfillErrorKind::Cancelled => GapOutcome::Cancelled,
+            BackfillErrorKind::Permanent => GapOutcome::Failed(error.to_string()),
+        };
+        Next::Over(self.over(outcome, self.attempt))
+    }
+
+    /// Begins the next attempt after a pause.
+    pub(crate) fn again(&mut self) -> Result<(), BackfillError> {
+        self.writer.begin_attempt(self.attempt);
+        self.writer.renew()?;
+        event::attempt(&self.core, &self.writer, self.attempt);
+        Ok(())
+    }
+
+    /// The job was cancelled before it came to an end.
+    pub(crate) fn cancelled(&self) -> GapReport {
+        self.over(GapOutcome::Cancelled, self.attempt)
+    }
+
+    /// How the gap stands when the strategy is done with it.
+    fn outcome(&self) -> GapOutcome {
+        let states = self.writer.states();
+        let is_partial = states.contains(&CoverageState::Partial);
+        match self.writer.remaining().is_empty() && !is_partial {
+            false if states.is_empty() => {
+                GapOutcome::Failed("the strategy has neither rows nor a word for the gap".to_owned())
+            }
+            false => GapOutcome::Partial,
+            true if states.iter().all(|state| *state == CoverageState::Empty) => GapOutcome::Empty,
+            true => GapOutcome::Filled,
+        }
+    }
+
+    /// Ends the lease and tells what became of the gap.
+    fn over(&self, outcome: GapOutcome, attempts: u32) -> GapReport {
+        let leases = self.core.leases();
+        let ended = match &outcome {
+            GapOutcome::Leased(_) => Ok(()),
+            GapOutcome::Filled | GapOutcome::Empty | GapOutcome::Covered => {
+                leases.complete(self.writer.lease())
+            }
+            GapOutcome::Failed(why) => leases.fail(self.writer.lease(), why),
+            GapOutcome::Partial => leases.fail(self.writer.lease(), "the source has not given all"),
+            GapOutcome::Cancelled => leases.fail(self.writer.lease(), "cancelled"),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a lease could not be ended and expires by itself");
+        }
+        let report = GapReport {
+            gap: self.writer.gap().clone(),
+            outcome,
+            rows: self.writer.counts(),
+            attempts,
+            elapsed: self.watch.elapsed(),
+        };
+        event::over(&self.core, &self.writer, &report);
+        report
+    }
+}
