@@ -11,6 +11,7 @@ use gapless_format::{Keep, TableMeta, checksum};
 use crate::database::Snapshot;
 use crate::error::{Error, Result};
 use crate::memtable::StreamColumn;
+use crate::scan::may_have_rows;
 use crate::stream::PreparedRows;
 
 /// What became of fetched rows.
@@ -36,8 +37,8 @@ impl std::ops::AddAssign for RowCounts {
 pub(super) struct Compared {
     /// What is to be written.
     pub(super) rows: Option<PreparedRows>,
-    /// The rows of the range are to be hidden first: what is written takes their place.
-    pub(super) replaces: bool,
+    /// Times whose rows are to be hidden first, ascending: what is written takes their place.
+    pub(super) replaced: Vec<i64>,
     pub(super) counts: RowCounts,
 }
 
@@ -68,52 +69,84 @@ pub(super) fn compare(
         };
         return Ok(Compared {
             rows: Some(fetched),
-            replaces: false,
+            replaced: Vec::new(),
             counts,
         });
     }
     match keep {
-        Keep::All => compare_all(fetched, existing, has_grid),
+        Keep::All if has_grid => compare_slots(fetched, existing),
+        Keep::All => compare_all(fetched, existing),
         Keep::First | Keep::Last => compare_keyed(fetched, existing),
     }
 }
 
-/// Where every row is kept: the range holds either the very same rows, or is replaced.
-fn compare_all(fetched: PreparedRows, existing: Option<&PreparedRows>, has_grid: bool) -> Result<Compared> {
+/// Where every row is kept: those that are not here yet are written, as often as the source has them.
+fn compare_all(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Result<Compared> {
     let mut whole = converter(&fetched, |_| true)?;
-    let new = converted(&fetched, &mut whole, |_| true)?;
-    let fetched = match has_grid {
-        true => without_repeats(fetched, &new)?,
-        false => fetched,
-    };
-    let new = converted(&fetched, &mut whole, |_| true)?;
     let mut here: HashMap<OwnedRow, u64> = HashMap::new();
-    let mut old_rows = 0;
     if let Some(existing) = existing {
-        let old = converted(existing, &mut whole, |_| true)?;
-        old_rows = old.num_rows() as u64;
-        for row in &old {
+        for row in &converted(existing, &mut whole, |_| true)? {
             *here.entry(row.owned()).or_default() += 1;
         }
     }
-    let mut identical = 0;
-    for row in &new {
-        if let Some(left) = here.get_mut(&row.owned()).filter(|left| **left > 0) {
-            *left -= 1;
-            identical += 1;
+    let mut counts = RowCounts::default();
+    let mut left = Vec::with_capacity(fetched.rows());
+    for row in &converted(&fetched, &mut whole, |_| true)? {
+        let known = here.get_mut(&row.owned()).filter(|left| **left > 0);
+        left.push(known.is_none());
+        match known {
+            Some(known) => {
+                *known -= 1;
+                counts.identical += 1;
+            }
+            None => counts.inserted += 1,
         }
     }
-    let new_rows = new.num_rows() as u64;
-    let changed = (old_rows - identical).min(new_rows - identical);
-    let counts = RowCounts {
-        inserted: new_rows - identical - changed,
-        identical,
-        changed,
-    };
-    let is_same = identical == old_rows && identical == new_rows;
+    let rows = filtered(fetched, left)?;
     Ok(Compared {
-        rows: (!is_same).then_some(fetched),
-        replaces: !is_same && old_rows > 0,
+        rows: (rows.rows() > 0).then_some(rows),
+        replaced: Vec::new(),
+        counts,
+    })
+}
+
+/// Where every row is kept and a slot of the grid has one: a row that differs takes the place of the one that is here.
+fn compare_slots(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Result<Compared> {
+    let mut whole = converter(&fetched, |_| true)?;
+    let new = converted(&fetched, &mut whole, |_| true)?;
+    let fetched = without_repeats(fetched, &new)?;
+    let new = converted(&fetched, &mut whole, |_| true)?;
+    let mut here: HashMap<i64, Option<OwnedRow>> = HashMap::new();
+    if let Some(existing) = existing {
+        let old = converted(existing, &mut whole, |_| true)?;
+        for (time, row) in existing.times().iter().zip(&old) {
+            // Two rows of a slot are none that could be identical.
+            let known = here.insert(*time, Some(row.owned()));
+            if known.is_some() {
+                here.insert(*time, None);
+            }
+        }
+    }
+    let mut counts = RowCounts::default();
+    let (mut left, mut replaced) = (Vec::with_capacity(fetched.rows()), Vec::new());
+    for (time, row) in fetched.times().iter().zip(&new) {
+        let known = here.get(time);
+        let is_same = known.is_some_and(|known| known.as_ref().is_some_and(|known| known.row() == row));
+        left.push(!is_same);
+        match (known, is_same) {
+            (_, true) => counts.identical += 1,
+            (None, _) => counts.inserted += 1,
+            (Some(_), _) => {
+                counts.changed += 1;
+                replaced.push(*time);
+            }
+        }
+    }
+    replaced.sort_unstable();
+    let rows = filtered(fetched, left)?;
+    Ok(Compared {
+        rows: (rows.rows() > 0).then_some(rows),
+        replaced,
         counts,
     })
 }
@@ -195,7 +228,7 @@ fn compare_keyed(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Resu
     let rows = filtered(fetched, left)?;
     Ok(Compared {
         rows: (rows.rows() > 0).then_some(rows),
-        replaces: false,
+        replaced: Vec::new(),
         counts,
     })
 }
@@ -205,8 +238,12 @@ pub(super) fn existing(
     snapshot: &Snapshot,
     meta: &TableMeta,
     series: Option<&str>,
+    code: Option<u32>,
     range: &Range<i64>,
 ) -> Result<Option<PreparedRows>> {
+    if !may_have_rows(snapshot, snapshot.table(&meta.name)?, code, range)? {
+        return Ok(None);
+    }
     let mut scan = snapshot.scan(&meta.name)?.between(range.start, range.end);
     if let Some(series) = series {
         scan = scan.series([series]);

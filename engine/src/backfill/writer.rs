@@ -268,13 +268,13 @@ impl GapWriter {
         let series = self.unit.gap.series.as_deref();
         let here = match &rows {
             None => None,
-            Some(_) => existing(&snapshot, &self.meta, series, part)?,
+            Some(_) => existing(&snapshot, &self.meta, series, self.code, part)?,
         };
         let compared = rows
             .map(|rows| compare(rows, here.as_ref(), self.grid.is_some()))
             .transpose()?;
-        let (rows, replaces, counts) = compared.map_or((None, false, RowCounts::default()), |compared| {
-            (compared.rows, compared.replaces, compared.counts)
+        let (rows, replaced, counts) = compared.map_or_else(Default::default, |compared| {
+            (compared.rows, compared.replaced, compared.counts)
         });
         let coverage = Coverage {
             table: self.meta.table,
@@ -289,7 +289,7 @@ impl GapWriter {
             source: self.source.clone(),
             batch: self.batch.clone(),
         };
-        self.append(rows, replaces.then(|| self.replaced(part)), coverage)?;
+        self.append(rows, self.deletions(&replaced), coverage)?;
         self.left = self.left.difference(&Intervals::single(part.clone()));
         self.states.push(state);
         self.renew_if_old()?;
@@ -300,12 +300,11 @@ impl GapWriter {
     fn append(
         &self,
         rows: Option<PreparedRows>,
-        replaced: Option<Deletion>,
+        deletions: Vec<Deletion>,
         coverage: Coverage,
     ) -> Result<(), BackfillError> {
         let engine = self.table.database().engine();
-        let (rows, deletions) = (rows.into_iter().collect(), replaced.into_iter().collect());
-        let prepared = engine.prepare_commit(rows, deletions, vec![coverage])?;
+        let prepared = engine.prepare_commit(rows.into_iter().collect(), deletions, vec![coverage])?;
         let fence = self.leases.fence(&self.lease)?;
         let appended = engine.append_prepared(prepared, self.durability)?;
         drop(fence);
@@ -313,16 +312,24 @@ impl GapWriter {
         Ok(())
     }
 
-    /// Hides the rows of a part, of this series.
-    fn replaced(&self, part: &Range<i64>) -> Deletion {
-        Deletion {
-            deletion: self.table.database().engine().next_segment().0,
-            table: self.meta.table,
-            start: part.start,
-            end: part.end,
-            series: self.code.map(|code| vec![code]),
-            commit: 0,
+    /// Hides the rows of some slots of this series: one deletion for slots that follow each other.
+    fn deletions(&self, times: &[i64]) -> Vec<Deletion> {
+        let step = self.unit.gap.interval;
+        let mut deletions: Vec<Deletion> = Vec::new();
+        for time in times {
+            match deletions.last_mut() {
+                Some(last) if last.end - 1 + step == *time => last.end = time + 1,
+                _ => deletions.push(Deletion {
+                    deletion: self.table.database().engine().next_segment().0,
+                    table: self.meta.table,
+                    start: *time,
+                    end: time + 1,
+                    series: self.code.map(|code| vec![code]),
+                    commit: 0,
+                }),
+            }
         }
+        deletions
     }
 
     fn renew_if_old(&mut self) -> Result<(), BackfillError> {

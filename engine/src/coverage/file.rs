@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gapless_format::{CoverageFile, CoverageKey, CoverageRecord, CoverageRef, encode_coverage_file};
 use parking_lot::Mutex;
 
+use super::map::is_wild;
 use super::range::CoverageRange;
 use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,6 +30,8 @@ pub(crate) struct OpenCoverage {
     commit: i64,
     layout: CoverageFile,
     region: Region,
+    /// Whether something is said of every series or of every interval.
+    pub(super) has_wildcards: bool,
 }
 
 impl OpenCoverage {
@@ -51,6 +54,7 @@ impl OpenCoverage {
             )));
         }
         Ok(Self {
+            has_wildcards: layout.keys().iter().any(|(key, _)| is_wild(key)),
             commit: file.commit,
             layout,
             region,

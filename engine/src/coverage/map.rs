@@ -9,6 +9,8 @@ use super::range::CoverageRange;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CoverageMap {
     keys: OrdMap<(u32, CoverageKey), RangeMap>,
+    /// Whether something is said of every series or of every interval.
+    has_wildcards: bool,
 }
 
 /// The ranges of one key: disjoint, by start.
@@ -21,7 +23,18 @@ impl CoverageMap {
     /// Takes a statement, which counts against all before. Neighbours that agree become one if `joins`. Returns the
     /// memory that came to it, about.
     pub(crate) fn cover(&mut self, table: u32, key: CoverageKey, range: CoverageRange, joins: bool) -> usize {
+        self.has_wildcards |= is_wild(&key);
         self.keys.entry((table, key)).or_default().cover(range, joins)
+    }
+
+    /// Whether something is said of every series or of every interval.
+    pub(crate) fn has_wildcards(&self) -> bool {
+        self.has_wildcards
+    }
+
+    /// Whether something is said of a table.
+    pub(crate) fn has_table(&self, table: u32) -> bool {
+        self.of_table(table).next().is_some()
     }
 
     /// The ranges of a key.
@@ -46,6 +59,11 @@ impl CoverageMap {
         tables.dedup();
         tables
     }
+}
+
+/// Whether a key stands for others.
+pub(super) fn is_wild(key: &CoverageKey) -> bool {
+    key.series.is_none() || key.interval.is_none()
 }
 
 impl RangeMap {

@@ -46,8 +46,8 @@ impl CoverageView {
             streams: version.streams().map(|stream| stream.stream).collect(),
             has_wildcards: false,
         };
-        let is_wild = |key: &CoverageKey| key.series.is_none() || key.interval.is_none();
-        let has_wildcards = view.all_keys().any(|key| is_wild(&key));
+        let has_wildcards = view.files.iter().any(|file| file.has_wildcards)
+            || view.maps.iter().any(CoverageMap::has_wildcards);
         Ok(Self {
             has_wildcards,
             ..view

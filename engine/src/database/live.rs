@@ -83,9 +83,7 @@ impl LiveView {
     /// What is known of ranges of a table.
     pub(crate) fn coverage(&self, table: u32) -> Vec<CoverageMap> {
         let maps = self.memtables.iter().map(|live| &live.coverage);
-        maps.filter(|map| map.of_table(table).next().is_some())
-            .cloned()
-            .collect()
+        maps.filter(|map| map.has_table(table)).cloned().collect()
     }
 
     /// All blocks of a table, with the streams they are of.

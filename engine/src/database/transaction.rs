@@ -330,11 +330,11 @@ impl Transaction {
         }
         self.build_small()?;
         let mut domains = Vec::new();
-        for table in self
-            .tables
-            .iter()
-            .chain(self.coverage.iter().map(|(table, _)| table))
-        {
+        let covered = self.coverage.iter().map(|(table, _)| (table.table, table));
+        let touched: BTreeMap<u32, &Arc<TableMeta>> = covered
+            .chain(self.tables.iter().map(|table| (table.table, table)))
+            .collect();
+        for table in touched.into_values() {
             domains.extend(self.engine.sync_domains(table)?);
         }
         domains.sort_by(|a, b| (&a.domain, a.committed_len).cmp(&(&b.domain, b.committed_len)));

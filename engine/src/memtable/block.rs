@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampNanosecondType;
+use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use arrow_array::{Array, ArrayRef};
 use gapless_format::{PartitionKey, TableMeta};
 
@@ -177,6 +177,28 @@ impl Block {
         }
         let latest = blocks.last().unwrap_or(first);
         Self::new(&latest.table, first.partition, columns, commits)
+    }
+
+    /// Whether it has a row of a series in a time range; `None` is any.
+    pub(crate) fn has_row(&self, code: Option<u32>, time: &Range<i64>) -> bool {
+        let column = |id: u32| self.columns.iter().find(|column| column.column_id == id);
+        let times = column(self.table.time_column).map_or(&[][..], |column| {
+            column.array.as_primitive::<TimestampNanosecondType>().values()
+        });
+        let is_inside = |at: &i64| (time.start <= *at) & (*at < time.end);
+        let codes = code.and(self.table.series_column).and_then(column);
+        match (code, codes) {
+            (Some(code), Some(codes)) => {
+                let codes = codes.array.as_primitive::<UInt32Type>().values();
+                let hits = times
+                    .iter()
+                    .zip(codes)
+                    .filter(|(at, other)| is_inside(at) & (**other == code));
+                hits.count() > 0
+            }
+            (Some(_), None) => false,
+            (None, _) => times.iter().any(is_inside),
+        }
     }
 
     /// The rows sorted by (series, time), as a segment in memory. Sorted once.

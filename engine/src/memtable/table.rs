@@ -61,9 +61,21 @@ pub(crate) struct Statements {
     pub(crate) join: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Part {
     blocks: Vec<Arc<Block>>,
+    min_time: i64,
+    max_time: i64,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self {
+            blocks: Vec::new(),
+            min_time: i64::MAX,
+            max_time: i64::MIN,
+        }
+    }
 }
 
 impl Memtable {
@@ -164,6 +176,9 @@ impl Memtable {
             .range(first..)
             .take_while(|((id, _, _), _)| *id == table)
         {
+            if part.max_time < time.start || (part.min_time >= time.end && time.end != i64::MAX) {
+                continue;
+            }
             for block in &part.blocks {
                 let overlaps =
                     block.max_time >= time.start && (block.min_time < time.end || time.end == i64::MAX);
@@ -234,6 +249,8 @@ impl Part {
     /// Appends a block and joins small ones, so that the number of blocks stays small and each row is copied a few
     /// times at most.
     fn push(&mut self, block: Arc<Block>) -> Result<()> {
+        self.min_time = self.min_time.min(block.min_time);
+        self.max_time = self.max_time.max(block.max_time);
         self.blocks.push(block);
         while let Some(first) = self.joinable() {
             let joined = Block::joined(self.blocks.get(first..).unwrap_or_default())?;
