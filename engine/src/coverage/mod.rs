@@ -25,7 +25,10 @@ mod view;
 pub use attest::Attestation;
 pub(crate) use attest::taken_back;
 pub use duration::{IntoInterval, duration_ns, duration_text};
-pub(crate) use file::{CoverageFiles, NewCoverage, OpenCoverage, remove_coverage, write_coverage};
+pub(crate) use file::{
+    COVERAGE_DIRECTORY, CoverageFiles, NewCoverage, OpenCoverage, coverage_instance, coverage_path,
+    remove_coverage, write_coverage,
+};
 pub use gapless_format::{CoverageKey, CoverageState};
 pub(crate) use map::CoverageMap;
 pub(crate) use merge::{MergedCoverage, merge, merge_files};
