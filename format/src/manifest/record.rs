@@ -66,6 +66,10 @@ pub mod tag {
 }
 
 /// What a record says.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, while a record is read or written"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordBody {
     /// The whole version.
