@@ -95,6 +95,44 @@ fn a_record_that_contradicts_itself_is_corrupt() {
         ("removed segment is live", |it| {
             it.removed[0].segment.segment = it.segments[0].segment
         }),
+        ("coverage file twice", |it| {
+            it.coverage[1].file = it.coverage[0].file
+        }),
+        ("removed coverage file is live", |it| {
+            it.removed_coverage[0].coverage.file = it.coverage[0].file
+        }),
+        ("coverage file with the id of a segment", |it| {
+            it.coverage[0].file = it.segments[0].segment
+        }),
+        ("removed coverage file with the id of a removed segment", |it| {
+            it.removed_coverage[0].coverage.file = it.removed[0].segment.segment
+        }),
+        ("coverage of no table", |it| it.coverage[0].table = 5),
+        ("coverage file that leads up", |it| {
+            it.coverage[0].name = "c-/../..".into()
+        }),
+        ("coverage file of another kind", |it| {
+            it.coverage[0].name = "s-1.cov".into()
+        }),
+        ("coverage file without a name", |it| {
+            it.coverage[0].name = "c-".into()
+        }),
+        ("long name of a coverage file", |it| {
+            it.coverage[0].name = format!("c-{}", "x".repeat(63))
+        }),
+        ("calendar twice", |it| it.calendars[1].name = "NYSE".into()),
+        ("calendar of no table", |it| it.calendar_uses[0].table = 5),
+        ("calendar that is not there", |it| {
+            it.calendar_uses[0].calendar = Some("XETRA".into())
+        }),
+        ("two calendars of a series", |it| {
+            it.calendar_uses.push(it.calendar_uses[0].clone())
+        }),
+        ("listing in no table", |it| it.listings[0].table = 5),
+        ("two lives of a series", |it| it.listings.push(it.listings[0])),
+        ("life that ends before it begins", |it| {
+            it.listings[0].end = it.listings[0].start - 1
+        }),
         ("domain twice", |it| it.domains[1].domain = "sym".into()),
         ("snapshot twice", |it| it.snapshots.push(it.snapshots[0].clone())),
         ("empty table name", |it| it.tables[0].name.clear()),
@@ -151,5 +189,90 @@ fn a_record_that_contradicts_itself_is_corrupt() {
         contradict(&mut it);
         let error = decode_record(&encode_record(1, 2, &RecordBody::Checkpoint(it)), 0).expect_err(what);
         assert_eq!(error.kind, FormatErrorKind::Corrupt, "{what}: {error}");
+    }
+}
+
+/// Encodes ranges as they are given, which is what a forger would do.
+#[test]
+fn coverage_keys_and_ranges_out_of_order_are_corrupt() {
+    type Break = (
+        &'static str,
+        fn(&mut Vec<(CoverageKey, Vec<CoverageRecord<'static>>)>),
+    );
+    let breaks: &[Break] = &[
+        ("keys reversed", |keys| keys.swap(1, 2)),
+        ("one key of a series before the one of all", |keys| {
+            keys.swap(0, 1)
+        }),
+        ("a key twice", |keys| keys[3].0 = keys[2].0),
+        ("ranges reversed", |keys| keys[1].1.swap(2, 3)),
+        ("a range twice", |keys| keys[1].1[3] = keys[1].1[2]),
+        ("ranges that overlap", |keys| {
+            keys[1].1[2].end = keys[1].1[3].start + 1
+        }),
+        ("a range without time", |keys| {
+            keys[0].1[0].end = keys[0].1[0].start
+        }),
+        ("a range that ends before it begins", |keys| {
+            keys[3].1[0].end = keys[3].1[0].start - 1
+        }),
+        ("an interval that is none", |keys| keys[3].0.interval = Some(-2)),
+    ];
+    for (what, contradict) in breaks {
+        let mut keys = coverage_keys();
+        contradict(&mut keys);
+        let error = CoverageFile::parse(&encode_coverage_file(1, 2, &keys)).expect_err(what);
+        assert_eq!(error.kind, FormatErrorKind::Corrupt, "{what}: {error}");
+    }
+}
+
+#[test]
+fn a_coverage_file_that_does_not_add_up_is_corrupt() {
+    let sample = coverage_file();
+    let ranges: usize = coverage_keys().iter().map(|(_, ranges)| ranges.len()).sum();
+    let columns = 64 + 4 * 24;
+    let sources = columns + 7 * 8 * ranges;
+    let ends = columns + 65 * ranges;
+    let places: &[(&str, usize, u8)] = &[
+        ("a code of every series", 64, 7),
+        ("a flag that is none", 64 + 4, 2),
+        ("a key without ranges", 64 + 24 + 16, 1),
+        ("more ranges than there are", 64 + 3 * 24 + 16, 99),
+        ("fewer ranges than there are", 64 + 3 * 24 + 16, ranges as u8 - 1),
+        ("a source that is no text", sources, 3),
+        ("a batch that is no text", sources + 4 * ranges, 3),
+        ("a text that ends inside a character", ends, 2),
+        ("texts that end in no order", ends, 17),
+        ("texts that end before the text does", ends + 8, 15),
+        ("text that is not UTF-8", ends + 12, 0xFF),
+        ("a count of keys", 12, 3),
+        ("a count of ranges", 40, ranges as u8 - 1),
+        ("a count of texts", 48, 2),
+        ("a length of the text", 52, 15),
+    ];
+    for (what, at, value) in places {
+        let mut bytes = sample.clone();
+        bytes[*at] = *value;
+        let end = bytes.len() - 8;
+        let sum = checksum(&bytes[..end]);
+        bytes[end..].copy_from_slice(&sum.to_le_bytes());
+        let error = CoverageFile::parse(&bytes).expect_err(what);
+        assert_eq!(error.kind, FormatErrorKind::Corrupt, "{what}: {error}");
+    }
+}
+
+/// Once the flags stood in another order than in a statement, and a name without its flag was dropped silently.
+#[test]
+fn the_use_of_a_calendar_says_nothing_where_its_flags_say_nothing() {
+    let it = EditItem::UseCalendar(calendar_use(3, Some("NYSE")));
+    let sample = encode_record(1, 2, &RecordBody::Edit(vec![it]));
+    for flag in [24 + 8 + 8, 24 + 8 + 9] {
+        let mut bytes = sample.clone();
+        bytes[flag] = 0;
+        let end = bytes.len() - 8;
+        let sum = checksum(&bytes[..end]);
+        bytes[end..].copy_from_slice(&sum.to_le_bytes());
+        let error = decode_record(&bytes, 0).unwrap_err();
+        assert_eq!(error.kind, FormatErrorKind::Corrupt, "{error}");
     }
 }

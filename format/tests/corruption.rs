@@ -48,6 +48,10 @@ fn decode_any_lease_record(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
+fn decode_coverage_file(bytes: &[u8]) -> Result<String, String> {
+    text(CoverageFile::parse(bytes).map(|file| (file.database(), file.file(), coverage_of(&file, bytes))))
+}
+
 fn decode_symbol_frame(bytes: &[u8]) -> Result<String, String> {
     text(decode_frame(bytes, 3, 77, 0).map(|frame| {
         let symbols: Vec<&str> = frame.symbols().collect();
@@ -221,6 +225,7 @@ fn structures() -> Vec<Structure> {
             decode_log_record,
             None,
         ),
+        structure("coverage file", coverage_file(), decode_coverage_file, last),
         structure(
             "lease header",
             lease_header().encode().0.to_vec(),
@@ -362,7 +367,14 @@ fn no_flipped_bit_of_an_index_body_panics_or_answers_rows_outside_the_segment() 
 
 #[test]
 fn bytes_behind_a_file_of_constant_size_are_an_error() {
-    for name in ["identity", "current", "tail", "pin", "segment.meta"] {
+    for name in [
+        "identity",
+        "current",
+        "tail",
+        "pin",
+        "segment.meta",
+        "coverage file",
+    ] {
         let found = structures().into_iter().find(|structure| structure.name == name);
         let Structure {
             mut bytes, decode, ..

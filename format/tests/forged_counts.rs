@@ -50,6 +50,7 @@ fn a_forged_count_anywhere_reserves_no_memory() {
             drop(decode_record(bytes, 0))
         }),
         (encode_record(1, 2, &edit), |bytes| drop(decode_record(bytes, 0))),
+        (coverage_file(), |bytes| drop(CoverageFile::parse(bytes))),
         (encode_frame(0, &["AAPL", "MSFT"], 0).0, |bytes| {
             drop(decode_frame(bytes, 0, 0, 0))
         }),

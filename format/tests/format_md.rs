@@ -493,6 +493,131 @@ fn streams(layouts: &mut Layouts) {
     );
 }
 
+fn coverage_ref_fields(file: &CoverageRef) -> Vec<Field> {
+    vec![
+        ("table", le(file.table, 4)),
+        ("file", le(file.file, 8)),
+        ("bytes", le(file.bytes, 8)),
+        ("checksum", le(file.checksum, 8)),
+        ("ranges", le(file.ranges, 8)),
+        ("created", le(file.created, 8)),
+        ("commit", file.commit.to_le_bytes().to_vec()),
+        ("name", string(&file.name)),
+    ]
+}
+
+/// Coverage files and calendars in the manifest.
+fn coverage_in_the_manifest(layouts: &mut Layouts) {
+    let file = coverage_ref(3, 0xB8);
+    layouts.insert(
+        "coverage reference",
+        (coverage_ref_fields(&file), payload(EditItem::AddCoverage(file))),
+    );
+    let removed = removed_coverage(0xB9);
+    let fields = vec![
+        ("removed", le(removed.removed, 8)),
+        ("table name", string(&removed.table_name)),
+        ("file", join(&coverage_ref_fields(&removed.coverage))),
+    ];
+    let record = encode_record(
+        1,
+        2,
+        &RecordBody::Checkpoint(Checkpoint {
+            removed_coverage: vec![removed],
+            ..Checkpoint::default()
+        }),
+    );
+    layouts.insert("removed coverage", (fields, items_of(&record)[12 + 8..].to_vec()));
+    let fields = vec![("table", le(4_u8, 4)), ("file", le(0xBA_u8, 8))];
+    let remove = EditItem::RemoveCoverage { table: 4, file: 0xBA };
+    layouts.insert("remove coverage", (fields, payload(remove)));
+
+    let it = calendar("große Börse");
+    let fields = vec![
+        ("changed", le(it.changed, 8)),
+        ("name", string(&it.name)),
+        ("text", string(&it.text)),
+    ];
+    layouts.insert("calendar", (fields, payload(EditItem::Calendar(it))));
+    let drop = EditItem::DropCalendar { name: "NYSE".into() };
+    layouts.insert("drop calendar", (vec![("name", string("NYSE"))], payload(drop)));
+    let it = calendar_use(3, Some("NYSE"));
+    let fields = vec![
+        ("table", le(it.table, 4)),
+        ("series", le(it.series.unwrap(), 4)),
+        ("has series", vec![1]),
+        ("has calendar", vec![1]),
+        ("calendar", string("NYSE")),
+    ];
+    layouts.insert("use of a calendar", (fields, payload(EditItem::UseCalendar(it))));
+    let it = listing(3);
+    let fields = vec![
+        ("table", le(it.table, 4)),
+        ("series", le(it.series, 4)),
+        ("start", it.start.to_le_bytes().to_vec()),
+        ("end", it.end.to_le_bytes().to_vec()),
+    ];
+    layouts.insert("listing", (fields, payload(EditItem::Listing(it))));
+}
+
+fn coverage_files(layouts: &mut Layouts) {
+    let keys = coverage_keys();
+    let ranges: Vec<_> = keys.iter().flat_map(|(_, ranges)| ranges).collect();
+    // In the order in which the ranges name them, sources before batches.
+    let texts = ["börse", "2026-11-20", ""];
+    let id = |text: &str| texts.iter().position(|it| *it == text).unwrap() as u32;
+    let (mut end, mut in_keys) = (0_u64, Vec::new());
+    for (key, ranges) in &keys {
+        end += ranges.len() as u64;
+        let fields = vec![
+            ("series", le(key.series.unwrap_or(u32::MAX), 4)),
+            ("has series", vec![u8::from(key.series.is_some())]),
+            ("reserved", vec![0; 3]),
+            ("interval", key.interval.unwrap_or(-1).to_le_bytes().to_vec()),
+            ("end", le(end, 8)),
+        ];
+        in_keys.extend(join(&fields));
+        layouts.insert("coverage key", (fields, in_keys[in_keys.len() - 24..].to_vec()));
+    }
+    let signed = |of: fn(&CoverageRecord<'_>) -> i64| -> Vec<u8> {
+        ranges.iter().flat_map(|range| of(range).to_le_bytes()).collect()
+    };
+    let unsigned = |of: fn(&CoverageRecord<'_>) -> u64| -> Vec<u8> {
+        ranges.iter().flat_map(|range| of(range).to_le_bytes()).collect()
+    };
+    let ids = |of: fn(&CoverageRecord<'static>) -> &'static str| -> Vec<u8> {
+        ranges
+            .iter()
+            .flat_map(|range| id(of(range)).to_le_bytes())
+            .collect()
+    };
+    let text = texts.concat().into_bytes();
+    let mut fields = prelude(b"GAPLCOV\0");
+    fields.extend([
+        ("key count", le(keys.len() as u32, 4)),
+        ("database", le(COVERAGE_DATABASE, 16)),
+        ("file", le(0x4142_4344_4546_4748_u64, 8)),
+        ("range count", le(ranges.len() as u64, 8)),
+        ("text count", le(3_u8, 4)),
+        ("text length", le(text.len() as u32, 4)),
+        ("reserved", vec![0; 8]),
+        ("keys", in_keys),
+        ("starts", signed(|range| range.start)),
+        ("ends", signed(|range| range.end)),
+        ("first commits", signed(|range| range.first_commit)),
+        ("commits", signed(|range| range.commit)),
+        ("rows", unsigned(|range| range.rows.unwrap_or(u64::MAX))),
+        ("contents", unsigned(|range| range.content)),
+        ("fetch times", signed(|range| range.fetched_at)),
+        ("sources", ids(|range| range.source)),
+        ("batches", ids(|range| range.batch)),
+        ("states", ranges.iter().map(|range| range.state.tag()).collect()),
+        ("text ends", words(&[6_u8, 16, 16], 4)),
+        ("text", text),
+    ]);
+    layouts.insert("coverage file", (sealed(fields), coverage_file()));
+}
+
 fn packed_fields(narrow: u8, base: i64, numbers: &[u8]) -> Vec<Field> {
     let numbers = [le(numbers.len() as u32, 4), numbers.to_vec()].concat();
     vec![
@@ -531,11 +656,12 @@ fn write_ahead_log(layouts: &mut Layouts) {
     let fields = vec![
         ("table", le(it.table, 4)),
         ("series", le(it.series.unwrap(), 4)),
+        ("has series", vec![1]),
+        ("interval", it.interval.unwrap().to_le_bytes().to_vec()),
         ("start", it.start.to_le_bytes().to_vec()),
         ("end", it.end.to_le_bytes().to_vec()),
-        ("interval", it.interval.to_le_bytes().to_vec()),
         ("state", vec![it.state.tag()]),
-        ("rows", le(it.rows, 8)),
+        ("rows", le(it.rows.unwrap(), 8)),
         ("content", le(it.content, 8)),
         ("fetched at", it.fetched_at.to_le_bytes().to_vec()),
         ("source", string(&it.source)),
@@ -791,6 +917,8 @@ fn layouts() -> Layouts {
     small_files(&mut layouts);
     manifest(&mut layouts);
     streams(&mut layouts);
+    coverage_in_the_manifest(&mut layouts);
+    coverage_files(&mut layouts);
     write_ahead_log(&mut layouts);
     leases(&mut layouts);
     symbol_file(&mut layouts);
@@ -884,9 +1012,18 @@ fn every_tag_of_an_item_on_the_page_is_the_one_written() {
         (tag::DELETION, "DELETION"),
         (tag::DROP_DELETION, "DROP_DELETION"),
         (tag::WRITTEN, "WRITTEN"),
+        (tag::COVERAGE, "COVERAGE"),
+        (tag::REMOVED_COVERAGE, "REMOVED_COVERAGE"),
+        (tag::REMOVE_COVERAGE, "REMOVE_COVERAGE"),
+        (tag::CALENDAR, "CALENDAR"),
+        (tag::DROP_CALENDAR, "DROP_CALENDAR"),
+        (tag::USE_CALENDAR, "USE_CALENDAR"),
+        (tag::LISTING, "LISTING"),
     ];
     assert_tags("record tags", &tags);
-    for (item, row) in edit_items().iter().zip([2, 7, 3, 8, 5, 6, 9, 10, 11, 12, 13, 14]) {
+    let written = [2, 7, 3, 8, 5, 6, 9, 10, 11, 12, 13, 14, 16, 18, 19, 20, 21, 22];
+    assert_eq!(edit_items().len(), written.len());
+    for (item, row) in edit_items().iter().zip(written) {
         assert_eq!(item.tag(), row);
         assert_eq!(
             items_of(&encode_record(1, 2, &RecordBody::Edit(vec![item.clone()])))[0],
@@ -952,7 +1089,7 @@ fn every_closed_set_on_the_page_is_complete_and_right() {
         rows("PartitionUnit", PartitionUnit::ALL, PartitionUnit::tag),
         rows("Keep", Keep::ALL, Keep::tag),
         rows("SegmentOrigin", SegmentOrigin::ALL, SegmentOrigin::tag),
-        rows("CoverageState", wal::CoverageState::ALL, wal::CoverageState::tag),
+        rows("CoverageState", CoverageState::ALL, CoverageState::tag),
         rows("LeaseEnd", LeaseEnd::ALL, LeaseEnd::tag),
     ];
     assert_eq!(tables("table")["sets"], code.concat());
@@ -1004,6 +1141,7 @@ fn the_numbers_in_the_prose_are_the_constants() {
     assert!(PAGE.contains("at most 16 MiB") && types::FIXED_LIST_BYTES_MAX == 16 << 20);
     assert!(PAGE.contains("at most 1 GiB") && symbols::FRAME_TEXT_MAX == 1 << 30);
     assert!(PAGE.contains("`s-` and 1 to 62 of"));
+    assert!(PAGE.contains("`c-` and 1 to 62 of"));
     let prose = PAGE.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(prose.contains(&format!("id `{COMMIT_COLUMN:#X}`").replace("0X", "0x")));
     assert!(prose.contains(&format!("`{}`", file_name("#commit").unwrap())));

@@ -282,6 +282,137 @@ fn deletion_values() -> impl Strategy<Value = Deletion> {
     )
 }
 
+fn coverage_ref_values() -> impl Strategy<Value = CoverageRef> {
+    (any::<[u64; 5]>(), any::<(u32, i64)>(), "[A-Za-z0-9.-]{1,62}").prop_map(|(n, (table, commit), name)| {
+        CoverageRef {
+            table,
+            file: n[0],
+            name: format!("c-{name}"),
+            bytes: n[1],
+            checksum: n[2],
+            ranges: n[3],
+            created: n[4],
+            commit,
+        }
+    })
+}
+
+fn calendar_values() -> impl Strategy<Value = CalendarMeta> {
+    (name(), "\\PC{0,30}", any::<u64>()).prop_map(|(name, text, changed)| CalendarMeta {
+        name,
+        text,
+        changed,
+    })
+}
+
+fn listing_values() -> impl Strategy<Value = ListingMeta> {
+    any::<(u32, u32, i64, i64)>().prop_map(|(table, series, a, b)| ListingMeta {
+        table,
+        series,
+        start: a.min(b),
+        end: a.max(b),
+    })
+}
+
+fn calendar_use_values() -> impl Strategy<Value = CalendarUse> {
+    (any::<(u32, Option<u32>)>(), option::of("\\PC{0,9}")).prop_map(|((table, series), calendar)| {
+        CalendarUse {
+            table,
+            series,
+            calendar,
+        }
+    })
+}
+
+/// Coverage, calendars and lives of the tables 3 and 7.
+fn checkpoint_coverage() -> impl Strategy<Value = Checkpoint> {
+    let tables = || select(vec![3, 7]);
+    let files = btree_map(10_000..20_000_u64, (tables(), coverage_ref_values()), 0..4);
+    let removed = btree_map(
+        20_000..30_000_u64,
+        (any::<u64>(), name(), coverage_ref_values()),
+        0..3,
+    );
+    let calendars = btree_map(name(), calendar_values(), 1..4);
+    let uses = btree_map((tables(), any::<Option<u32>>()), option::of(0..4_usize), 0..4);
+    let listings = btree_map((tables(), any::<u32>()), listing_values(), 0..4);
+    (files, removed, calendars, uses, listings).prop_map(|(files, removed, calendars, uses, listings)| {
+        let names: Vec<String> = calendars.keys().cloned().collect();
+        let files = files.into_iter();
+        let removed = removed.into_iter();
+        let uses = uses.into_iter();
+        let listings = listings.into_iter();
+        let calendars = calendars.into_iter();
+        Checkpoint {
+            coverage: files
+                .map(|(file, (table, it))| CoverageRef { file, table, ..it })
+                .collect(),
+            removed_coverage: removed
+                .map(|(file, (removed, table_name, it))| RemovedCoverage {
+                    coverage: CoverageRef { file, ..it },
+                    removed,
+                    table_name,
+                })
+                .collect(),
+            calendar_uses: uses
+                .map(|((table, series), at)| CalendarUse {
+                    table,
+                    series,
+                    calendar: at.map(|at| names[at % names.len()].clone()),
+                })
+                .collect(),
+            listings: listings
+                .map(|((table, series), it)| ListingMeta { table, series, ..it })
+                .collect(),
+            calendars: calendars.map(|(name, it)| CalendarMeta { name, ..it }).collect(),
+            ..Checkpoint::default()
+        }
+    })
+}
+
+type Ranges = Vec<CoverageRecord<'static>>;
+
+/// Ranges of a key, one behind the other.
+fn coverage_ranges() -> impl Strategy<Value = Ranges> {
+    let range = (
+        (0..1_000_i64, 1..1_000_i64, select(CoverageState::ALL)),
+        any::<([i64; 3], u64, Option<u32>)>(),
+        select(vec!["", "vendor", "börse"]),
+        select(vec!["", "1", "vendor"]),
+    );
+    // Start and end are a gap before the range and its length.
+    let range =
+        range.prop_map(
+            |((start, end, state), (times, content, rows), source, batch)| CoverageRecord {
+                start,
+                end,
+                state,
+                first_commit: times[0],
+                commit: times[1],
+                rows: rows.map(u64::from),
+                content,
+                fetched_at: times[2],
+                source,
+                batch,
+            },
+        );
+    (any::<i32>(), vec(range, 0..9)).prop_map(|(from, mut ranges)| {
+        let mut at = i64::from(from);
+        for range in &mut ranges {
+            range.start += at;
+            range.end += range.start;
+            at = range.end;
+        }
+        ranges
+    })
+}
+
+fn coverage_values() -> impl Strategy<Value = Vec<(CoverageKey, Ranges)>> {
+    let key = (any::<Option<u32>>(), option::of(0..=i64::MAX))
+        .prop_map(|(series, interval)| CoverageKey { series, interval });
+    btree_map(key, coverage_ranges(), 0..6).prop_map(|keys| keys.into_iter().collect())
+}
+
 fn edit_item() -> impl Strategy<Value = EditItem> {
     prop_oneof![
         table(3).prop_map(EditItem::CreateTable),
@@ -304,6 +435,12 @@ fn edit_item() -> impl Strategy<Value = EditItem> {
         any::<u64>().prop_map(|stream| EditItem::EndStream { stream }),
         deletion_values().prop_map(EditItem::Delete),
         any::<u64>().prop_map(|deletion| EditItem::DropDeletion { deletion }),
+        coverage_ref_values().prop_map(EditItem::AddCoverage),
+        any::<(u32, u64)>().prop_map(|(table, file)| EditItem::RemoveCoverage { table, file }),
+        calendar_values().prop_map(EditItem::Calendar),
+        name().prop_map(|name| EditItem::DropCalendar { name }),
+        calendar_use_values().prop_map(EditItem::UseCalendar),
+        listing_values().prop_map(EditItem::Listing),
     ]
 }
 
@@ -360,6 +497,7 @@ fn checkpoint_values() -> impl Strategy<Value = Checkpoint> {
         snapshots,
         hidden,
         any::<(u64, i64)>(),
+        checkpoint_coverage(),
     )
         .prop_map(
             |(
@@ -370,6 +508,7 @@ fn checkpoint_values() -> impl Strategy<Value = Checkpoint> {
                 snapshots,
                 (streams, deletions),
                 (version, committed_at),
+                coverage,
             )| {
                 Checkpoint {
                     version,
@@ -388,6 +527,7 @@ fn checkpoint_values() -> impl Strategy<Value = Checkpoint> {
                         flushed: 2,
                         compacted: 3,
                     },
+                    ..coverage
                 }
             },
         )
@@ -473,6 +613,44 @@ proptest! {
     }
 
     #[test]
+    fn every_coverage_file_comes_back(keys in coverage_values(), database: u128, id: u64) {
+        let bytes = encode_coverage_file(database, id, &keys);
+        let file = CoverageFile::parse(&bytes).unwrap();
+        prop_assert_eq!((file.database(), file.file()), (database, id));
+        let not_empty: Vec<_> = keys.into_iter().filter(|(_, ranges)| !ranges.is_empty()).collect();
+        prop_assert_eq!(coverage_of(&file, &bytes), not_empty);
+    }
+
+    #[test]
+    fn every_statement_of_coverage_comes_back(
+        keys in coverage_values(),
+        table: u32,
+    ) {
+        for (key, ranges) in keys {
+            for range in ranges {
+                let statement = Coverage {
+                    table,
+                    series: key.series,
+                    interval: key.interval,
+                    start: range.start,
+                    end: range.end,
+                    state: range.state,
+                    rows: range.rows,
+                    content: range.content,
+                    fetched_at: range.fetched_at,
+                    source: range.source.into(),
+                    batch: range.batch.into(),
+                };
+                let bytes = wal_record(7, 1, &wal_coverage(&statement));
+                let Ok(wal::WalOutcome::Record(record)) = wal::decode_wal_record(&bytes, 7, 0) else {
+                    panic!("a record was written");
+                };
+                prop_assert_eq!(record.items(), Ok(vec![wal::WalItem::Coverage(statement)]));
+            }
+        }
+    }
+
+    #[test]
     fn every_symbol_comes_back(frames in vec(vec("\\PC{0,8}", 1..20), 0..5), domain in "\\PC{0,20}", database: u128) {
         let header = SymbolFileHeader { domain, database };
         let mut file = header.encode();
@@ -554,7 +732,7 @@ proptest! {
         let _ = (VectorHeader::decode(&bytes), SegmentMeta::decode(&bytes), Identity::decode(&bytes));
         let _ = (Tail::decode(&bytes), Current::decode(&bytes), Pin::decode(&bytes), LogHeader::decode(&bytes));
         let _ = (SymbolFileHeader::decode(&bytes), decode_frame(&bytes, 0, 0, u64::MAX), decode_record(&bytes, u64::MAX));
-        let _ = ColumnType::decode(&mut Reader::new(&bytes));
+        let _ = (ColumnType::decode(&mut Reader::new(&bytes)), CoverageFile::parse(&bytes));
         let _ = (wal::WalHeader::decode(&bytes), wal::decode_wal_record(&bytes, 0, u64::MAX));
         if let Ok(index) = PartedIndex::parse(&bytes, rows) {
             let _ = (index.verify(), index.find(0), index.iter().count());
@@ -580,6 +758,13 @@ proptest! {
         };
         if let Ok(meta) = SegmentMeta::decode(&forge(segment_meta().encode())) {
             prop_assert_eq!(SegmentMeta::decode(&meta.encode()), Ok(meta));
+        }
+        let forged = forge(coverage_file());
+        if let Ok(file) = CoverageFile::parse(&forged) {
+            let keys = coverage_of(&file, &forged);
+            let again = encode_coverage_file(file.database(), file.file(), &keys);
+            let file = CoverageFile::parse(&again).unwrap();
+            prop_assert_eq!(coverage_of(&file, &again), keys);
         }
         for body in [RecordBody::Edit(edit_items()), RecordBody::Checkpoint(checkpoint(2))] {
             if let Ok(RecordOutcome::Record { version, committed_at, body, .. }) = decode_record(&forge(encode_record(1, 2, &body)), 0) {

@@ -91,6 +91,29 @@ fn an_edit_comes_back_and_the_next_record_begins_behind_it() {
 }
 
 #[test]
+fn a_coverage_file_comes_back() {
+    let bytes = coverage_file();
+    let file = CoverageFile::parse(&bytes).unwrap();
+    assert_eq!(
+        (file.database(), file.file()),
+        (COVERAGE_DATABASE, 0x4142_4344_4546_4748)
+    );
+    assert_eq!(coverage_of(&file, &bytes), coverage_keys());
+    assert_eq!(file.find(coverage_key(Some(8), Some(0))), 0..0);
+    assert_eq!(file.find(coverage_key(None, Some(1))), 0..0);
+}
+
+#[test]
+fn a_coverage_file_of_nothing_and_keys_of_nothing_come_back_empty() {
+    for keys in [vec![], vec![(coverage_key(Some(7), None), vec![])]] {
+        let bytes = encode_coverage_file(1, 2, &keys);
+        let file = CoverageFile::parse(&bytes).unwrap();
+        assert!(file.keys().is_empty());
+        assert_eq!(file.record(&bytes, 0), None);
+    }
+}
+
+#[test]
 fn symbols_come_back_frame_by_frame() {
     let header = SymbolFileHeader {
         domain: "größe".into(),

@@ -37,6 +37,7 @@ fn a_newer_major_version_is_unsupported_wherever_it_is_written() {
         wal::WalHeader::decode(&newer(wal_header().encode())).unwrap_err(),
         LeaseLogHeader::decode(&newer(lease_header().encode().0.into())).unwrap_err(),
         SegmentMeta::decode(&newer(segment_meta().encode())).unwrap_err(),
+        CoverageFile::parse(&newer(coverage_file())).unwrap_err(),
         SymbolFileHeader::decode(&newer(
             SymbolFileHeader {
                 domain: "d".into(),
@@ -58,8 +59,17 @@ fn a_newer_major_version_is_unsupported_wherever_it_is_written() {
 /// The rest of a newer major may look like anything: the version is read before length and checksum.
 #[test]
 fn a_newer_major_version_is_unsupported_even_if_nothing_else_fits() {
-    let bytes = [b"GAPLESS\0".as_slice(), &[2, 0, 9, 0]].concat();
-    assert!(Identity::decode(&bytes).unwrap_err().is_unsupported());
+    let bytes = |magic: &[u8]| [magic, &[2, 0, 9, 0]].concat();
+    assert!(
+        Identity::decode(&bytes(b"GAPLESS\0"))
+            .unwrap_err()
+            .is_unsupported()
+    );
+    assert!(
+        CoverageFile::parse(&bytes(b"GAPLCOV\0"))
+            .unwrap_err()
+            .is_unsupported()
+    );
 }
 
 #[test]
@@ -76,6 +86,9 @@ fn a_newer_minor_version_is_read() {
     assert_eq!(SegmentMeta::decode(&patched(meta.encode(), 10, 3)), Ok(meta));
     let identity = Identity::decode(&patched(Identity::new(1).encode(), 10, 3)).unwrap();
     assert_eq!(identity.minor, 3);
+    let bytes = patched(coverage_file(), 10, 3);
+    let file = CoverageFile::parse(&bytes).unwrap();
+    assert_eq!(coverage_of(&file, &bytes), coverage_keys());
 }
 
 #[test]
@@ -98,6 +111,18 @@ fn an_encoded_vector_has_any_length_and_is_no_plain_one() {
     assert_eq!(header.check_encoding(Encoding::Paged), Ok(()));
     let error = header.check_encoding(Encoding::Plain).unwrap_err();
     assert!(!error.is_unsupported(), "{error}");
+}
+
+#[test]
+fn a_state_of_coverage_that_is_not_known_is_unsupported() {
+    let bytes = coverage_file();
+    let text_len = 3 * 4 + 16;
+    let ranges: usize = coverage_keys().iter().map(|(_, ranges)| ranges.len()).sum();
+    let states = bytes.len() - 8 - text_len - ranges..bytes.len() - 8 - text_len;
+    for at in states {
+        let error = CoverageFile::parse(&patched(bytes.clone(), at, 8)).unwrap_err();
+        assert!(error.is_unsupported() && error.offset == at as u64, "{error}");
+    }
 }
 
 /// The record with one more item at its end.

@@ -116,6 +116,26 @@ fn every_state_of_coverage_comes_back() {
 }
 
 #[test]
+fn coverage_of_everything_and_of_what_is_not_known_comes_back() {
+    let it = |series, interval, rows| Coverage {
+        series,
+        interval,
+        rows,
+        start: i64::MIN,
+        end: i64::MAX,
+        ..coverage()
+    };
+    let all = [
+        it(None, None, None),
+        it(Some(NULL_CODE), Some(0), Some(0)),
+        it(None, Some(i64::MAX), Some(u64::MAX - 1)),
+    ];
+    let body: Vec<u8> = all.iter().flat_map(wal_coverage).collect();
+    let bytes = wal_record(LSN, 1, &body);
+    assert_eq!(record(&bytes).items(), Ok(all.map(WalItem::Coverage).to_vec()));
+}
+
+#[test]
 fn a_record_at_another_lsn_is_torn() {
     let bytes = wal_record(LSN, 1, &wal_body());
     for lsn in [0, LSN - 1, LSN + 1, u64::MAX] {
@@ -223,7 +243,7 @@ fn an_unknown_type_narrowing_or_state_is_unsupported() {
     let columns = &wal_columns(3)[10..11]; // Binary, without nulls or narrow values.
     let rows = wal_rows(3, 3, columns);
     let (at_type, at_narrow) = (8 + 12 + 4, 8 + 12 + 4 + 1 + 1);
-    let state = patched(&wal_coverage(&coverage()), 8 + 32, 99);
+    let state = patched(&wal_coverage(&coverage()), 8 + 33, 99);
     for body in [patched(&rows, at_type, 99), patched(&rows, at_narrow, 3), state] {
         let bytes = wal_record(LSN, 1, &body);
         let error = record(&bytes).items().unwrap_err();
@@ -233,15 +253,17 @@ fn an_unknown_type_narrowing_or_state_is_unsupported() {
 
 #[test]
 fn items_that_contradict_themselves_are_corrupt() {
-    let reversed = Coverage {
-        start: 6,
+    let empty = Coverage {
+        start: 5,
         end: 5,
         ..coverage()
     };
     let backwards = Coverage {
-        interval: -1,
+        interval: Some(-2),
         ..coverage()
     };
+    let mut of_no_series = wal_coverage(&coverage());
+    of_no_series[8 + 8] = 0; // Every series, but a code.
     let mut times = deletion(3);
     (times.start, times.end) = (6, 5);
     let twice = Deletion {
@@ -251,8 +273,9 @@ fn items_that_contradict_themselves_are_corrupt() {
     let mut unnamed = wal_deletion(&deletion(3));
     unnamed[8 + 36] = 0; // No series, but codes.
     let bodies = [
-        wal_coverage(&reversed),
+        wal_coverage(&empty),
         wal_coverage(&backwards),
+        of_no_series,
         wal_deletion(&times),
         wal_deletion(&twice),
         unnamed,

@@ -4,9 +4,12 @@
 //! fixture. A change of the format that needs new bytes gets a new minor or major version and a folder of its own.
 //! What went wrong elsewhere: fixtures that were regenerated together with the change they should have caught.
 //!
-//! Expected rows lie beside it as JSON lines, made from the values that were written, not from what was read.
+//! Expected rows lie beside it as JSON lines, made from the values that were written, not from what was read; so does what
+//! is covered. The database is that of a process that died: its log has rows and coverage that are in no file yet.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,8 +19,8 @@ use gapless::check::{CheckOptions, check_database};
 use gapless::database::Mode;
 use gapless::scan::Order;
 use gapless::{
-    AttributeKind, Database, EncodingPolicy, ErrorKind, PartitionUnit, Snapshot, Table, TableSpec,
-    WriteOptions,
+    Attestation, AttributeKind, CoverageState, Database, EncodingPolicy, ErrorKind, PartitionUnit, Snapshot,
+    Table, TableSpec, WriteOptions,
 };
 
 use crate::cells::{Cell, Dice, build, cell};
@@ -243,6 +246,27 @@ impl Golden {
         unit: PartitionUnit,
         encoding: EncodingPolicy,
     ) {
+        let batch = self.batch(&rows);
+        let options = WriteOptions {
+            partition: Some(unit),
+            encoding,
+            ..WriteOptions::default()
+        };
+        table
+            .write_with([Ok::<_, gapless::Error>(batch)], &options)
+            .expect("golden rows are written");
+        self.rows.extend(rows);
+    }
+
+    /// Into the log.
+    fn append(&mut self, table: &Table, rows: Vec<GoldenRow>, said: impl IntoIterator<Item = Attestation>) {
+        table
+            .append_covering(&self.batch(&rows), said, None)
+            .expect("golden rows are appended");
+        self.rows.extend(rows);
+    }
+
+    fn batch(&self, rows: &[GoldenRow]) -> RecordBatch {
         let cells_of = |at: usize| -> Vec<Cell> {
             let cell = |row: &GoldenRow| match at {
                 0 => Cell::Int(row.ts.into()),
@@ -256,16 +280,7 @@ impl Golden {
             .iter()
             .enumerate()
             .map(|(at, (_, data_type))| build(&cells_of(at), data_type));
-        let batch = RecordBatch::try_new(Arc::new(self.schema()), arrays.collect()).expect("a batch");
-        let options = WriteOptions {
-            partition: Some(unit),
-            encoding,
-            ..WriteOptions::default()
-        };
-        table
-            .write_with([Ok::<_, gapless::Error>(batch)], &options)
-            .expect("golden rows are written");
-        self.rows.extend(rows);
+        RecordBatch::try_new(Arc::new(self.schema()), arrays.collect()).expect("a batch")
     }
 
     /// The rows in order of series and time, as JSON lines.
@@ -288,6 +303,182 @@ impl Golden {
     }
 }
 
+/// What is said of a range of a table.
+#[derive(Clone)]
+struct Said {
+    table: &'static str,
+    series: Option<&'static str>,
+    interval: i64,
+    range: Range<i64>,
+    state: CoverageState,
+    rows: Option<u64>,
+    source: &'static str,
+}
+
+fn said(
+    table: &'static str,
+    series: Option<&'static str>,
+    interval: i64,
+    range: Range<i64>,
+    state: CoverageState,
+    source: &'static str,
+) -> Said {
+    Said {
+        table,
+        series,
+        interval,
+        range,
+        state,
+        rows: None,
+        source,
+    }
+}
+
+impl Said {
+    fn content(&self) -> u64 {
+        self.rows.map_or(0, |rows| rows << 60 | 0x1234)
+    }
+
+    fn attestation(&self) -> Attestation {
+        Attestation {
+            series: self.series.map(str::to_owned),
+            interval: self.interval,
+            state: self.state,
+            rows: self.rows,
+            content: self.content(),
+            fetched_at: Some(YEAR_2200),
+            source: self.source.to_owned(),
+            batch: format!("batch of {}", self.source),
+            ..Attestation::new(self.range.clone())
+        }
+    }
+
+    /// The part of it in a range, of which the number of rows is not known.
+    fn cut(&self, start: i64, end: i64) -> Option<Self> {
+        let range = self.range.start.max(start)..self.range.end.min(end);
+        let rows = self.rows.filter(|_| range == self.range);
+        (range.start < range.end).then(|| Self {
+            range,
+            rows,
+            ..self.clone()
+        })
+    }
+
+    /// What is read of it. The process of every session is gone, so what one has written is complete.
+    fn line(&self) -> String {
+        let Self {
+            table,
+            series,
+            interval,
+            range,
+            state,
+            rows,
+            source,
+        } = self;
+        let state = match state {
+            CoverageState::Live => &CoverageState::Complete,
+            state => state,
+        };
+        format!(
+            "{table:?} {series:?} {:?} {range:?} {state:?} {rows:?} {} {YEAR_2200} {source:?} \"batch of {source}\"\n",
+            Some(interval),
+            self.content()
+        )
+    }
+}
+
+/// Said before the snapshot: in coverage files.
+fn said_in_files() -> Vec<Said> {
+    use CoverageState as S;
+    let (all, gone, minute) = ("everything", "dropped", 60 * SECOND);
+    let day = LEAP_DAY..LEAP_DAY + DAY;
+    let mut before = vec![
+        Said {
+            rows: Some(12),
+            ..said(all, Some("AAPL"), 0, day.clone(), S::Complete, "vendor")
+        },
+        said(all, Some("..%水"), minute, day.clone(), S::Partial, ""),
+        said(all, None, HOUR, i64::MIN..0, S::NotApplicable, "größe"),
+        said(all, None, HOUR, 0..i64::MAX, S::Empty, "größe"),
+        said("quotes / hourly", Some("MSFT"), 0, day, S::Live, "session"),
+        said(gone, Some("gone"), 0, 0..YEAR_2200, S::Expired, "retention"),
+    ];
+    let states = [
+        S::Complete,
+        S::Empty,
+        S::NotApplicable,
+        S::Partial,
+        S::Live,
+        S::Expired,
+        S::Lost,
+    ];
+    before.extend((0..).zip(states).map(|(at, state)| {
+        let range = at * HOUR..(at + 1) * HOUR;
+        said(all, Some("no rows"), minute, range, state, "states")
+    }));
+    before
+}
+
+/// Said after it: in the log.
+fn said_in_log() -> Vec<Said> {
+    use CoverageState as S;
+    let (all, minute) = ("everything", 60 * SECOND);
+    let noon = LEAP_DAY + 12 * HOUR;
+    vec![
+        said(all, Some("AAPL"), 0, noon..noon + HOUR, S::Lost, "check"),
+        said(all, Some("..%水"), minute, noon..i64::MAX, S::Unknown, ""),
+        said(all, Some("new"), 0, i64::MIN..noon, S::Complete, "vendor"),
+    ]
+}
+
+/// Said with rows, in one record of the log.
+fn said_with_rows() -> Said {
+    let range = LEAP_DAY..LEAP_DAY + HOUR;
+    Said {
+        rows: Some(6),
+        ..said(
+            "quotes / hourly",
+            Some("AAPL"),
+            0,
+            range,
+            CoverageState::Complete,
+            "feed",
+        )
+    }
+}
+
+/// What is known after all of it was said in this order, one range a line.
+fn known(all: &[Said]) -> String {
+    let mut keys: BTreeMap<(&str, Option<&str>, i64), Vec<Said>> = BTreeMap::new();
+    for it in all {
+        let ranges = keys.entry((it.table, it.series, it.interval)).or_default();
+        let cut = |range: &Said| {
+            let before = range.cut(i64::MIN, it.range.start);
+            [before, range.cut(it.range.end, i64::MAX)]
+        };
+        *ranges = ranges.iter().flat_map(cut).flatten().collect();
+        ranges.extend((it.state != CoverageState::Unknown).then(|| it.clone()));
+        ranges.sort_by_key(|range| range.range.start);
+    }
+    keys.into_values().flatten().map(|range| range.line()).collect()
+}
+
+/// What a snapshot knows of its tables, likewise.
+fn known_of(snapshot: &Snapshot, tables: &[&str]) -> String {
+    let mut text = String::new();
+    for table in tables {
+        let coverage = snapshot.coverage(table).expect("the coverage of a table");
+        for (series, interval, it) in coverage.all_ranges(i64::MIN..i64::MAX) {
+            let range = it.start..it.end;
+            text.push_str(&format!(
+                "{table:?} {series:?} {interval:?} {range:?} {:?} {:?} {} {} {:?} {:?}\n",
+                it.state, it.rows, it.content, it.fetched_at, it.source, it.batch
+            ));
+        }
+    }
+    text
+}
+
 /// Writes the golden database into `GAPLESS_WRITE_GOLDEN`; without it, does nothing.
 #[test]
 fn the_golden_database_is_written_only_when_asked_for() {
@@ -300,11 +491,19 @@ fn the_golden_database_is_written_only_when_asked_for() {
         directory.display()
     );
     fs::create_dir_all(directory.join("expected")).expect("a directory for the expected rows");
-    let db = Database::builder(directory.join("db"))
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let path = scratch.path().join("db");
+    let db = Database::builder(&path)
         .small_commit_rows(0)
         .maintenance(gapless::Maintenance::Manual)
         .open()
         .expect("a new database");
+    let state = |said: &[Said]| {
+        for said in said {
+            let table = db.table(said.table).expect("a table");
+            table.attest([said.attestation()]).expect("a statement");
+        }
+    };
     let save = |golden: &Golden, name: &str| {
         fs::write(directory.join("expected").join(name), golden.json()).expect("expected rows are written");
     };
@@ -360,6 +559,8 @@ fn the_golden_database_is_written_only_when_asked_for() {
         PartitionUnit::Day,
         EncodingPolicy::cold(),
     );
+    state(&said_in_files());
+    db.flush().expect("coverage files are written");
     db.create_snapshot(SNAPSHOT).expect("a named snapshot");
     for (golden, name) in [(&all, "everything"), (&quotes, "quotes"), (&gone, "dropped")] {
         save(golden, &format!("{name}@{SNAPSHOT}.jsonl"));
@@ -368,9 +569,24 @@ fn the_golden_database_is_written_only_when_asked_for() {
     all.write(&table, everything_rows(6, LEAP_DAY, 5), PartitionUnit::Day);
     quotes.write(&quote_table, quote_rows(7, 100), PartitionUnit::Day);
     db.drop_table("dropped").expect("a table is dropped");
+    quotes.append(&quote_table, quote_rows(10, 6), [said_with_rows().attestation()]);
+    state(&said_in_log());
+    db.sync().expect("the log is durable");
     save(&all, "everything.jsonl");
     save(&quotes, "quotes.jsonl");
-    fs::write(directory.join("expected/schema.txt"), described(&db)).expect("the schema is written");
+    let write = |name: &str, text: String| {
+        fs::write(directory.join("expected").join(name), text).expect("what is expected is written");
+    };
+    write("schema.txt", described(&db));
+    let mut said = said_in_files();
+    write(&format!("coverage@{SNAPSHOT}.txt"), known(&said));
+    said.retain(|said| said.table != "dropped");
+    said.push(said_with_rows());
+    said.extend(said_in_log());
+    write("coverage.txt", known(&said));
+    // As a process leaves it that dies here, but for its pin.
+    copy_files(&path, &directory.join("db"));
+    fs::remove_dir_all(directory.join("db/readers")).expect("the pin of this process");
 }
 
 fn everything() -> Golden {
@@ -527,6 +743,17 @@ fn compare_all(db: &Database) {
     let error = db.table("dropped").expect_err("the table was dropped");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     check_table(&old, "dropped", &format!("dropped@{SNAPSHOT}.jsonl"));
+    let expected = |name: &str| {
+        let file = golden().join("expected").join(name);
+        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    let tables = ["everything", "quotes / hourly"];
+    assert_eq!(known_of(&newest, &tables), expected("coverage.txt"));
+    let tables = ["dropped", "everything", "quotes / hourly"];
+    assert_eq!(
+        known_of(&old, &tables),
+        expected(&format!("coverage@{SNAPSHOT}.txt"))
+    );
 }
 
 #[test]
@@ -543,11 +770,14 @@ fn the_golden_database_of_version_1_reads_as_it_was_written_read_only_and_read_w
             .expect("the golden database opens");
         compare_all(&db);
         let report = check_database(&path, &CheckOptions::default()).expect("a check");
-        // Who only reads does not make the empty directories again that a clone is without.
-        let missing = report.findings.iter().filter(|finding| {
-            mode == Mode::Read && matches!(finding.file.as_deref(), Some("readers" | "staging"))
+        // Who only reads does not make the empty directories again that a clone is without, and flushes no log: the
+        // manifest does not name the symbols of what is in there.
+        let expected = report.findings.iter().filter(|finding| {
+            let file = finding.file.as_deref();
+            mode == Mode::Read && matches!(file, Some("readers" | "staging" | "symbols/sym.sym"))
         });
-        assert_eq!(report.findings.len(), missing.count(), "{:?}", report.findings);
+        assert_eq!(report.findings.len(), expected.count(), "{:?}", report.findings);
+        assert!(report.coverage_files >= 3, "{report:?}");
     }
 }
 

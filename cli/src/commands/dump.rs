@@ -17,7 +17,8 @@ use crate::output::Output;
                         gapless dump market.db trade 2026-11-20 --column price --rows 100\n  \
                         gapless dump market.db --manifest\n  gapless dump market.db --symbols sym\n  \
                         gapless dump market.db --wal --rows 3\n  \
-                        gapless dump market.db/GAPLESS\n\n\
+                        gapless dump market.db/GAPLESS\n  \
+                        gapless dump market.db/tables/trade/coverage/c-1f2e3d4c-000007.cov\n\n\
                         Exit code: 0 when everything could be read, 1 when something could not, 2 when what \
                         was asked for is not there."
 )]

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use gapless_format::coverage::COVERAGE_MAGIC;
 use gapless_format::manifest::LOG_MAGIC;
 use gapless_format::marks::{CURRENT_MAGIC, IDENTITY_MAGIC, PIN_MAGIC, TAIL_MAGIC};
 use gapless_format::segment::SEGMENT_MAGIC;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use super::disk::{self, Disk};
 use super::section::Section;
 use super::values::{fixed, hex};
-use super::{records, segment, symbols, wal};
+use super::{coverage, records, segment, symbols, wal};
 
 /// Bytes shown of a file that is not understood.
 const HEX_BYTES: usize = 256;
@@ -70,6 +71,16 @@ const WAL: &[Field] = &[
     ("first_lsn", 24, 8),
     ("database", 32, 16),
     ("checksum", 56, 8),
+];
+const COVERAGE: &[Field] = &[
+    ("major", 8, 2),
+    ("minor", 10, 2),
+    ("keys", 12, 4),
+    ("database", 16, 16),
+    ("file", 32, 8),
+    ("ranges", 40, 8),
+    ("texts", 48, 4),
+    ("text_length", 52, 4),
 ];
 const VECTOR: &[Field] = &[
     ("major", 8, 2),
@@ -151,6 +162,10 @@ pub(crate) fn file(path: &Path, rows: Option<usize>) -> Section {
                 section.field("domain", header.domain);
             }
             whole(&mut open).map(|bytes| section.push(symbols::file("symbols", &bytes, None, rows)))
+        }
+        COVERAGE_MAGIC => {
+            fields("coverage file", COVERAGE, &head, &mut section);
+            whole(&mut open).map(|bytes| section.push(coverage::parsed("ranges", &bytes, None, &[])))
         }
         SEGMENT_MAGIC => {
             fields("segment.meta", SEGMENT, &head, &mut section);

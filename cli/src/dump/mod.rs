@@ -14,9 +14,11 @@
 //! | `values` | values of a column file |
 //! | `symbols` | symbol files |
 //! | `records` | manifest logs |
+//! | `coverage` | coverage files, calendars, listings |
 //! | `wal` | streams of the write-ahead log and their records |
 //! | `file` | any single file, by its magic |
 
+mod coverage;
 mod disk;
 mod file;
 mod records;

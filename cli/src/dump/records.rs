@@ -1,10 +1,12 @@
 //! `--manifest`: CURRENT, LOCK and every record of the log.
 
 use gapless_format::{
-    Current, Deletion, EditItem, LogHeader, RecordBody, SegmentRef, StreamMeta, TableMeta, Tail,
+    CalendarMeta, CalendarUse, CoverageRef, Current, Deletion, EditItem, ListingMeta, LogHeader, RecordBody,
+    SegmentRef, StreamMeta, TableMeta, Tail,
 };
 use serde_json::Value;
 
+use super::coverage;
 use super::disk::Disk;
 use super::section::{Section, hex64};
 use super::state::{self, Placed};
@@ -72,14 +74,20 @@ fn rows(section: &mut Section, record: Placed) {
             let mut items = vec![(
                 "checkpoint",
                 format!(
-                    "{} tables, {} segments, {} removed, {} domains, {} snapshots, {} streams, {} deletions",
+                    "{} tables, {} segments, {} removed, {} domains, {} snapshots, {} streams, {} deletions, {} coverage files, \
+                     {} removed, {} calendars, {} uses, {} listings",
                     checkpoint.tables.len(),
                     checkpoint.segments.len(),
                     checkpoint.removed.len(),
                     checkpoint.domains.len(),
                     checkpoint.snapshots.len(),
                     checkpoint.streams.len(),
-                    checkpoint.deletions.len()
+                    checkpoint.deletions.len(),
+                    checkpoint.coverage.len(),
+                    checkpoint.removed_coverage.len(),
+                    checkpoint.calendars.len(),
+                    checkpoint.calendar_uses.len(),
+                    checkpoint.listings.len()
                 ),
             )];
             items.extend(checkpoint.tables.iter().map(|meta| ("table", table(meta))));
@@ -98,6 +106,20 @@ fn rows(section: &mut Section, record: Placed) {
             items.extend(checkpoint.streams.iter().map(|meta| ("stream", stream(meta))));
             let deletions = checkpoint.deletions.iter();
             items.extend(deletions.map(|meta| ("deletion", deletion(meta))));
+            let files = checkpoint.coverage.iter();
+            items.extend(files.map(|meta| ("coverage", coverage_file(meta))));
+            let removed = checkpoint.removed_coverage.iter();
+            items.extend(removed.map(|removed| {
+                let (text, table) = (coverage_file(&removed.coverage), &removed.table_name);
+                let text = format!("{text}, of {table:?}, in version {}", removed.removed);
+                ("removed coverage", text)
+            }));
+            let calendars = checkpoint.calendars.iter();
+            items.extend(calendars.map(|meta| ("calendar", calendar(meta))));
+            let uses = checkpoint.calendar_uses.iter();
+            items.extend(uses.map(|meta| ("use calendar", calendar_use(meta))));
+            let listings = checkpoint.listings.iter();
+            items.extend(listings.map(|meta| ("listing", listing(meta))));
             items
         }
     };
@@ -135,12 +157,61 @@ fn edit(item: &EditItem) -> (&'static str, String) {
             ("create snapshot", format!("{name:?} of version {version}"))
         }
         EditItem::DropSnapshot { name } => ("drop snapshot", format!("{name:?}")),
-        EditItem::Purged { segments } => ("purged", format!("{} segments", segments.len())),
+        EditItem::Purged { segments } => (
+            "purged",
+            format!("{} segments and coverage files", segments.len()),
+        ),
         EditItem::Stream(meta) => ("stream", stream(meta)),
         EditItem::EndStream { stream } => ("end stream", format!("{stream:016x}")),
         EditItem::Delete(deletion) => ("delete", self::deletion(deletion)),
         EditItem::DropDeletion { deletion } => ("drop deletion", format!("{deletion:016x}")),
+        EditItem::AddCoverage(meta) => ("add coverage", coverage_file(meta)),
+        EditItem::RemoveCoverage { table, file } => {
+            ("remove coverage", format!("{file:016x} of table id {table}"))
+        }
+        EditItem::Calendar(meta) => ("calendar", calendar(meta)),
+        EditItem::DropCalendar { name } => ("drop calendar", format!("{name:?}")),
+        EditItem::UseCalendar(meta) => ("use calendar", calendar_use(meta)),
+        EditItem::Listing(meta) => ("listing", listing(meta)),
     }
+}
+
+fn coverage_file(meta: &CoverageRef) -> String {
+    format!(
+        "{} ({:016x}) of table id {}, {} ranges, {} bytes, checksum {:016x}, of commit {}",
+        meta.name,
+        meta.file,
+        meta.table,
+        meta.ranges,
+        meta.bytes,
+        meta.checksum,
+        instant_iso(meta.commit)
+    )
+}
+
+fn calendar(meta: &CalendarMeta) -> String {
+    format!("{:?}, {} bytes of text", meta.name, meta.text.len())
+}
+
+fn calendar_use(meta: &CalendarUse) -> String {
+    let of = match meta.series {
+        Some(code) => format!("series code {code} of table id {}", meta.table),
+        None => format!("table id {}", meta.table),
+    };
+    match &meta.calendar {
+        Some(name) => format!("{of} goes by {name:?}"),
+        None => format!("{of} goes by none of its own"),
+    }
+}
+
+fn listing(meta: &ListingMeta) -> String {
+    format!(
+        "series code {} of table id {} from {} to {}",
+        meta.series,
+        meta.table,
+        coverage::time(meta.start),
+        coverage::time(meta.end)
+    )
 }
 
 fn stream(meta: &StreamMeta) -> String {

@@ -2,11 +2,11 @@
 //!
 //! If that is not as far as it was durable, the newest checkpoint of a snapshot may know more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gapless_format::{
-    Current, DomainMeta, EditItem, HEADER_LEN, LogHeader, RecordBody, RecordOutcome, SegmentRef, StreamMeta,
-    TableMeta, Tail, decode_record,
+    CalendarMeta, CalendarUse, CoverageRef, Current, DomainMeta, EditItem, HEADER_LEN, ListingMeta,
+    LogHeader, RecordBody, RecordOutcome, SegmentRef, StreamMeta, TableMeta, Tail, decode_record,
 };
 
 use super::disk::{Disk, Outcome};
@@ -24,6 +24,14 @@ pub(super) struct State {
     pub(super) removed: usize,
     pub(super) streams: BTreeMap<u64, StreamMeta>,
     pub(super) deletions: usize,
+    pub(super) coverage: BTreeMap<u64, CoverageRef>,
+    /// Removed coverage files that may be there.
+    pub(super) removed_coverage: BTreeSet<u64>,
+    pub(super) calendars: BTreeMap<String, CalendarMeta>,
+    /// Which calendar a table or a series goes by.
+    pub(super) calendar_uses: BTreeMap<(u32, Option<u32>), String>,
+    /// First time, and first time after it, in which a series is listed.
+    pub(super) listings: BTreeMap<(u32, u32), (i64, i64)>,
     /// The checkpoint of a snapshot it was read from, if not the log.
     pub(super) checkpoint: Option<String>,
 }
@@ -216,6 +224,22 @@ impl State {
                     .map(|snapshot| (snapshot.name, snapshot.version))
                     .collect();
                 self.removed = checkpoint.removed.len();
+                let files = checkpoint.coverage.into_iter();
+                self.coverage = files.map(|file| (file.file, file)).collect();
+                let removed = checkpoint.removed_coverage.iter();
+                self.removed_coverage = removed.map(|removed| removed.coverage.file).collect();
+                let calendars = checkpoint.calendars.into_iter();
+                self.calendars = calendars
+                    .map(|calendar| (calendar.name.clone(), calendar))
+                    .collect();
+                checkpoint
+                    .calendar_uses
+                    .into_iter()
+                    .for_each(|calendar_use| self.use_calendar(calendar_use));
+                checkpoint
+                    .listings
+                    .into_iter()
+                    .for_each(|listing| self.list(listing));
             }
             RecordBody::Edit(items) => items.into_iter().for_each(|item| self.edit(item)),
         }
@@ -231,6 +255,11 @@ impl State {
                 let before = self.segments.len();
                 self.segments.retain(|_, segment| segment.table != table);
                 self.removed += before - self.segments.len();
+                let of_table = self.coverage.values().filter(|file| file.table == table);
+                self.removed_coverage.extend(of_table.map(|file| file.file));
+                self.coverage.retain(|_, file| file.table != table);
+                self.calendar_uses.retain(|(other, _), _| *other != table);
+                self.listings.retain(|(other, _), _| *other != table);
             }
             EditItem::AddSegment(segment) => {
                 self.segments.insert(segment.segment, segment);
@@ -251,7 +280,9 @@ impl State {
                 self.snapshots.remove(&name);
             }
             EditItem::Purged { segments } => {
-                self.removed = self.removed.saturating_sub(segments.len());
+                let of_coverage = segments.iter().filter(|id| self.removed_coverage.remove(id));
+                let count = segments.len() - of_coverage.count();
+                self.removed = self.removed.saturating_sub(count);
             }
             EditItem::Stream(stream) => {
                 self.streams.insert(stream.stream, stream);
@@ -261,7 +292,41 @@ impl State {
             }
             EditItem::Delete(_) => self.deletions += 1,
             EditItem::DropDeletion { .. } => self.deletions = self.deletions.saturating_sub(1),
+            EditItem::AddCoverage(file) => {
+                self.coverage.insert(file.file, file);
+            }
+            EditItem::RemoveCoverage { file, .. } => {
+                self.removed_coverage
+                    .extend(self.coverage.remove(&file).map(|file| file.file));
+            }
+            EditItem::Calendar(mut calendar) => {
+                if calendar.changed == 0 {
+                    calendar.changed = self.version;
+                }
+                self.calendars.insert(calendar.name.clone(), calendar);
+            }
+            EditItem::DropCalendar { name } => {
+                self.calendars.remove(&name);
+            }
+            EditItem::UseCalendar(calendar_use) => self.use_calendar(calendar_use),
+            EditItem::Listing(listing) => self.list(listing),
         }
+    }
+
+    fn use_calendar(&mut self, calendar_use: CalendarUse) {
+        let key = (calendar_use.table, calendar_use.series);
+        match calendar_use.calendar {
+            Some(name) => self.calendar_uses.insert(key, name),
+            None => self.calendar_uses.remove(&key),
+        };
+    }
+
+    fn list(&mut self, listing: ListingMeta) {
+        let key = (listing.table, listing.series);
+        match (listing.start, listing.end) {
+            (i64::MIN, i64::MAX) => self.listings.remove(&key),
+            life => self.listings.insert(key, life),
+        };
     }
 
     /// A table by its name.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, ListArray, RecordBatch, StringArray, TimestampNanosecondArray,
 };
-use gapless::{AttributeKind, Database, TableSpec};
+use gapless::{Attestation, AttributeKind, CoverageState, Database, Error, TableSpec, WriteOptions};
 
 use super::*;
 
@@ -66,8 +66,20 @@ fn database(path: &Path) {
         .series("sym")
         .attribute("note", AttributeKind::Unique)
         .attribute("flag", AttributeKind::Grouped);
-    let table = db.create_table(&spec).expect("a new table");
-    table.write([batch]).expect("rows are written");
+    drop(db.create_table(&spec).expect("a new table"));
+    let mut transaction = db.transaction().expect("open for writing");
+    transaction
+        .write("trade", [Ok::<_, Error>(batch)], &WriteOptions::default())
+        .expect("rows are built");
+    let said = [
+        Attestation::new(0..9).series("A").source("vendor").batch("1"),
+        Attestation::new(9..20).series("B").interval(60_000_000_000),
+        Attestation::new(i64::MIN..0).state(CoverageState::NotApplicable),
+    ];
+    for said in said {
+        transaction.attest("trade", said).expect("a sound statement");
+    }
+    transaction.commit().expect("a commit");
     db.create_snapshot("kept").expect("a snapshot");
 }
 
@@ -126,6 +138,10 @@ fn a_dump_of_a_broken_database_says_so_and_never_panics() {
     // Also of the files that only are locked, which hold nothing.
     assert!(all.iter().any(|path| path.ends_with("manifest/CREATE")));
     assert!(all.iter().any(|path| path.ends_with("symbols/sym.lock")));
+    assert!(
+        all.iter()
+            .any(|path| path.extension().is_some_and(|it| it == "cov"))
+    );
     assert!(all.iter().all(|path| !dump_all(&root, path)));
     let (mut tried, mut told) = (0, 0);
     for (at, path) in all.iter().enumerate() {

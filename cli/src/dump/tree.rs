@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gapless_format::{Identity, PartitionKey, SegmentMeta, SegmentRef, decode_file_name, file_name};
 use serde_json::Value;
 
+use super::coverage;
 use super::disk::Disk;
 use super::section::Section;
 use super::state::{self, Manifest, State};
@@ -155,6 +156,8 @@ pub(crate) fn database(disk: &Disk, table: Option<&str>, partition: Option<&str>
         section.field("removed_segments", state.removed);
         section.field("streams", state.streams.len());
         section.field("deletions", state.deletions);
+        section.field("coverage_files", state.coverage.len());
+        section.field("removed_coverage_files", state.removed_coverage.len());
         snapshots(state, &mut section);
         symbols(state, &mut section);
     }
@@ -183,6 +186,17 @@ pub(crate) fn database(disk: &Disk, table: Option<&str>, partition: Option<&str>
         let wanted = |place: &&Place| partition.is_none_or(|wanted| is_in(&place.partition, wanted));
         let places: Vec<&Place> = places.into_iter().filter(wanted).collect();
         section.push(one_table(disk, name, &places, &manifest));
+        let known = state.as_ref().and_then(|state| Some((state, state.table(name)?)));
+        if let Some((state, meta)) = known.filter(|_| partition.is_none()) {
+            coverage::table(disk, state, meta)
+                .into_iter()
+                .chain(coverage::listings(disk, state, meta))
+                .for_each(|inner| section.push(inner));
+        }
+    }
+    let calendars = state.as_ref().and_then(coverage::calendars);
+    if let Some(calendars) = calendars.filter(|_| table.is_none()) {
+        section.push(calendars);
     }
     section
 }

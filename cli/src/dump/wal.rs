@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use gapless_format::wal::{
-    Coverage, WalColumn, WalHeader, WalItem, WalOutcome, WalRecord, WalRows, decode_wal_record,
-};
-use gapless_format::{ColumnType, Deletion, HEADER_LEN, Identity, TableMeta, Tail};
+use gapless_format::wal::{WalColumn, WalHeader, WalItem, WalOutcome, WalRecord, WalRows, decode_wal_record};
+use gapless_format::{ColumnType, Coverage, Deletion, HEADER_LEN, Identity, TableMeta, Tail};
 use serde_json::{Map, Value};
 
+use super::coverage::{interval, state as state_name, time};
 use super::disk::{Disk, Outcome};
 use super::records;
 use super::section::{Section, hex64};
@@ -514,10 +513,10 @@ fn page(column: &WalColumn<'_>) -> PageBytes {
 
 fn coverage(it: &Coverage, section: &mut Section) {
     section.field("series_code", it.series);
-    section.field("start", instant_iso(it.start));
-    section.field("end", instant_iso(it.end));
-    section.field("interval_ns", it.interval);
-    section.field("state", format!("{:?}", it.state).to_lowercase());
+    section.field("interval", interval(it.interval));
+    section.field("start", time(it.start));
+    section.field("end", time(it.end));
+    section.field("state", state_name(it.state));
     section.field("rows_of_source", it.rows);
     section.field("content", hex64(it.content));
     section.field("fetched_at", instant_iso(it.fetched_at));

@@ -1,6 +1,7 @@
 //! The built `gapless` binary, run as a user runs it: every verb, its JSON, its exit codes, and bad input.
 
 mod append;
+mod coverage;
 mod demo;
 mod docs;
 mod errors;

@@ -3,12 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 
-use gapless_format::wal::{
-    Coverage, CoverageState, WalHeader, WalItem, WalValues, encode_wal_rows, wal_record_header,
-};
+use gapless_format::wal::{WalHeader, WalItem, WalValues, encode_wal_rows, wal_record_header};
 use gapless_format::{
-    ColumnType, Deletion, EditItem, Number, RecordBody, StreamMeta, Tail, TimeUnit, Writer, checksum,
-    encode_record,
+    ColumnType, Coverage, CoverageState, Deletion, EditItem, Number, RecordBody, StreamMeta, Tail, TimeUnit,
+    Writer, checksum, encode_record,
 };
 use serde_json::Value;
 
@@ -81,9 +79,9 @@ fn coverage_and_deletion(table: u32) -> Vec<u8> {
         series: Some(1),
         start: TIME,
         end: TIME + 1_000,
-        interval: 0,
+        interval: Some(0),
         state: CoverageState::Complete,
-        rows: 3,
+        rows: Some(3),
         content: 7,
         fetched_at: TIME,
         source: "venue".into(),

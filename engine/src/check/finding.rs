@@ -117,9 +117,13 @@ kinds! {
     Wal = "wal",
     /// A commit at the end of a write-ahead log that did not finish.
     WalTail = "wal_tail",
+    /// A coverage file is damaged or not the one that was committed.
+    Coverage = "coverage",
+    /// A calendar that cannot be read.
+    Calendar = "calendar",
     /// A file or directory that gapless does not know.
     Stray = "stray",
-    /// Files of a segment that no version names.
+    /// Files of a segment, or a coverage file, that no version names.
     Orphan = "orphan",
     /// Files that the next garbage collection removes.
     Leftover = "leftover",
@@ -290,6 +294,14 @@ pub(super) struct Sink {
 }
 
 impl Sink {
+    /// A sink for the findings of one table.
+    pub(super) fn of_table(table: &str) -> Self {
+        Self {
+            table: Some(table.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// A sink for the findings of one segment.
     pub(super) fn of_segment(table: &str, partition: String, segment: &str) -> Self {
         Self {

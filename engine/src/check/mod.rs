@@ -14,11 +14,13 @@
 //! | `segment` | `segment.meta` against the manifest; order, times and series of the rows |
 //! | `column` | the files of a column chunk: headers, lengths, pages, statistics, values |
 //! | `attribute` | indexes against the rows |
+//! | `coverage` | coverage files against the manifest; calendars |
 //! | `wal` | `wal/`: the logs of streams, from their checkpoints on |
 //! | `strays` | what nothing names |
 
 mod attribute;
 mod column;
+mod coverage;
 mod finding;
 mod identity;
 mod manifest;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use super::coverage::{self, CoverageTarget};
 use super::finding::{Finding, FindingKind, Severity, Sink};
 use super::identity::{self, Known};
 use super::manifest::{self, ManifestView};
@@ -26,7 +27,7 @@ pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 /// What to check.
 #[derive(Clone, Default)]
 pub struct CheckOptions {
-    /// Only the segments of this table; everything else is checked all the same.
+    /// Only the segments and coverage files of this table; everything else is checked all the same.
     pub table: Option<String>,
     /// Called after each segment, from any thread.
     pub progress: Option<Progress>,
@@ -57,6 +58,8 @@ pub struct CheckReport {
     pub segments: usize,
     /// Rows of these segments.
     pub rows: u64,
+    /// Coverage files checked, those that only snapshots need included.
+    pub coverage_files: usize,
     /// Files opened.
     pub files: u64,
     /// Bytes read.
@@ -155,6 +158,12 @@ pub fn check(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Result<Check
         for sink in check_segments(&source, &view, &targets, &symbols, options) {
             report.take(sink);
         }
+        let coverage = coverage_targets(&view, version, options);
+        report.coverage_files = coverage.len();
+        for sink in check_coverage(&source, &view, &coverage, &symbols) {
+            report.take(sink);
+        }
+        coverage::check_calendars(&view, version, &sink);
     }
     let in_wal = Sink::default();
     wal::check(&source, &view, &in_wal);
@@ -227,27 +236,53 @@ fn targets(view: &ManifestView, version: &Arc<Version>, options: &CheckOptions) 
             version.table(name)?;
         }
     }
-    let versions = std::iter::once(version).chain(view.snapshots.iter().map(|(_, version)| version));
-    let wanted = |table: &&Arc<TableState>| {
-        options
-            .table
-            .as_ref()
-            .is_none_or(|name| *name == table.meta().name)
-    };
     let (mut seen, mut targets) = (HashSet::new(), Vec::new());
-    for version in versions {
-        for table in version.tables().filter(wanted) {
-            for reference in table.segments() {
-                if seen.insert((reference.segment, reference.directory.clone())) {
-                    targets.push(Target {
-                        table: Arc::clone(table.meta()),
-                        reference: Arc::clone(reference),
-                    });
-                }
+    for table in tables(view, version, options) {
+        for reference in table.segments() {
+            if seen.insert((reference.segment, reference.directory.clone())) {
+                targets.push(Target {
+                    table: Arc::clone(table.meta()),
+                    reference: Arc::clone(reference),
+                });
             }
         }
     }
     Ok(targets)
+}
+
+/// Every coverage file that the version or a snapshot needs, once.
+fn coverage_targets(
+    view: &ManifestView,
+    version: &Arc<Version>,
+    options: &CheckOptions,
+) -> Vec<CoverageTarget> {
+    let (mut seen, mut targets) = (HashSet::new(), Vec::new());
+    for table in tables(view, version, options) {
+        for reference in table.coverage() {
+            if seen.insert((reference.file, reference.name.clone())) {
+                targets.push(CoverageTarget {
+                    table: Arc::clone(table.meta()),
+                    reference: Arc::clone(reference),
+                });
+            }
+        }
+    }
+    targets
+}
+
+/// The wanted tables of the version and of every snapshot.
+fn tables<'a>(
+    view: &'a ManifestView,
+    version: &'a Arc<Version>,
+    options: &'a CheckOptions,
+) -> impl Iterator<Item = &'a Arc<TableState>> {
+    let versions = std::iter::once(version).chain(view.snapshots.iter().map(|(_, version)| version));
+    versions.flat_map(|version| version.tables()).filter(|table| {
+        options
+            .table
+            .as_ref()
+            .is_none_or(|name| *name == table.meta().name)
+    })
 }
 
 fn check_segments(
@@ -269,7 +304,11 @@ fn check_segments(
         .map(|target| {
             let sink = segment::check(source, target, symbols);
             tell(done.fetch_add(1, Ordering::Relaxed) + 1);
-            match sink.has_missing() && !is_still_named(source, view, target) {
+            let names = |version: &Version| {
+                let mut segments = version.tables().flat_map(|table| table.segments());
+                segments.any(|segment| segment.segment == target.reference.segment)
+            };
+            match sink.has_missing() && !is_still_named(source, view, names) {
                 true => Sink::default(),
                 false => sink,
             }
@@ -277,16 +316,30 @@ fn check_segments(
         .collect()
 }
 
-/// Whether the newest version or one of its snapshots still needs a segment. If not, its files have gone rightly.
-fn is_still_named(source: &Source<'_>, view: &ManifestView, target: &Target) -> bool {
+fn check_coverage(
+    source: &Source<'_>,
+    view: &ManifestView,
+    targets: &[CoverageTarget],
+    symbols: &symbols::Counts,
+) -> Vec<Sink> {
+    let check_one = |target: &CoverageTarget| {
+        let sink = coverage::check(source, target, view.database, symbols);
+        let names = |version: &Version| {
+            let mut files = version.tables().flat_map(|table| table.coverage());
+            files.any(|file| file.file == target.reference.file)
+        };
+        match sink.has_missing() && !is_still_named(source, view, names) {
+            true => Sink::default(),
+            false => sink,
+        }
+    };
+    targets.par_iter().map(check_one).collect()
+}
+
+/// Whether the newest version or one of its snapshots still needs what `names` finds. If not, its files have gone rightly.
+fn is_still_named(source: &Source<'_>, view: &ManifestView, names: impl Fn(&Version) -> bool) -> bool {
     let Some((newest, _)) = view.database.and_then(|id| log::load(source.storage, id).ok()) else {
         return true; // The manifest is damaged: nobody can have committed anything.
-    };
-    let names = |version: &Version| {
-        version
-            .tables()
-            .flat_map(|table| table.segments())
-            .any(|segment| segment.segment == target.reference.segment)
     };
     let kept = |number: u64| newest.snapshots().any(|(_, kept)| kept == number);
     names(&newest)

@@ -11,6 +11,7 @@ use gapless_format::{PartitionKey, Pin, decode_file_name};
 use super::finding::{Finding, FindingKind, Sink};
 use super::manifest::ManifestView;
 use super::source::Source;
+use crate::coverage::{COVERAGE_DIRECTORY, coverage_instance, coverage_path};
 use crate::database::{garbage, pins};
 use crate::error::ErrorKind;
 use crate::io::{DirEntry, EntryKind, RelPath};
@@ -205,11 +206,16 @@ fn check_staging(source: &Source<'_>, own: u32, sink: &Sink) {
     }
 }
 
-/// Directories of segments found, with the process that made each.
-type Found = Vec<(RelPath, u32)>;
+/// What was found in the directories of tables, with the process that made each.
+#[derive(Debug, Default)]
+struct Found {
+    /// Directories of segments.
+    segments: Vec<(RelPath, u32)>,
+    coverage: Vec<(RelPath, u32)>,
+}
 
 fn check_tables(source: &Source<'_>, view: &ManifestView, own: u32, sink: &Sink) {
-    let mut found = Found::new();
+    let mut found = Found::default();
     let tables = RelPath::from_static("tables");
     for (path, entry) in list(source, &tables, sink) {
         if entry.kind == EntryKind::Directory && decode_file_name(&entry.name).is_some() {
@@ -223,32 +229,62 @@ fn check_tables(source: &Source<'_>, view: &ManifestView, own: u32, sink: &Sink)
     };
     // Asked before the version is read again, so what a process committed before it died is in that version.
     let mut alive: BTreeMap<u32, bool> = BTreeMap::new();
-    for (_, owner) in &found {
+    for (_, owner) in found.segments.iter().chain(&found.coverage) {
         alive
             .entry(*owner)
             .or_insert_with(|| *owner == own || pins::is_alive(source.storage, *owner).unwrap_or(true));
     }
+    let is_alive = |owner: u32| alive.get(&owner).copied().unwrap_or(true);
     let newest = view
         .database
         .and_then(|id| log::load(source.storage, id).ok())
         .map(|(version, _)| Arc::new(version));
     let newest = newest.as_ref().unwrap_or(version);
+    check_segments(&found.segments, newest, is_alive, sink);
+    check_coverage(&found.coverage, newest, is_alive, sink);
+}
+
+fn check_segments(found: &[(RelPath, u32)], newest: &Version, is_alive: impl Fn(u32) -> bool, sink: &Sink) {
     let Ok(named) = garbage::named_segments(newest) else {
         return;
     };
     let waiting = waiting_segments(newest);
     for (path, owner) in found {
-        let finding = if waiting.contains(&path) {
-            leftover(&path, "a removed segment that no snapshot needs")
-        } else if named.contains(&path) {
+        let finding = if waiting.contains(path) {
+            leftover(path, "a removed segment that no snapshot needs")
+        } else if named.contains(path) {
             continue;
-        } else if alive.get(&owner).copied().unwrap_or(true) {
+        } else if is_alive(*owner) {
             let message = "files of a segment that its process has not committed yet";
-            Finding::note(FindingKind::Orphan, message).file(&path)
+            Finding::note(FindingKind::Orphan, message).file(path)
         } else {
             let message = "files of a segment that no version names, left by a process that died; the next garbage \
                            collection removes them";
-            Finding::warning(FindingKind::Orphan, message).file(&path)
+            Finding::warning(FindingKind::Orphan, message).file(path)
+        };
+        sink.add(finding);
+    }
+}
+
+/// As segments, but for the severity: a coverage file is small.
+fn check_coverage(found: &[(RelPath, u32)], newest: &Version, is_alive: impl Fn(u32) -> bool, sink: &Sink) {
+    let Ok(named) = garbage::named_coverage(newest) else {
+        return;
+    };
+    let waiting = waiting_coverage(newest);
+    for (path, owner) in found {
+        let finding = if waiting.contains(path) {
+            leftover(path, "a removed coverage file that no snapshot needs")
+        } else if named.contains(path) {
+            continue;
+        } else if is_alive(*owner) {
+            let message = "a coverage file that its process has not committed yet";
+            Finding::note(FindingKind::Orphan, message).file(path)
+        } else {
+            leftover(
+                path,
+                "a coverage file that no version names, left by a process that died",
+            )
         };
         sink.add(finding);
     }
@@ -266,6 +302,25 @@ fn waiting_segments(version: &Version) -> BTreeSet<RelPath> {
         .collect()
 }
 
+/// Removed coverage files that no named snapshot needs; a reader may.
+fn waiting_coverage(version: &Version) -> BTreeSet<RelPath> {
+    version
+        .removed_coverage()
+        .filter(|removed| !garbage::is_coverage_needed(removed, u64::MAX, version))
+        .filter_map(|removed| coverage_path(&removed.table_name, &removed.coverage.name).ok())
+        .collect()
+}
+
+/// Goes through the coverage files of a table.
+fn walk_coverage(source: &Source<'_>, directory: &RelPath, found: &mut Found, sink: &Sink) {
+    for (path, entry) in list(source, directory, sink) {
+        match coverage_instance(&entry.name) {
+            Some(owner) if entry.kind == EntryKind::File => found.coverage.push((path, owner)),
+            _ => sink.add(stray(&path, &entry)),
+        }
+    }
+}
+
 /// Goes through the partitions of a table; `partition` is the path of the one that `directory` is, or empty.
 fn walk(source: &Source<'_>, directory: &RelPath, partition: &str, found: &mut Found, sink: &Sink) {
     let entries = list(source, directory, sink);
@@ -280,7 +335,10 @@ fn walk(source: &Source<'_>, directory: &RelPath, partition: &str, found: &mut F
         };
         let is_directory = entry.kind == EntryKind::Directory;
         match garbage::instance_of(&entry.name) {
-            Some(owner) if is_directory && !partition.is_empty() => found.push((path, owner)),
+            Some(owner) if is_directory && !partition.is_empty() => found.segments.push((path, owner)),
+            None if is_directory && partition.is_empty() && entry.name == COVERAGE_DIRECTORY => {
+                walk_coverage(source, &path, found, sink);
+            }
             None if is_directory && PartitionKey::parse(&inner).is_some() => {
                 walk(source, &path, &inner, found, sink);
             }

@@ -18,9 +18,23 @@ use crate::segment::{create_with_parents, table_path};
 /// Files that stay open although the newest version does not name them.
 const UNUSED_MAX: usize = 16;
 
+/// The directory of coverage files in that of a table.
+pub(crate) const COVERAGE_DIRECTORY: &str = "coverage";
+
 /// The directory of a table's coverage files.
-pub(crate) fn coverage_directory(table: &str) -> Result<RelPath> {
-    table_path(table)?.join("coverage")
+fn coverage_directory(table: &str) -> Result<RelPath> {
+    table_path(table)?.join(COVERAGE_DIRECTORY)
+}
+
+/// Where a coverage file of a table lies.
+pub(crate) fn coverage_path(table: &str, name: &str) -> Result<RelPath> {
+    coverage_directory(table)?.join(name)
+}
+
+/// The process number in a coverage file's name: `c-`, that number, `-`, a sequence number, `.cov`.
+pub(crate) fn coverage_instance(name: &str) -> Option<u32> {
+    let segment = name.strip_prefix("c-")?.strip_suffix(".cov")?;
+    crate::database::garbage::instance_of(&format!("s-{segment}"))
 }
 
 /// A coverage file in use.
@@ -36,7 +50,7 @@ pub(crate) struct OpenCoverage {
 
 impl OpenCoverage {
     fn open(storage: &dyn Storage, database: u128, table: &str, file: &CoverageRef) -> Result<Self> {
-        let path = coverage_directory(table)?.join(&file.name)?;
+        let path = coverage_path(table, &file.name)?;
         let region = storage
             .open(&path)
             .map_err(|error| error.missing_is_corrupt(&path))?
@@ -202,7 +216,7 @@ pub(crate) fn write_coverage(
     let (file, segment_name) = engine.next_segment();
     let name = format!("c-{}.cov", segment_name.trim_start_matches("s-"));
     let directory = coverage_directory(table.1)?;
-    let path = directory.join(&name)?;
+    let path = coverage_path(table.1, &name)?;
     let bytes = encode_coverage_file(engine.database(), file, keys);
     let checksum = bytes.last_chunk::<8>().map_or(0, |sum| u64::from_le_bytes(*sum));
     let reference = CoverageRef {
@@ -244,7 +258,7 @@ pub(crate) fn write_coverage(
 
 /// Removes a coverage file that nothing needs.
 pub(crate) fn remove_coverage(storage: &dyn Storage, table: &str, name: &str) -> Result<()> {
-    let path = coverage_directory(table)?.join(name)?;
+    let path = coverage_path(table, name)?;
     match storage.remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),

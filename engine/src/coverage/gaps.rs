@@ -5,10 +5,13 @@ use std::ops::Range;
 use super::intervals::{Grid, subtract_into};
 use crate::error::Result;
 
+/// A calendar, a life, and what is expected under them.
+type Known = (Option<String>, Option<(i64, i64)>, Vec<Range<i64>>);
+
 /// What is expected of the series of one query. Series of the same calendar and life share it.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
-    known: Vec<(Option<String>, Option<(i64, i64)>, Vec<Range<i64>>)>,
+    known: Vec<Known>,
 }
 
 impl Expected {
@@ -19,9 +22,7 @@ impl Expected {
         life: Option<(i64, i64)>,
         compute: impl FnOnce() -> Result<Vec<Range<i64>>>,
     ) -> Result<&[Range<i64>]> {
-        let is_it = |known: &(Option<String>, Option<(i64, i64)>, Vec<Range<i64>>)| {
-            known.0.as_deref() == calendar && known.1 == life
-        };
+        let is_it = |known: &Known| known.0.as_deref() == calendar && known.1 == life;
         let at = match self.known.iter().rposition(is_it) {
             Some(at) => at,
             None => {

@@ -28,7 +28,10 @@ pub use attest::Attestation;
 pub(crate) use attest::taken_back;
 pub use duration::{IntoInterval, duration_ns, duration_text};
 pub(crate) use expired::{expired_until, write_expired};
-pub(crate) use file::{CoverageFiles, NewCoverage, OpenCoverage, remove_coverage, write_coverage};
+pub(crate) use file::{
+    COVERAGE_DIRECTORY, CoverageFiles, NewCoverage, OpenCoverage, coverage_instance, coverage_path,
+    remove_coverage, write_coverage,
+};
 pub use gapless_format::{CoverageKey, CoverageState};
 pub use infer::InferredCoverage;
 pub(crate) use map::CoverageMap;

@@ -2,25 +2,30 @@
 //!
 //! - Order matters: what is removed is decided by a version that was read *before* the pins were listed, so a
 //!   reader that registers later reads that version or a newer one and does not need it.
-//! - A directory of a segment that no version names is removed only if the process that made it is dead.
+//! - A directory of a segment, or a coverage file, that no version names is removed only if the process that made it is dead.
 //! - What gapless does not know is left alone.
 
 use std::collections::BTreeSet;
 
-use gapless_format::{EditItem, RemovedSegment};
+use gapless_format::{EditItem, RemovedCoverage, RemovedSegment};
 
 use super::engine::{Engine, staging};
 use super::pins::{self, Others};
-use crate::coverage::remove_coverage;
+use crate::coverage::{COVERAGE_DIRECTORY, coverage_instance, coverage_path, remove_coverage};
 use crate::error::{ErrorKind, Result};
-use crate::io::{EntryKind, RelPath, Storage};
+use crate::io::{DirEntry, EntryKind, RelPath, Storage};
 use crate::manifest::{Version, log};
 use crate::segment::discard::remove_segment;
 use crate::segment::segment_path;
 use crate::stream::remove_ended;
 
+#[cfg(test)]
+mod tests;
+
 /// Depth of segment directories under `tables`: table, day, and an hour perhaps.
 const SEGMENT_DEPTH_MAX: usize = 3;
+/// Depth of coverage directories under `tables`, in which there are only files.
+const COVERAGE_DEPTH: usize = 2;
 
 /// What a garbage collection removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,7 +34,7 @@ pub struct GarbageReport {
     pub segments: usize,
     /// Segments that no commit ever named, left by a process that died.
     pub orphans: usize,
-    /// Other files of dead processes, logs and checkpoints that are not used.
+    /// Coverage files that are not used, other files of dead processes, logs and checkpoints.
     pub files: usize,
     /// Removed segments that a snapshot or reader still needs.
     pub kept: usize,
@@ -46,6 +51,7 @@ pub(crate) fn collect(engine: &Engine) -> Result<GarbageReport> {
     let mut report = GarbageReport::default();
     remove_dead_segments(engine, &version, oldest, &mut report)?;
     remove_orphans(engine, unfinished.segments, &others, &mut report)?;
+    remove_coverage_of_the_dead(engine, unfinished.coverage, &others, &mut report)?;
     remove_empty_directories(&**engine.storage(), &tables(), 0)?;
     remove_staging(engine, unfinished.spills, &others, &mut report)?;
     remove_manifest_files(engine, &mut report)?;
@@ -67,6 +73,11 @@ pub(crate) fn collect_removed(engine: &Engine) -> Result<GarbageReport> {
 /// Whether a reader of `oldest` or later, or a named snapshot, may read it.
 pub(crate) fn is_needed(removed: &RemovedSegment, oldest: u64, version: &Version) -> bool {
     may_be_read(removed.segment.created, removed.removed, oldest, version)
+}
+
+/// As [`is_needed`], of a coverage file.
+pub(crate) fn is_coverage_needed(removed: &RemovedCoverage, oldest: u64, version: &Version) -> bool {
+    may_be_read(removed.coverage.created, removed.removed, oldest, version)
 }
 
 /// Whether what one version made and another removed is read by a reader of `oldest` or later, or a named snapshot.
@@ -96,7 +107,7 @@ fn remove_dead_segments(
     }
     report.segments = purged.len();
     for removed in version.removed_coverage() {
-        if may_be_read(removed.coverage.created, removed.removed, oldest, version) {
+        if is_coverage_needed(removed, oldest, version) {
             continue; // Not counted as kept: a few small files.
         }
         remove_coverage(&**engine.storage(), &removed.table_name, &removed.coverage.name)?;
@@ -112,6 +123,7 @@ fn remove_dead_segments(
 /// Files that are of use only to the process that makes them, until a commit names them.
 struct Unfinished {
     segments: Vec<(RelPath, u32)>,
+    coverage: Vec<(RelPath, u32)>,
     spills: Vec<(RelPath, u32)>,
 }
 
@@ -122,6 +134,7 @@ impl Unfinished {
         walk_segments(storage, &tables(), 0, &mut |path, instance| {
             segments.push((path.clone(), instance));
         })?;
+        let coverage = list_coverage(storage)?;
         let mut spills = Vec::new();
         for entry in storage.list(&staging())? {
             let owner = entry
@@ -132,7 +145,11 @@ impl Unfinished {
                 spills.push((staging().join(&entry.name)?, owner));
             }
         }
-        Ok(Self { segments, spills })
+        Ok(Self {
+            segments,
+            coverage,
+            spills,
+        })
     }
 }
 
@@ -170,6 +187,74 @@ fn remove_orphans(
     Ok(())
 }
 
+/// Coverage files whose process is dead and that no version names.
+fn remove_coverage_of_the_dead(
+    engine: &Engine,
+    coverage: Vec<(RelPath, u32)>,
+    others: &Others,
+    report: &mut GarbageReport,
+) -> Result<()> {
+    let found: Vec<RelPath> = of_the_dead(engine, others, coverage).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    // Read after the owners were found dead: whatever they committed is in it.
+    let named = named_coverage(&*engine.refresh()?)?;
+    for path in found.iter().filter(|path| !named.contains(*path)) {
+        log::remove_if_there(&**engine.storage(), path)?;
+        report.files += 1;
+    }
+    Ok(())
+}
+
+/// All coverage files that a version names, live or removed.
+pub(crate) fn named_coverage(version: &Version) -> Result<BTreeSet<RelPath>> {
+    let live = version.tables().flat_map(|table| {
+        let files = table.coverage().iter();
+        files.map(|file| coverage_path(&table.meta().name, &file.name))
+    });
+    let removed = version
+        .removed_coverage()
+        .map(|removed| coverage_path(&removed.table_name, &removed.coverage.name));
+    live.chain(removed).collect()
+}
+
+/// Every coverage file, with the number of the process that made it.
+fn list_coverage(storage: &dyn Storage) -> Result<Vec<(RelPath, u32)>> {
+    let mut found = Vec::new();
+    for table in directories(storage, &tables())? {
+        for directory in directories(storage, &table)? {
+            if directory.name() != Some(COVERAGE_DIRECTORY) {
+                continue;
+            }
+            for entry in entries(storage, &directory)? {
+                let instance = coverage_instance(&entry.name).filter(|_| entry.kind == EntryKind::File);
+                if let Some(instance) = instance {
+                    found.push((directory.join(&entry.name)?, instance));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The entries of a directory; none when it is not there.
+fn entries(storage: &dyn Storage, directory: &RelPath) -> Result<Vec<DirEntry>> {
+    match storage.list(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries,
+    }
+}
+
+/// The directories in a directory, but for those with names that no path has.
+fn directories(storage: &dyn Storage, directory: &RelPath) -> Result<Vec<RelPath>> {
+    let entries = entries(storage, directory)?;
+    let found = entries.iter().filter(|entry| entry.kind == EntryKind::Directory);
+    Ok(found
+        .filter_map(|entry| directory.join(&entry.name).ok())
+        .collect())
+}
+
 /// The directories of all segments that a version names, live or removed.
 pub(crate) fn named_segments(version: &Version) -> Result<BTreeSet<RelPath>> {
     let live = version.tables().flat_map(|table| {
@@ -194,10 +279,7 @@ pub(crate) fn walk_segments(
     depth: usize,
     visit: &mut dyn FnMut(&RelPath, u32),
 ) -> Result<()> {
-    let entries = match storage.list(directory) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
+    let entries = entries(storage, directory)?;
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
         let Ok(path) = directory.join(&entry.name) else {
             continue;
@@ -212,16 +294,17 @@ pub(crate) fn walk_segments(
     Ok(())
 }
 
-/// Directories of tables and partitions in which nothing is left. Who makes a segment there at the same time makes
-/// them again.
+/// Directories of tables, partitions and coverage in which nothing is left. Who makes a file there at the same time
+/// makes them again.
 fn remove_empty_directories(storage: &dyn Storage, directory: &RelPath, depth: usize) -> Result<bool> {
     let entries = match storage.list(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
         entries => entries?,
     };
     let mut is_empty = true;
+    let is_coverage = depth == COVERAGE_DEPTH && directory.name() == Some(COVERAGE_DIRECTORY);
     for entry in &entries {
-        let ours = entry.kind == EntryKind::Directory && depth < SEGMENT_DEPTH_MAX;
+        let ours = entry.kind == EntryKind::Directory && depth < SEGMENT_DEPTH_MAX && !is_coverage;
         is_empty &= ours
             && (depth == 0 || instance_of(&entry.name).is_none())
             && remove_empty_directories(storage, &directory.join(&entry.name)?, depth + 1)?;

@@ -7,4 +7,5 @@ mod file;
 mod range;
 
 pub use file::{COVERAGE_MAGIC, CoverageFile, CoverageKey, CoverageRecord, encode_coverage_file};
+pub(crate) use range::decode_series;
 pub use range::{Coverage, CoverageState};

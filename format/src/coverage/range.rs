@@ -102,7 +102,7 @@ impl Coverage {
 }
 
 /// A code and whether it counts: rows without a series have the code `u32::MAX` too.
-pub(super) fn decode_series(reader: &mut Reader<'_>) -> Result<Option<u32>, FormatError> {
+pub(crate) fn decode_series(reader: &mut Reader<'_>) -> Result<Option<u32>, FormatError> {
     let code = reader.u32("series")?;
     let offset = reader.offset();
     match (reader.bool("has series")?, code) {

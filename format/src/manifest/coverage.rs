@@ -1,6 +1,7 @@
 //! What the manifest knows about coverage files, calendars and the life of series.
 
 use crate::bytes::{Reader, Writer};
+use crate::coverage::decode_series;
 use crate::error::FormatError;
 
 /// Longest name of a coverage file.
@@ -149,22 +150,28 @@ impl CalendarMeta {
 impl CalendarUse {
     pub(super) fn encode(&self, writer: &mut Writer) {
         writer.u32(self.table);
+        writer.optional_id(self.series);
         writer.bool(self.series.is_some());
-        writer.u32(self.series.unwrap_or(u32::MAX));
         writer.bool(self.calendar.is_some());
         writer.string(self.calendar.as_deref().unwrap_or_default());
     }
 
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let table = reader.u32("table id")?;
-        let has_series = reader.bool("has series")?;
-        let series = reader.u32("series")?;
-        let has_calendar = reader.bool("has calendar")?;
-        let calendar = reader.string("calendar name")?.to_owned();
+        let series = decode_series(reader)?;
+        let offset = reader.offset();
+        let calendar = match (reader.bool("has calendar")?, reader.string("calendar name")?) {
+            (true, name) => Some(name.to_owned()),
+            (false, "") => None,
+            (false, name) => {
+                let what = format!("use of a calendar: found the name {name:?} where there is no calendar");
+                return Err(FormatError::corrupt(offset, what));
+            }
+        };
         Ok(Self {
             table,
-            series: has_series.then_some(series),
-            calendar: has_calendar.then_some(calendar),
+            series,
+            calendar,
         })
     }
 }

@@ -66,6 +66,10 @@ pub mod tag {
 }
 
 /// What a record says.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, while a record is read or written"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordBody {
     /// The whole version.
@@ -412,9 +416,14 @@ impl Checkpoint {
         {
             return wrong("found a segment of a table that is not there");
         }
+        // One counter numbers segments and coverage files, so that an edit can name either as purged.
+        let segments = self.segments.iter().map(|segment| segment.segment);
         let removed = self.removed.iter().map(|removed| removed.segment.segment);
-        if distinct(self.segments.iter().map(|segment| segment.segment).chain(removed)).is_none() {
-            return wrong("found a segment id twice");
+        let coverage = self.coverage.iter().map(|file| file.file);
+        let removed_coverage = self.removed_coverage.iter().map(|removed| removed.coverage.file);
+        let files = segments.chain(removed).chain(coverage).chain(removed_coverage);
+        if distinct(files).is_none() {
+            return wrong("found the id of a segment or of a coverage file twice");
         }
         if distinct(self.domains.iter().map(|domain| domain.domain.as_str())).is_none() {
             return wrong("found a symbol domain twice");
@@ -435,15 +444,24 @@ impl Checkpoint {
         {
             return wrong("found a deletion in a table that is not there");
         }
-        let removed = self.removed_coverage.iter().map(|removed| removed.coverage.file);
-        if distinct(self.coverage.iter().map(|file| file.file).chain(removed)).is_none() {
-            return wrong("found a coverage file twice");
-        }
         let mut of_tables = (self.coverage.iter().map(|file| file.table))
             .chain(self.calendar_uses.iter().map(|calendar_use| calendar_use.table))
             .chain(self.listings.iter().map(|listing| listing.table));
         if of_tables.any(|table| !tables.contains(&table)) {
             return wrong("found coverage or a calendar of a table that is not there");
+        }
+        let uses = self.calendar_uses.iter();
+        if distinct(uses.map(|calendar_use| (calendar_use.table, calendar_use.series))).is_none() {
+            return wrong("found two calendars of a table or a series");
+        }
+        if distinct(
+            self.listings
+                .iter()
+                .map(|listing| (listing.table, listing.series)),
+        )
+        .is_none()
+        {
+            return wrong("found two lives of a series");
         }
         let Some(calendars) = distinct(self.calendars.iter().map(|calendar| calendar.name.as_str())) else {
             return wrong("found a calendar twice");

@@ -298,6 +298,63 @@ pub fn checkpoint(segments: u64) -> Checkpoint {
             flushed: 3,
             compacted: 4,
         },
+        coverage: vec![coverage_ref(3, 2_001), coverage_ref(8, 2_002)],
+        removed_coverage: vec![removed_coverage(2_003)],
+        calendars: vec![calendar("NYSE"), calendar("große Börse")],
+        calendar_uses: vec![
+            calendar_use(3, Some("NYSE")),
+            CalendarUse {
+                series: None,
+                ..calendar_use(3, None)
+            },
+        ],
+        listings: vec![listing(8)],
+    }
+}
+
+pub fn coverage_ref(table: u32, file: u64) -> CoverageRef {
+    CoverageRef {
+        table,
+        file,
+        name: format!("c-{file:08x}-000001.cov"),
+        bytes: 0x0102_0304,
+        checksum: 0x1112_1314_1516_1718,
+        ranges: 0x2122,
+        created: 43,
+        commit: 0x3132_3334_3536_3738,
+    }
+}
+
+pub fn removed_coverage(file: u64) -> RemovedCoverage {
+    RemovedCoverage {
+        coverage: coverage_ref(3, file),
+        removed: 44,
+        table_name: "trade".into(),
+    }
+}
+
+pub fn calendar(name: &str) -> CalendarMeta {
+    CalendarMeta {
+        name: name.into(),
+        text: "zone = \"Europe/Berlin\"\n".into(),
+        changed: 42,
+    }
+}
+
+pub fn calendar_use(table: u32, calendar: Option<&str>) -> CalendarUse {
+    CalendarUse {
+        table,
+        series: Some(7),
+        calendar: calendar.map(str::to_owned),
+    }
+}
+
+pub fn listing(table: u32) -> ListingMeta {
+    ListingMeta {
+        table,
+        series: 7,
+        start: -5,
+        end: i64::MAX,
     }
 }
 
@@ -344,6 +401,15 @@ pub fn edit_items() -> Vec<EditItem> {
         EditItem::EndStream { stream: 0xD2 },
         EditItem::Delete(deletion(3)),
         EditItem::DropDeletion { deletion: 0xE1 },
+        EditItem::AddCoverage(coverage_ref(3, 2_001)),
+        EditItem::RemoveCoverage {
+            table: 3,
+            file: 2_000,
+        },
+        EditItem::Calendar(calendar("NYSE")),
+        EditItem::DropCalendar { name: "XETRA".into() },
+        EditItem::UseCalendar(calendar_use(3, Some("NYSE"))),
+        EditItem::Listing(listing(3)),
     ]
 }
 
@@ -414,15 +480,15 @@ pub fn wal_rows(table: u32, rows: usize, columns: &[Rows]) -> Vec<u8> {
     writer.into_vec()
 }
 
-pub fn coverage() -> wal::Coverage {
-    wal::Coverage {
+pub fn coverage() -> Coverage {
+    Coverage {
         table: 3,
         series: Some(7),
+        interval: Some(60_000_000_000),
         start: -5,
         end: 1_795_179_600_000_000_000,
-        interval: 60_000_000_000,
-        state: wal::CoverageState::Partial,
-        rows: 0x0102_0304,
+        state: CoverageState::Partial,
+        rows: Some(0x0102_0304),
         content: 0x1112_1314_1516_1718,
         fetched_at: 0x2122_2324_2526_2728,
         source: "börse".into(),
@@ -430,7 +496,7 @@ pub fn coverage() -> wal::Coverage {
     }
 }
 
-pub fn wal_coverage(coverage: &wal::Coverage) -> Vec<u8> {
+pub fn wal_coverage(coverage: &Coverage) -> Vec<u8> {
     let mut writer = Writer::new();
     wal::WalItem::encode_coverage(&mut writer, coverage);
     writer.into_vec()
@@ -448,6 +514,83 @@ pub fn wal_header() -> wal::WalHeader {
         first_lsn: 0x1112_1314,
         database: 0x2122_2324_2526_2728_292A_2B2C_2D2E_2F30,
     }
+}
+
+pub fn coverage_key(series: Option<u32>, interval: Option<i64>) -> CoverageKey {
+    CoverageKey { series, interval }
+}
+
+/// A range of a coverage file, `at` apart from the others.
+pub fn coverage_record(at: i64) -> CoverageRecord<'static> {
+    CoverageRecord {
+        start: at * 100 - 200,
+        end: at * 100 - 150,
+        state: CoverageState::Complete,
+        first_commit: i64::MIN,
+        commit: 0x0102_0304 + at,
+        rows: Some(0x1112 + at as u64),
+        content: 0x2122_2324_2526_2728 + at as u64,
+        fetched_at: 0x3132_3334_3536_3738 + at,
+        source: "börse",
+        batch: "2026-11-20",
+    }
+}
+
+/// Keys with one range, with some, of one series and of every one; all states, and what is not known.
+pub fn coverage_keys() -> Vec<(CoverageKey, Vec<CoverageRecord<'static>>)> {
+    let states = (0..).zip(CoverageState::ALL);
+    let every_state = states.map(|(at, &state)| CoverageRecord {
+        state,
+        ..coverage_record(at)
+    });
+    let ends = [
+        CoverageRecord {
+            start: i64::MIN,
+            end: i64::MIN + 1,
+            rows: None,
+            ..coverage_record(0)
+        },
+        CoverageRecord {
+            start: i64::MIN + 1,
+            end: i64::MAX,
+            source: "",
+            batch: "börse",
+            ..coverage_record(1)
+        },
+    ];
+    vec![
+        (coverage_key(None, None), vec![coverage_record(0)]),
+        (coverage_key(None, Some(0)), every_state.collect()),
+        (coverage_key(Some(7), Some(60_000_000_000)), ends.into()),
+        (coverage_key(Some(NULL_CODE), Some(0)), vec![coverage_record(3)]),
+    ]
+}
+
+pub const COVERAGE_DATABASE: u128 = 0x0102_0304_0506_0708_090A_0B0C_0D0E_0F10;
+
+/// A whole coverage file.
+pub fn coverage_file() -> Vec<u8> {
+    encode_coverage_file(COVERAGE_DATABASE, 0x4142_4344_4546_4748, &coverage_keys())
+}
+
+/// What a coverage file holds, by key.
+pub fn coverage_of(file: &CoverageFile, bytes: &[u8]) -> Vec<(CoverageKey, Vec<CoverageRecord<'static>>)> {
+    let text = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let of_key = |(key, places): &(CoverageKey, std::ops::Range<usize>)| {
+        assert_eq!(file.find(*key), *places, "{key:?}");
+        let spans = file.spans(bytes, places.clone());
+        let records = places.clone().zip(spans).map(|(place, span)| {
+            let record = file.record(bytes, place).expect("a place of the file");
+            assert_eq!((record.start, record.end, record.state), span);
+            CoverageRecord {
+                source: text(record.source),
+                batch: text(record.batch),
+                ..record
+            }
+        });
+        (*key, records.collect())
+    };
+    file.keys().iter().map(of_key).collect()
 }
 
 /// A whole record around a body.

@@ -30,6 +30,7 @@ fn a_sound_database_is_clean_and_counted() {
     assert_eq!(kinds, [FindingKind::SymbolsUncommitted], "{:#?}", report.findings);
     assert_eq!((report.tables, report.snapshots), (2, 1));
     assert_eq!(report.rows, 11 + 6 + 9 + 3 + 70);
+    assert_eq!(report.coverage_files, 3);
     assert!(report.segments >= 5 && report.files > 100 && report.bytes > 10_000);
 }
 

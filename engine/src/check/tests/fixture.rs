@@ -18,7 +18,7 @@ use crate::scan::Order;
 use crate::segment::EncodingPolicy;
 use crate::table::TableSpec;
 use crate::write::WriteOptions;
-use crate::{AttributeKind, PartitionUnit};
+use crate::{Attestation, AttributeKind, CoverageState, PartitionUnit};
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 /// 2026-11-20T00:00Z.
@@ -35,13 +35,13 @@ pub(super) fn open(storage: &MemoryStorage, mode: Mode) -> crate::Result<Databas
 }
 
 /// Day and hour partitions, two tables with every type and attribute, nulls, a snapshot that keeps a dropped
-/// table, and symbols that no commit names.
+/// table, coverage of all three, and symbols that no commit names.
 pub(super) fn database() -> MemoryStorage {
     let storage = MemoryStorage::new();
     {
         let db = open(&storage, Mode::ReadWrite).expect("a new database");
         let all = db.create_table(&every_type_spec()).expect("a new table");
-        all.write([every_type_batch(DAY, 11)]).expect("rows are written");
+        write_covering(&db, "all", every_type_batch(DAY, 11), said_of_all());
         let hours = WriteOptions {
             partition: Some(PartitionUnit::Hour),
             ..WriteOptions::default()
@@ -50,9 +50,13 @@ pub(super) fn database() -> MemoryStorage {
         all.write_with([Ok::<_, Error>(late)], &hours)
             .expect("hour partitions are written");
         let quote = db.create_table(&quote_spec("quote")).expect("a new table");
-        quote.write([quote_batch(DAY - 50 * HOUR_NS, 9)]).expect("rows");
+        drop(quote);
+        let said = [Attestation::new(DAY - 50 * HOUR_NS..DAY).source("vendor")];
+        write_covering(&db, "quote", quote_batch(DAY - 50 * HOUR_NS, 9), said);
         let gone = db.create_table(&quote_spec("gone")).expect("a new table");
-        gone.write([quote_batch(DAY, 3)]).expect("rows");
+        drop(gone);
+        let said = [Attestation::new(DAY..DAY + HOUR_NS).state(CoverageState::Partial)];
+        write_covering(&db, "gone", quote_batch(DAY, 3), said);
         // Enough rows that parts of pages are worth encoding.
         let cold = WriteOptions {
             encoding: EncodingPolicy::cold(),
@@ -76,6 +80,49 @@ pub(super) fn database() -> MemoryStorage {
         drop(abandoned);
     }
     storage.deep_copy()
+}
+
+/// Rows and what they cover, in one commit, in files.
+pub(super) fn write_covering(
+    db: &Database,
+    table: &str,
+    rows: RecordBatch,
+    said: impl IntoIterator<Item = Attestation>,
+) {
+    let mut transaction = db.transaction().expect("open for writing");
+    transaction
+        .write(table, [Ok::<_, Error>(rows)], &WriteOptions::default())
+        .expect("rows are built");
+    for said in said {
+        transaction.attest(table, said).expect("a sound statement");
+    }
+    transaction.commit().expect("a commit");
+}
+
+/// Series with and without rows, every series, two intervals, every state.
+pub(super) fn said_of_all() -> Vec<Attestation> {
+    let minute = 60_000_000_000;
+    let hour = |at: i64| DAY + at * HOUR_NS..DAY + (at + 1) * HOUR_NS;
+    let mut said = vec![
+        Attestation::new(hour(0))
+            .series("AAPL")
+            .interval(minute)
+            .source("vendor")
+            .batch("1"),
+        Attestation::new(hour(1))
+            .series("MSFT")
+            .source("vendor")
+            .batch("1"),
+        Attestation::new(i64::MIN..DAY).state(CoverageState::NotApplicable),
+    ];
+    let states = CoverageState::ALL
+        .iter()
+        .filter(|state| **state != CoverageState::Unknown);
+    said.extend((2..).zip(states).map(|(at, state)| {
+        let said = Attestation::new(hour(at)).series("no rows").interval(minute);
+        said.state(*state)
+    }));
+    said
 }
 
 pub(super) fn every_type_spec() -> TableSpec {
