@@ -10,5 +10,5 @@ mod fork;
 mod model;
 mod pressure;
 mod processes;
-mod streams;
+pub(crate) mod streams;
 mod threads;

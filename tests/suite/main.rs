@@ -5,6 +5,7 @@ mod cells;
 mod common;
 mod compaction;
 mod concurrent;
+mod coverage;
 mod crash;
 mod full_disk;
 mod golden;

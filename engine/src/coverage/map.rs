@@ -1,7 +1,9 @@
 //! Statements in memory: persistent maps, so that a reader keeps the state of its moment at no cost.
 
+use std::ops::Range;
+
 use gapless_format::CoverageKey;
-use imbl::OrdMap;
+use imbl::{OrdMap, Vector};
 
 use super::range::CoverageRange;
 
@@ -9,8 +11,19 @@ use super::range::CoverageRange;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CoverageMap {
     keys: OrdMap<(u32, CoverageKey), RangeMap>,
-    /// Whether something is said of every series or of every interval.
-    has_wildcards: bool,
+    /// What was said of every series or of every interval, as it came.
+    wild: Vector<Wild>,
+    /// The keys of which the newest commit says something, and that commit.
+    touched: (i64, Vector<(u32, CoverageKey)>),
+}
+
+/// A statement about many keys.
+#[derive(Debug, Clone)]
+struct Wild {
+    table: u32,
+    key: CoverageKey,
+    range: Range<i64>,
+    commit: i64,
 }
 
 /// The ranges of one key: disjoint, by start.
@@ -23,13 +36,58 @@ impl CoverageMap {
     /// Takes a statement, which counts against all before. Neighbours that agree become one if `joins`. Returns the
     /// memory that came to it, about.
     pub(crate) fn cover(&mut self, table: u32, key: CoverageKey, range: CoverageRange, joins: bool) -> usize {
-        self.has_wildcards |= is_wild(&key);
-        self.keys.entry((table, key)).or_default().cover(range, joins)
+        let mut bytes = 0;
+        for narrower in self.touch(table, key, range.commit) {
+            bytes += self.cover_one(table, narrower, range.clone(), joins);
+        }
+        bytes + self.cover_one(table, key, range, joins)
+    }
+
+    /// Of statements of one commit the later counts too. Where an earlier one is about other keys as well, that is said of
+    /// the keys that both are about: of those, the narrower counts.
+    fn touch(&mut self, table: u32, key: CoverageKey, commit: i64) -> Vec<CoverageKey> {
+        if self.touched.0 != commit {
+            self.touched = (commit, Vector::new());
+        }
+        let earlier = self
+            .touched
+            .1
+            .iter()
+            .filter(|(id, other)| *id == table && meets(other, &key));
+        let mut both: Vec<CoverageKey> = earlier
+            .map(|(_, other)| CoverageKey {
+                series: key.series.or(other.series),
+                interval: key.interval.or(other.interval),
+            })
+            .filter(|both| *both != key)
+            .collect();
+        both.sort_unstable();
+        both.dedup();
+        if self.touched.1.last() != Some(&(table, key)) {
+            self.touched.1.push_back((table, key));
+        }
+        both
+    }
+
+    fn cover_one(&mut self, table: u32, key: CoverageKey, range: CoverageRange, joins: bool) -> usize {
+        let is_wild = is_wild(&key);
+        if is_wild {
+            self.wild.push_back(Wild {
+                table,
+                key,
+                range: range.start..range.end,
+                commit: range.commit,
+            });
+        }
+        let wild = &self.wild;
+        let may_join =
+            |a: &CoverageRange, b: &CoverageRange| joins && !is_wild && !separated(wild, (table, key), a, b);
+        self.keys.entry((table, key)).or_default().cover(range, &may_join)
     }
 
     /// Whether something is said of every series or of every interval.
     pub(crate) fn has_wildcards(&self) -> bool {
-        self.has_wildcards
+        !self.wild.is_empty()
     }
 
     /// Whether something is said of a table.
@@ -61,17 +119,45 @@ impl CoverageMap {
     }
 }
 
+/// Whether something about more keys was said after one of two ranges and before the other: as one range they could not be
+/// told to be older or newer.
+fn separated(wild: &Vector<Wild>, key: (u32, CoverageKey), a: &CoverageRange, b: &CoverageRange) -> bool {
+    let first = a.first_commit.min(b.first_commit);
+    let (start, end) = (a.start.min(b.start), a.end.max(b.end));
+    let since = wild.iter().rev().take_while(|said| said.commit >= first);
+    since.into_iter().any(|said| {
+        let overlaps = said.range.start < end && start < said.range.end;
+        said.table == key.0 && meets(&said.key, &key.1) && overlaps
+    })
+}
+
+/// How narrow a key is: of statements of one commit the narrower counts.
+pub(super) fn rank(key: &CoverageKey) -> u8 {
+    u8::from(key.series.is_some()) + u8::from(key.interval.is_some())
+}
+
+/// Whether something is said of both.
+pub(super) fn meets(a: &CoverageKey, b: &CoverageKey) -> bool {
+    (a.series.is_none() || b.series.is_none() || a.series == b.series)
+        && (a.interval.is_none() || b.interval.is_none() || a.interval == b.interval)
+}
+
 /// Whether a key stands for others.
 pub(super) fn is_wild(key: &CoverageKey) -> bool {
     key.series.is_none() || key.interval.is_none()
 }
 
 impl RangeMap {
-    fn cover(&mut self, mut range: CoverageRange, joins: bool) -> usize {
+    fn cover(
+        &mut self,
+        mut range: CoverageRange,
+        may_join: &dyn Fn(&CoverageRange, &CoverageRange) -> bool,
+    ) -> usize {
         self.clear(range.start, range.end);
-        if joins {
+        {
             if let Some(before) = self.ending_at(range.start)
                 && before.joins(&range)
+                && may_join(before, &range)
             {
                 let mut joined = before.clone();
                 joined.join(&range);
@@ -79,6 +165,7 @@ impl RangeMap {
             }
             if let Some(after) = self.ranges.get(&range.end)
                 && range.joins(after)
+                && may_join(&range, after)
             {
                 let after = after.clone();
                 self.ranges.remove(&after.start);

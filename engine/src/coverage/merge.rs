@@ -9,7 +9,7 @@ use std::sync::Arc;
 use gapless_format::{CoverageKey, CoverageRecord, CoverageRef, CoverageState, EditItem};
 
 use super::file::{NewCoverage, write_coverage};
-use super::map::CoverageMap;
+use super::map::{CoverageMap, is_wild, meets, rank};
 use super::overlay::{Span, overlay};
 use super::range::CoverageRange;
 use crate::database::Engine;
@@ -58,7 +58,18 @@ pub(crate) fn merge(
         }
     }
     let is_all = taken.len() == state.coverage().len();
-    let laid_over = laid_over(keys, settled, is_all);
+    let mut wild = wild_of(&keys);
+    for file in state.coverage().iter().filter(|file| !taken.contains(file)) {
+        let open = engine.coverage_file(state, file)?;
+        for (key, places) in open.keys().iter().filter(|(key, _)| is_wild(key)) {
+            wild.extend(
+                places
+                    .clone()
+                    .filter_map(|place| Some((*key, open.range(place)?))),
+            );
+        }
+    }
+    let laid_over = laid_over(keys, &wild, settled, is_all);
     let new = match laid_over.is_empty() {
         true => None,
         false => Some(write(engine, state, &laid_over)?),
@@ -139,10 +150,25 @@ fn small_files(files: &[Arc<CoverageRef>], count: u64) -> Vec<Arc<CoverageRef>> 
 type Keys = BTreeMap<CoverageKey, Vec<CoverageRange>>;
 
 /// One list of ranges for each key.
-fn laid_over(keys: BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>, settled: i64, is_all: bool) -> Keys {
+fn laid_over(
+    keys: BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>,
+    wild: &[(CoverageKey, CoverageRange)],
+    settled: i64,
+    is_all: bool,
+) -> Keys {
     let mut out: Keys = keys
         .into_iter()
-        .map(|(key, lists)| (key, joined(one(lists), settled)))
+        .map(|(key, lists)| {
+            (
+                key,
+                joined(
+                    key,
+                    one(lists.into_iter().map(|list| (0, list)).collect()),
+                    wild,
+                    settled,
+                ),
+            )
+        })
         .collect();
     if is_all {
         apply_taken_back(&mut out, settled);
@@ -156,7 +182,7 @@ fn apply_taken_back(keys: &mut Keys, settled: i64) {
     let is_done = |range: &CoverageRange| range.state == CoverageState::Unknown && range.commit <= settled;
     let wild: Keys = keys
         .iter()
-        .filter(|(key, _)| key.series.is_none() || key.interval.is_none())
+        .filter(|(key, _)| is_wild(key))
         .map(|(key, ranges)| {
             (
                 *key,
@@ -165,26 +191,52 @@ fn apply_taken_back(keys: &mut Keys, settled: i64) {
         })
         .collect();
     for (key, ranges) in keys.iter_mut() {
-        for (other, taken_back) in &wild {
-            let is_wider = other != key
-                && (other.series.is_none() || other.series == key.series)
-                && (other.interval.is_none() || other.interval == key.interval);
-            if is_wider && !taken_back.is_empty() {
-                *ranges = one(vec![std::mem::take(ranges), taken_back.clone()]);
-            }
+        let wider = wild
+            .iter()
+            .filter(|(other, _)| *other != key && includes(other, key));
+        for (other, taken_back) in wider.filter(|(_, taken_back)| !taken_back.is_empty()) {
+            *ranges = one(vec![
+                (rank(key), std::mem::take(ranges)),
+                (rank(other), taken_back.clone()),
+            ]);
         }
-        ranges.retain(|range| !is_done(range));
+    }
+    // What is said of every series stays where it is, so what takes it back for one of them stays too.
+    let wild: Keys = keys
+        .iter()
+        .filter(|(key, _)| is_wild(key))
+        .map(|(key, ranges)| (*key, ranges.clone()))
+        .collect();
+    for (key, ranges) in keys.iter_mut() {
+        let above = || {
+            wild.iter()
+                .filter(|(other, _)| *other != key && !includes(key, other) && meets(key, other))
+        };
+        let is_needed = |range: &CoverageRange| {
+            let said = above().flat_map(|(_, ranges)| ranges);
+            is_wild(key)
+                && said
+                    .filter(|other| other.state != CoverageState::Unknown)
+                    .any(|other| other.start < range.end && range.start < other.end)
+        };
+        ranges.retain(|range| !is_done(range) || is_needed(range));
     }
 }
 
-/// Lists of ranges laid over each other.
-fn one(lists: Vec<Vec<CoverageRange>>) -> Vec<CoverageRange> {
+/// Whether what is said of `wide` is about all of `narrow`.
+fn includes(wide: &CoverageKey, narrow: &CoverageKey) -> bool {
+    (wide.series.is_none() || wide.series == narrow.series)
+        && (wide.interval.is_none() || wide.interval == narrow.interval)
+}
+
+/// Lists of ranges laid over each other, each with how narrow its key is.
+fn one(lists: Vec<(u8, Vec<CoverageRange>)>) -> Vec<CoverageRange> {
     let mut lists = lists;
     if lists.len() <= 1 {
-        return lists.pop().unwrap_or_default();
+        return lists.pop().map(|(_, list)| list).unwrap_or_default();
     }
     let mut result: Vec<Span> = Vec::new();
-    for (number, list) in lists.iter().enumerate() {
+    for (number, (rank, list)) in lists.iter().enumerate() {
         let spans: Vec<Span> = list
             .iter()
             .enumerate()
@@ -194,24 +246,58 @@ fn one(lists: Vec<Vec<CoverageRange>>) -> Vec<CoverageRange> {
                 state: range.state,
                 first_commit: range.first_commit,
                 commit: range.commit,
+                rank: *rank,
                 origin: (number as u32, place as u32),
             })
             .collect();
         result = overlay(&result, &spans);
     }
-    let range_of = |span: &Span| lists.get(span.origin.0 as usize)?.get(span.origin.1 as usize);
+    let range_of = |span: &Span| lists.get(span.origin.0 as usize)?.1.get(span.origin.1 as usize);
     result
         .iter()
         .filter_map(|span| range_of(span).map(|range| range.cut(span.start, span.end)))
         .collect()
 }
 
-/// Neighbours that agree become one, where no statement can come any more that was committed between them.
-fn joined(ranges: Vec<CoverageRange>, settled: i64) -> Vec<CoverageRange> {
+/// What is said of every series or of every interval.
+fn wild_of(keys: &BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>) -> Vec<(CoverageKey, CoverageRange)> {
+    let wild = keys.iter().filter(|(key, _)| is_wild(key));
+    wild.flat_map(|(key, lists)| lists.iter().flatten().map(|range| (*key, range.clone())))
+        .collect()
+}
+
+/// Neighbours that agree become one, where no statement about them was or can be committed between theirs. What is said
+/// of many keys stays apart: something may have been said of one of them between.
+fn joined(
+    key: CoverageKey,
+    ranges: Vec<CoverageRange>,
+    wild: &[(CoverageKey, CoverageRange)],
+    settled: i64,
+) -> Vec<CoverageRange> {
+    if is_wild(&key) {
+        return ranges;
+    }
+    let wild: Vec<&CoverageRange> = wild
+        .iter()
+        .filter(|(other, _)| meets(other, &key))
+        .map(|(_, range)| range)
+        .collect();
+    let is_separated = |a: &CoverageRange, b: &CoverageRange| {
+        let (first, last) = (a.first_commit.min(b.first_commit), a.commit.max(b.commit));
+        wild.iter().any(|said| {
+            said.start < b.end && a.start < said.end && said.commit >= first && said.first_commit <= last
+        })
+    };
     let mut out: Vec<CoverageRange> = Vec::with_capacity(ranges.len());
     for range in ranges {
         match out.last_mut() {
-            Some(last) if last.joins(&range) && last.commit.max(range.commit) <= settled => last.join(&range),
+            Some(last)
+                if last.joins(&range)
+                    && last.commit.max(range.commit) <= settled
+                    && !is_separated(last, &range) =>
+            {
+                last.join(&range);
+            }
             _ => out.push(range),
         }
     }

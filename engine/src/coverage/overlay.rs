@@ -15,6 +15,8 @@ pub(crate) struct Span {
     pub(crate) state: CoverageState,
     pub(crate) first_commit: i64,
     pub(crate) commit: i64,
+    /// How narrow its key is: of statements of one commit the narrower counts.
+    pub(crate) rank: u8,
     /// Where it came from: the source and the place in it.
     pub(crate) origin: (u32, u32),
 }
@@ -27,6 +29,10 @@ impl Span {
         }
         if other.first_commit > self.commit {
             return false;
+        }
+        let is_one_commit = self.first_commit == self.commit && other.first_commit == other.commit;
+        if is_one_commit && self.commit == other.commit && self.rank != other.rank {
+            return self.rank > other.rank;
         }
         match claim(self.state).cmp(&claim(other.state)) {
             std::cmp::Ordering::Less => true,

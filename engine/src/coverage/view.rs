@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gapless_format::{CoverageKey, CoverageState};
 
 use super::file::OpenCoverage;
-use super::map::{CoverageMap, RangeMap};
+use super::map::{CoverageMap, RangeMap, rank};
 use super::overlay::{Span, overlay};
 use super::range::{CoverageRange, is_covered};
 use super::session::stream_of;
@@ -27,8 +27,8 @@ pub(crate) struct CoverageView {
 
 /// The ranges that one source has of a key.
 enum Source<'a> {
-    File(&'a OpenCoverage, Range<usize>),
-    Map(&'a RangeMap),
+    File(&'a OpenCoverage, Range<usize>, u8),
+    Map(&'a RangeMap, u8),
 }
 
 impl CoverageView {
@@ -75,11 +75,11 @@ impl CoverageView {
             for file in &self.files {
                 let places = file.find(key, time);
                 if !places.is_empty() {
-                    found.push(Source::File(file, places));
+                    found.push(Source::File(file, places, rank(&key)));
                 }
             }
             let maps = self.maps.iter().filter_map(|map| map.get(self.table, key));
-            found.extend(maps.map(Source::Map));
+            found.extend(maps.map(|map| Source::Map(map, rank(&key))));
         };
         add(key);
         if self.has_wildcards {
@@ -111,7 +111,7 @@ impl CoverageView {
             ..span
         };
         match source {
-            Source::File(file, places) => places
+            Source::File(file, places, rank) => places
                 .clone()
                 .zip(file.spans(places.clone()))
                 .map(|(place, (start, end, state))| {
@@ -122,11 +122,12 @@ impl CoverageView {
                         state: self.file_state(file, place, state),
                         first_commit,
                         commit,
+                        rank: *rank,
                         origin: (number, place as u32),
                     })
                 })
                 .collect(),
-            Source::Map(ranges) => ranges
+            Source::Map(ranges, rank) => ranges
                 .overlapping(time.start, time.end)
                 .enumerate()
                 .map(|(place, range)| {
@@ -136,6 +137,7 @@ impl CoverageView {
                         state: self.state(range.state, &range.batch),
                         first_commit: range.first_commit,
                         commit: range.commit,
+                        rank: *rank,
                         origin: (number, place as u32),
                     })
                 })
@@ -163,7 +165,7 @@ impl CoverageView {
     /// Adds the parts of a time range in which a key is covered to `out`: ascending, perhaps adjacent.
     pub(crate) fn covered(&self, key: CoverageKey, time: &Range<i64>, out: &mut Vec<Range<i64>>) {
         let sources = self.sources(key, time);
-        if let [Source::File(file, places)] = sources.as_slice() {
+        if let [Source::File(file, places, _)] = sources.as_slice() {
             let covered = file
                 .spans(places.clone())
                 .filter(|(_, _, state)| is_covered(*state));
@@ -182,14 +184,14 @@ impl CoverageView {
             .iter()
             .map(|source| match source {
                 Source::File(..) => Vec::new(),
-                Source::Map(ranges) => ranges.overlapping(time.start, time.end).collect(),
+                Source::Map(ranges, _) => ranges.overlapping(time.start, time.end).collect(),
             })
             .collect();
         let mut out: Vec<CoverageRange> = Vec::new();
         for span in self.spans(&sources, time) {
             let (number, place) = (span.origin.0 as usize, span.origin.1 as usize);
             let whole = match sources.get(number) {
-                Some(Source::File(file, _)) => file.range(place),
+                Some(Source::File(file, ..)) => file.range(place),
                 _ => in_maps
                     .get(number)
                     .and_then(|ranges| ranges.get(place))

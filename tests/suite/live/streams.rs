@@ -85,7 +85,7 @@ fn elsewhere(path: &Path) -> Arc<dyn Storage> {
 }
 
 /// Opens the database as another process would.
-fn open(path: &Path) -> Database {
+pub(crate) fn open(path: &Path) -> Database {
     Database::builder(path)
         .storage(elsewhere(path))
         .small_commit_rows(12)

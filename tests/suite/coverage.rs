@@ -1,0 +1,4 @@
+//! Coverage: what is known of ranges, whoever said it and wherever it is kept.
+
+mod model;
+mod rules;
