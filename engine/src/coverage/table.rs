@@ -40,7 +40,9 @@ impl TableCoverage {
         let domain = match column.map(|column| &column.column_type) {
             Some(ColumnType::Symbol { domain }) => {
                 let domain = snapshot.engine().domain(domain, snapshot.version())?;
-                domain.read_ahead()?; // Of series that other processes have streamed.
+                if snapshot.live().has_others(snapshot.engine()) {
+                    domain.read_ahead()?; // Of series that other processes have streamed.
+                }
                 Some(domain)
             }
             _ => None,

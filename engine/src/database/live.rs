@@ -123,6 +123,11 @@ impl LiveView {
         commits
     }
 
+    /// Whether other processes stream.
+    pub(crate) fn has_others(&self, engine: &Engine) -> bool {
+        self.memtables.iter().any(|live| !engine.owns_stream(live.stream))
+    }
+
     /// Rows of a table.
     pub(crate) fn rows(&self, table: u32) -> Result<u64> {
         let blocks = self.blocks(table, &(i64::MIN..i64::MAX))?;
@@ -225,7 +230,7 @@ impl Engine {
             }
         }
         let statements = Statements {
-            join: !coverage.is_empty() && self.is_alone()?,
+            join: !coverage.is_empty() && self.is_alone(),
             coverage,
         };
         Prepared::new(rows, deletions, statements, self.now_ns())
@@ -273,8 +278,9 @@ impl Engine {
     }
 
     /// Whether no other process streams.
-    fn is_alone(&self) -> Result<bool> {
-        Ok(self.others_of(&*self.refresh()?).next().is_none())
+    fn is_alone(&self) -> bool {
+        // Whether one has begun since is not looked up: what was joined then counts for less where it is contradicted.
+        self.others_of(&self.manifest().current()).next().is_none()
     }
 
     fn wait_durable(&self, stream: &Stream, lsn: u64) -> Result<()> {

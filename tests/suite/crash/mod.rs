@@ -5,6 +5,7 @@
 //! or that does not take another commit.
 
 mod buffered;
+mod covering;
 mod errors;
 mod live;
 mod points;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gapless::io::{Fault, FaultPlan, FaultyStorage, MemoryStorage, Storage};
 
+use super::covering::{COVERING, COVERING_BULK};
 use super::live::LIVE;
 use super::script::{BULK, Progress, Script, State, as_read, orphans, read, write_more};
 
@@ -228,4 +229,14 @@ fn a_crash_at_any_call_leaves_the_old_or_the_new_version_and_a_database_that_wor
 #[test]
 fn a_crash_at_any_call_of_the_live_half_loses_no_acknowledged_row_and_leaves_none_half() {
     crash_at_every_call(LIVE);
+}
+
+#[test]
+fn a_crash_at_any_call_leaves_no_coverage_without_its_rows_and_no_rows_without_their_coverage() {
+    crash_at_every_call(COVERING);
+}
+
+#[test]
+fn a_crash_at_any_call_of_bulk_commits_leaves_coverage_and_rows_together() {
+    crash_at_every_call(COVERING_BULK);
 }

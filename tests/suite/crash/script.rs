@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gapless::io::{EntryKind, RelPath, Storage};
-use gapless::{Database, EncodingPolicy, PartitionUnit, Result, WriteOptions};
+use gapless::{CoverageState, Database, EncodingPolicy, PartitionUnit, Result, WriteOptions};
 
 use crate::common::{DAY, HOUR, Row, batch, rows, spec};
 
@@ -16,7 +16,13 @@ pub type Tables = BTreeMap<String, Vec<Row>>;
 pub struct State {
     pub tables: Tables,
     pub snapshots: BTreeMap<String, Tables>,
+    /// What is known of ranges, by table: series, interval, start, end, state.
+    pub coverage: BTreeMap<String, Vec<Said>>,
+    pub calendars: Vec<String>,
 }
+
+/// What is known of a range; a series of `None` is every series, an interval of `None` every interval.
+pub type Said = (Option<String>, Option<i64>, i64, i64, CoverageState);
 
 /// What the script got done: the last acknowledged state, and the one that was under way.
 #[derive(Debug, Clone, Default)]
@@ -258,6 +264,8 @@ const BULK_STEPS: &[Step] = &[
             if let Some(rows) = state.tables.get_mut("trade") {
                 rows.retain(|row| row.ts >= DAY);
             }
+            let expired = (None, None, i64::MIN, DAY, CoverageState::Expired);
+            state.coverage.insert("trade".to_owned(), vec![expired]);
         },
         run: |db, _| db.table("trade")?.expire(DAY).map(|_| ()),
     },
@@ -299,6 +307,8 @@ pub fn as_read(state: &State) -> State {
             .iter()
             .map(|(name, tables)| (name.clone(), sorted(tables)))
             .collect(),
+        coverage: state.coverage.clone(),
+        calendars: state.calendars.clone(),
     }
 }
 
@@ -321,6 +331,22 @@ pub fn read(db: &Database) -> Result<State> {
         let tables = read_tables(&db.as_of(&name)?)?;
         state.snapshots.insert(name, tables);
     }
+    // Of the same moment as the rows.
+    let snapshot = db.snapshot()?;
+    state.tables = read_tables(&snapshot)?;
+    for name in state.tables.keys() {
+        let said = snapshot.coverage(name)?.all_ranges(i64::MIN..i64::MAX);
+        let said: Vec<Said> = said
+            .into_iter()
+            // What only takes others back may be forgotten sooner or later.
+            .filter(|(series, interval, _)| series.is_none() || interval.is_some())
+            .map(|(series, interval, range)| (series, interval, range.start, range.end, range.state))
+            .collect();
+        if !said.is_empty() {
+            state.coverage.insert(name.clone(), said);
+        }
+    }
+    state.calendars = db.calendars()?;
     Ok(state)
 }
 
@@ -378,6 +404,21 @@ pub fn orphans(storage: &dyn Storage, db: &Database) -> Result<Vec<String>> {
             ));
         }
     }
+    for table in version.tables() {
+        let name = &table.meta().name;
+        named.extend(
+            table
+                .coverage()
+                .iter()
+                .map(|file| format!("tables/{name}/coverage/{}", file.name)),
+        );
+    }
+    for removed in version.removed_coverage() {
+        named.push(format!(
+            "tables/{}/coverage/{}",
+            removed.table_name, removed.coverage.name
+        ));
+    }
     for removed in version.removed() {
         let segment = &removed.segment;
         named.push(format!(
@@ -394,6 +435,7 @@ pub fn orphans(storage: &dyn Storage, db: &Database) -> Result<Vec<String>> {
     let is_fixed = |path: &str| {
         ["GAPLESS", "manifest/CURRENT", "manifest/LOCK", "manifest/CREATE"].contains(&path)
             || path.starts_with("symbols/")
+            || path.starts_with("leases/")
             || path.ends_with(".log") && log_count == 1
     };
     // The pin of this process is the only one that may be left.
