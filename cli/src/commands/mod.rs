@@ -5,9 +5,11 @@
 mod append;
 mod check;
 mod compact;
+mod coverage;
 mod demo;
 mod dump;
 mod export;
+mod gaps;
 mod head;
 mod import;
 mod info;
@@ -46,6 +48,10 @@ pub(crate) enum Command {
     Head(head::Args),
     /// Print the last rows of a table, and with -f those that are committed from then on.
     Tail(tail::Args),
+    /// Show what is known of ranges of series, as timelines, a picture or rows.
+    Coverage(coverage::Args),
+    /// List the ranges that are expected and not covered.
+    Gaps(gaps::Args),
     /// Show what is stored, down to single pages; works on a database too damaged to open.
     Dump(dump::Args),
     /// Prove every byte of a database; exit 1 when something is wrong.
@@ -73,6 +79,8 @@ impl Command {
             Self::Schema(args) => schema::run(args, output),
             Self::Head(args) => head::run(args, output),
             Self::Tail(args) => tail::run(args, output),
+            Self::Coverage(args) => coverage::run(args, output),
+            Self::Gaps(args) => gaps::run(args, output),
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
             Self::Compact(args) => compact::run(args, output),
