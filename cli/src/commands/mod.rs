@@ -9,6 +9,7 @@ mod coverage;
 mod demo;
 mod dump;
 mod export;
+mod fill;
 mod gaps;
 mod head;
 mod import;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Coverage(coverage::Args),
     /// List the ranges that are expected and not covered.
     Gaps(gaps::Args),
+    /// Fill gaps from files, or from a command that is asked for each.
+    Fill(Box<fill::Args>),
     /// Show what is stored, down to single pages; works on a database too damaged to open.
     Dump(dump::Args),
     /// Prove every byte of a database; exit 1 when something is wrong.
@@ -81,6 +84,7 @@ impl Command {
             Self::Tail(args) => tail::run(args, output),
             Self::Coverage(args) => coverage::run(args, output),
             Self::Gaps(args) => gaps::run(args, output),
+            Self::Fill(args) => fill::run(*args, output),
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
             Self::Compact(args) => compact::run(args, output),
