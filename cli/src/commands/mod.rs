@@ -14,6 +14,7 @@ mod gaps;
 mod head;
 mod import;
 mod info;
+mod leases;
 mod ls;
 mod recover;
 mod schema;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Gaps(gaps::Args),
     /// Fill gaps from files, or from a command that is asked for each.
     Fill(Box<fill::Args>),
+    /// List who fills which range; end claims that have expired or are stuck.
+    Leases(leases::Args),
     /// Show what is stored, down to single pages; works on a database too damaged to open.
     Dump(dump::Args),
     /// Prove every byte of a database; exit 1 when something is wrong.
@@ -85,6 +88,7 @@ impl Command {
             Self::Coverage(args) => coverage::run(args, output),
             Self::Gaps(args) => gaps::run(args, output),
             Self::Fill(args) => fill::run(*args, output),
+            Self::Leases(args) => leases::run(args, output),
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
             Self::Compact(args) => compact::run(args, output),
