@@ -3,6 +3,7 @@
 //! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
 
 mod append;
+mod calendar;
 mod check;
 mod compact;
 mod coverage;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Fill(Box<fill::Args>),
     /// List who fills which range; end claims that have expired or are stuck.
     Leases(leases::Args),
+    /// Say when rows are expected: calendars, who goes by them, the life of series.
+    Calendar(calendar::Args),
     /// Show what is stored, down to single pages; works on a database too damaged to open.
     Dump(dump::Args),
     /// Prove every byte of a database; exit 1 when something is wrong.
@@ -89,6 +92,7 @@ impl Command {
             Self::Gaps(args) => gaps::run(args, output),
             Self::Fill(args) => fill::run(*args, output),
             Self::Leases(args) => leases::run(args, output),
+            Self::Calendar(args) => calendar::run(args, output),
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
             Self::Compact(args) => compact::run(args, output),
