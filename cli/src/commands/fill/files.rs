@@ -30,7 +30,7 @@ impl Files {
 impl BackfillStrategy for Files {
     fn fill(&self, gap: &Gap, writer: &mut GapWriter) -> Result<Filled, BackfillError> {
         writer.set_source(self.name());
-        let mut is_exhausted = false;
+        let (mut is_exhausted, mut wrote) = (false, false);
         // Part by part: a file that has rows of one says nothing of the next.
         for part in writer.remaining().to_vec() {
             let rows = self.index.rows(gap.series.as_deref(), &part);
@@ -38,10 +38,11 @@ impl BackfillStrategy for Files {
                 true => is_exhausted = true,
                 false => {
                     writer.write(part, &[rows])?;
+                    wrote = true;
                 }
             }
         }
-        match is_exhausted && writer.remaining().first().map(|left| left.start) == Some(gap.start) {
+        match is_exhausted && !wrote {
             true => Err(self.has_nothing(gap)),
             false => Ok(Filled { is_exhausted }),
         }
