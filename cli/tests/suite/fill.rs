@@ -364,3 +364,41 @@ fn several_commands_at_once_fill_every_gap_once() {
     let asked = std::fs::read_to_string(place.path("asked")).unwrap();
     assert_eq!(asked.lines().count(), 8 * 6);
 }
+
+#[test]
+fn a_fill_that_is_interrupted_kills_its_command_and_keeps_what_is_done() {
+    let place = bars();
+    let command = "if [ $GAPLESS_SERIES = B ]; then echo ts,close; echo $GAPLESS_START,1; \
+                   else echo $$ > pid; sleep 600; fi";
+    let words = [
+        "fill", "db", "bars", "--json", "--window", "1m", "--exec", command,
+    ];
+    let child = place
+        .command(&words)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = std::time::Instant::now();
+    while !place.has("pid") {
+        assert!(began.elapsed().as_secs() < 60, "the command of A was not run");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(began.elapsed().as_secs() < 60);
+    let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{done:#}");
+    assert!(done["cancelled"].as_u64() >= Some(1), "{done:#}");
+    let pid = std::fs::read_to_string(place.path("pid")).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap_or_default();
+    assert!(status.is_empty() || status.contains("State:\tZ"), "{status}");
+    assert_eq!(
+        place.rows("db", "bars"),
+        6 + done["rows_inserted"].as_u64().unwrap()
+    );
+    assert!(place.ok("leases db").contains("no leases"));
+}
