@@ -196,6 +196,13 @@ fn a_source_says_how_far_it_speaks() {
         "--series B",
     );
     assert_eq!((code, &done["empty"]), (0, &1.into()), "{done:#}");
+    // So is an empty list.
+    let (code, done) = exec(
+        &place,
+        "echo '[]'",
+        "--series B --start 2026-11-20T00:06:00Z --end 2026-11-20T00:07:00Z",
+    );
+    assert_eq!((code, &done["empty"]), (0, &1.into()), "{done:#}");
     let far = "--series A --start 2026-11-20T00:05:00Z --end 2026-11-20T00:08:00Z --retries 0";
     // One slot at a time: it is asked again for the rest.
     place.file(

@@ -99,7 +99,9 @@ fn text(
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty());
     let first = lines.next();
-    if first.is_none() {
+    // An empty list is what many sources answer when they have nothing.
+    let is_nothing = first.is_none_or(|line| format == FileFormat::JsonLines && line.trim_ascii() == b"[]");
+    if is_nothing && lines.clone().next().is_none() {
         return Ok(Vec::new());
     }
     if lines.next().is_none() && format == FileFormat::Csv && has_header {
