@@ -33,7 +33,11 @@ pub(super) fn read(ran: &Ran, layout: &Layout<'_>, has_header: bool) -> Result<F
     let path = ran.stdout.path();
     let bytes = std::fs::read(path).map_err(|error| CliError::io("cannot read what it printed", &error))?;
     let batches = match form(&bytes) {
-        Form::Typed(format) => typed(path, format, layout)?,
+        Form::Typed(format) => typed(path, format, layout).map_err(|error| {
+            // The file's name means nothing to anybody.
+            let message = error.to_string().replace(&path.display().to_string(), NAME);
+            CliError::new(error.kind(), message)
+        })?,
         Form::Text(format) => {
             let text = trailer(&bytes, &mut reach)?;
             self::text(text, format, layout, has_header)?
