@@ -13,3 +13,7 @@ pub mod arrow {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coverage.md")]
+struct CoveragePage;

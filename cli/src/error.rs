@@ -87,6 +87,7 @@ impl CliError {
             ErrorKind::Io => "io",
             ErrorKind::Gaps => "gaps",
             ErrorKind::Overloaded => "overloaded",
+            ErrorKind::Lease => "lease",
             _ => "internal",
         }
     }

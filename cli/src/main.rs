@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `arguments` | the command line as a whole, and its exit codes |
+//! | `asked` | the options of the verbs of coverage: series, interval, range |
 //! | `commands` | one file per verb |
 //! | `dump` | what is stored, read through the format alone |
 //! | `output` | standard output: text or one JSON document; a closed pipe is silence, not an error |
@@ -14,6 +15,7 @@
 //! A verb opens the database for reading unless it writes.
 
 mod arguments;
+mod asked;
 mod bounds;
 mod commands;
 mod dump;

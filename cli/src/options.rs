@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt32Type};
 use clap::Args;
-use gapless::{Database, Maintenance, Mode, Scan, Snapshot};
+use gapless::{Database, Durability, Maintenance, Mode, Scan, Snapshot};
 use gapless_format::TableMeta;
 
 use crate::error::CliError;
@@ -228,6 +228,41 @@ pub(crate) fn byte_size(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads when a commit is durable: `sync`, `interval:50` (milliseconds), `buffered`.
+pub(crate) fn durability(text: &str) -> Result<Durability, String> {
+    match (text, text.strip_prefix("interval:")) {
+        ("sync", _) => Ok(Durability::Sync),
+        ("buffered", _) => Ok(Durability::Buffered),
+        (_, Some(ms)) => ms
+            .parse::<u64>()
+            .ok()
+            .filter(|ms| *ms > 0)
+            .map(Durability::Interval)
+            .ok_or_else(|| "needs milliseconds, for example interval:50".to_owned()),
+        _ => Err("is not sync, interval:MS or buffered".to_owned()),
+    }
+}
+
+/// Reads a length of time that is more than nothing: `250ms`, `5s`, `1m`, `4h`, `1d`.
+pub(crate) fn length(text: &str) -> Result<i64, String> {
+    match gapless::duration_ns(text.trim()) {
+        Ok(ns) if ns > 0 => Ok(ns),
+        Ok(_) => Err("is not more than nothing".to_owned()),
+        Err(_) => Err(
+            "is no length of time: write a number and one of ns, us, ms, s, m, h, d, w, such as 1m"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Reads a grid step: a length of time, or `none` for rows on no grid.
+pub(crate) fn interval(text: &str) -> Result<i64, String> {
+    match text.trim() {
+        "none" | "0" => Ok(0),
+        text => length(text).map_err(|error| format!("{error}, or none for rows on no grid")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,5 +289,23 @@ mod tests {
         assert!(byte_size("0").is_err());
         assert!(byte_size("lots").is_err());
         assert!(byte_size("99999999999TiB").is_err());
+    }
+
+    #[test]
+    fn durability_is_a_word_or_an_interval() {
+        assert_eq!(durability("sync"), Ok(Durability::Sync));
+        assert_eq!(durability("interval:50"), Ok(Durability::Interval(50)));
+        assert_eq!(durability("buffered"), Ok(Durability::Buffered));
+        assert!(durability("interval:0").is_err());
+        assert!(durability("interval").is_err());
+    }
+
+    #[test]
+    fn a_step_is_a_length_of_time_or_none() {
+        assert_eq!(interval("1m"), Ok(60_000_000_000));
+        assert_eq!(interval("none"), Ok(0));
+        assert!(interval("-1m").is_err_and(|error| error.contains("none")));
+        assert!(interval("1M").is_err());
+        assert!(length("0s").is_err());
     }
 }

@@ -3,14 +3,19 @@
 //! A new verb is a module, a line in [`Command`] with the first sentence of its help, and a line in [`Command::run`].
 
 mod append;
+mod calendar;
 mod check;
 mod compact;
+mod coverage;
 mod demo;
 mod dump;
 mod export;
+mod fill;
+mod gaps;
 mod head;
 mod import;
 mod info;
+mod leases;
 mod ls;
 mod recover;
 mod schema;
@@ -46,6 +51,16 @@ pub(crate) enum Command {
     Head(head::Args),
     /// Print the last rows of a table, and with -f those that are committed from then on.
     Tail(tail::Args),
+    /// Show what is known of ranges of series, as timelines, a picture or rows.
+    Coverage(coverage::Args),
+    /// List the ranges that are expected and not covered.
+    Gaps(gaps::Args),
+    /// Fill gaps from files, or from a command that is asked for each.
+    Fill(Box<fill::Args>),
+    /// List who fills which range; end claims that have expired or are stuck.
+    Leases(leases::Args),
+    /// Say when rows are expected: calendars, who goes by them, the life of series.
+    Calendar(calendar::Args),
     /// Show what is stored, down to single pages; works on a database too damaged to open.
     Dump(dump::Args),
     /// Prove every byte of a database; exit 1 when something is wrong.
@@ -73,6 +88,11 @@ impl Command {
             Self::Schema(args) => schema::run(args, output),
             Self::Head(args) => head::run(args, output),
             Self::Tail(args) => tail::run(args, output),
+            Self::Coverage(args) => coverage::run(args, output),
+            Self::Gaps(args) => gaps::run(args, output),
+            Self::Fill(args) => fill::run(*args, output),
+            Self::Leases(args) => leases::run(args, output),
+            Self::Calendar(args) => calendar::run(args, output),
             Self::Dump(args) => dump::run(args, output),
             Self::Check(args) => check::run(args, output),
             Self::Compact(args) => compact::run(args, output),

@@ -163,7 +163,8 @@ impl Grid {
     }
 }
 
-fn terminal_width(output: &Output) -> Option<usize> {
+/// The width of the terminal that is written to.
+pub(crate) fn terminal_width(output: &Output) -> Option<usize> {
     output
         .is_terminal()
         .then(|| Table::new().width().map(usize::from))

@@ -10,6 +10,10 @@ fn the_demo_ends_well_and_its_numbers_are_those_of_the_fixtures() {
     assert_eq!(report["rows_at_snapshot"], 336_776 - 688);
     assert_eq!(report["weather_rows"], 26_115);
     assert_eq!(report["delay_by_origin"][0]["origin"], "EWR");
+    assert_eq!(
+        (&report["missing_hours"], &report["missing_hours_after_fill"]),
+        (&78.into(), &75.into())
+    );
     assert_eq!(report["directory"], serde_json::Value::Null);
 }
 

@@ -2,16 +2,21 @@
 
 mod append;
 mod coverage;
+mod calendar;
 mod demo;
 mod docs;
 mod errors;
 mod export;
+mod fill;
 mod follow;
+mod gaps;
 mod import;
 mod import_errors;
 mod inspect;
+mod leases;
 mod recover;
 mod rows;
 mod snapshot;
 mod support;
+mod timeline;
 mod wal;

@@ -430,8 +430,11 @@ impl JobCore {
     }
 
     fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-        self.changed.notify_all();
+        // Only once: a callback may say it under the lock. Who has looked and does not wait yet holds the lock until it does.
+        if !self.cancelled.swap(true, Ordering::Relaxed) {
+            drop(self.queue.lock());
+            self.changed.notify_all();
+        }
     }
 
     /// The next unit; `None` when there is none any more. Waits for units that others have.

@@ -214,8 +214,11 @@ impl TableCoverage {
         Ok(names)
     }
 
-    /// The interval that a query means.
-    pub(crate) fn interval(&self, query: &GapQuery) -> Result<i64> {
+    /// The interval that a query means: its own, or the one that the table's coverage has; 0 where there is none.
+    ///
+    /// # Errors
+    /// `Invalid` for one that is no length of time, or for none where the table has several.
+    pub fn interval(&self, query: &GapQuery) -> Result<i64> {
         match &query.interval {
             Some(Ok(interval)) if *interval >= 0 => return Ok(*interval),
             Some(Ok(interval)) => {

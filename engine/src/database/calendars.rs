@@ -124,6 +124,25 @@ impl Table {
         self.set_listings([(series, *listing)])
     }
 
+    /// When a series is listed; unlimited where that was not said.
+    ///
+    /// # Errors
+    /// `Invalid` when the table has no series; `Corrupt` or `Io` when it cannot be read.
+    pub fn listing(&self, series: &str) -> Result<Listing> {
+        let version = self.database().version()?;
+        let meta = version.table(self.name())?.meta();
+        let domain = self.database().engine().domain(series_domain(meta)?, &version)?;
+        domain.read_ahead()?; // Of series that other processes have streamed.
+        let code = domain.find(&[series]).first().copied().flatten();
+        let (start, end) = code
+            .and_then(|code| version.listing(meta.table, code))
+            .unwrap_or((i64::MIN, i64::MAX));
+        Listing::new(
+            (start != i64::MIN).then_some(start),
+            (end != i64::MAX).then_some(end),
+        )
+    }
+
     /// As [`Table::set_listing`], of many series in one commit.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod durability;
 mod engine;
 pub(crate) mod garbage;
 mod handle;
+mod leases;
 mod live;
 pub(crate) mod pins;
 mod session;

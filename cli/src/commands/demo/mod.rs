@@ -4,6 +4,7 @@
 //! settles is asserted; if one is wrong the demo says which and fails.
 
 mod data;
+mod gap;
 mod measure;
 mod story;
 
@@ -41,6 +42,9 @@ struct Report {
     point_window_seconds: f64,
     aggregate_seconds: f64,
     delay_by_origin: Vec<DelayBySeries>,
+    /// Hours of the three stations without a row, before and after the fill.
+    missing_hours: u64,
+    missing_hours_after_fill: u64,
     commands: Vec<String>,
     seconds: f64,
     directory: Option<String>,
@@ -95,6 +99,7 @@ fn tell(story: &mut Story<'_>, workplace: &Workplace) -> Result<Report, CliError
     story.run("gapless ls demo.db flights", Lines::HeadAndLast(2, 4))?;
     let (now, then) = compare(story)?;
     let (delays, aggregate_seconds) = aggregate(story)?;
+    let missing = gap::tell(story)?;
     finish(story, workplace)?;
     Ok(Report {
         rows: now,
@@ -105,6 +110,8 @@ fn tell(story: &mut Story<'_>, workplace: &Workplace) -> Result<Report, CliError
         point_window_seconds: window_seconds,
         aggregate_seconds,
         delay_by_origin: delays,
+        missing_hours: missing.before,
+        missing_hours_after_fill: missing.after,
         commands: Vec::new(),
         seconds: 0.0,
         directory: workplace.kept(),

@@ -54,24 +54,11 @@ pub(crate) struct Args {
 /// What the columns are, and how text is read: the same for rows of files and of standard input.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::commands) struct Reading {
-    /// The time column; needed when it is not obvious.
-    #[arg(long, value_name = "COL")]
-    pub(super) time: Option<String>,
-    /// The unit of a time column of numbers: s, ms, us or ns.
-    #[arg(long, value_name = "UNIT", value_parser = time_unit)]
-    pub(super) time_unit: Option<TimeUnit>,
-    /// The strftime format of a time column of text, for example "%d.%m.%Y %H:%M:%S".
-    #[arg(long, value_name = "FORMAT")]
-    pub(super) time_format: Option<String>,
-    /// The zone of local times without an offset: UTC, an IANA name or +hh:mm.
-    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
-    pub(super) zone: Option<String>,
+    #[command(flatten)]
+    pub(super) text: TextReading,
     /// The series column; rows are kept by series, then time.
     #[arg(long, value_name = "COL")]
     pub(super) series: Option<String>,
-    /// The type of a column, for example price=decimal(18,4) or id=u32.
-    #[arg(long = "type", value_name = "COL=TYPE", value_parser = column_type)]
-    pub(super) types: Vec<(String, TypeName)>,
     /// Store a text column as symbols, in its own domain or in a named one that tables can share.
     #[arg(long = "symbol", value_name = "COL[=DOMAIN]", value_parser = symbol)]
     pub(super) symbols: Vec<(String, Option<String>)>,
@@ -84,18 +71,38 @@ pub(in crate::commands) struct Reading {
     /// Which row of a key counts: every one, or that of the first or the last commit [default: all].
     #[arg(long, value_name = "WHICH", value_enum)]
     pub(super) keep: Option<Which>,
+}
+
+/// How text is read, whatever table its rows are for.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::commands) struct TextReading {
+    /// The time column; needed when it is not obvious.
+    #[arg(long, value_name = "COL")]
+    pub(in crate::commands) time: Option<String>,
+    /// The unit of a time column of numbers: s, ms, us or ns.
+    #[arg(long, value_name = "UNIT", value_parser = time_unit)]
+    time_unit: Option<TimeUnit>,
+    /// The strftime format of a time column of text, for example "%d.%m.%Y %H:%M:%S".
+    #[arg(long, value_name = "FORMAT")]
+    time_format: Option<String>,
+    /// The zone of local times without an offset: UTC, an IANA name or +hh:mm.
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    zone: Option<String>,
+    /// The type of a column, for example price=decimal(18,4) or id=u32.
+    #[arg(long = "type", value_name = "COL=TYPE", value_parser = column_type)]
+    pub(super) types: Vec<(String, TypeName)>,
     /// The character between CSV fields; \t is a tab.
     #[arg(long, value_name = "CHAR", value_parser = delimiter)]
-    pub(super) delimiter: Option<u8>,
+    delimiter: Option<u8>,
     /// The first CSV line holds values already; --columns names the columns.
     #[arg(long, requires = "columns")]
-    pub(super) no_header: bool,
+    no_header: bool,
     /// The column names, for CSV without a header and for JSON rows that are arrays.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(super) columns: Vec<String>,
+    columns: Vec<String>,
     /// Text that means null in CSV, besides the empty field; may be given more than once.
     #[arg(long = "null", value_name = "TEXT", allow_hyphen_values = true)]
-    pub(super) nulls: Vec<String>,
+    nulls: Vec<String>,
 }
 
 /// A partition unit as it is written on the command line.
@@ -181,7 +188,7 @@ impl Args {
 impl Reading {
     /// Whether the first line of CSV names the columns.
     pub(in crate::commands) fn has_header(&self) -> bool {
-        !self.no_header
+        self.text.has_header()
     }
 
     /// Which rows count, as far as the command line says.
@@ -195,20 +202,33 @@ impl Reading {
 
     /// How text is read, as far as the command line says.
     fn read_options(&self) -> Result<ReadOptions, CliError> {
-        let defaults = ReadOptions::default();
-        let mut types = self.types.clone();
+        let mut options = self.text.read_options();
         for (column, _) in &self.symbols {
             let other = |(name, given): &&(String, TypeName)| name == column && *given != TypeName::Symbol;
-            if let Some((_, given)) = self.types.iter().find(other) {
+            if let Some((_, given)) = options.types.iter().find(other) {
                 return Err(CliError::invalid(format!(
                     "column {column:?} cannot be a symbol (--symbol) and of type {given} (--type)"
                 )));
             }
-            types.push((column.clone(), TypeName::Symbol));
+            options.types.push((column.clone(), TypeName::Symbol));
         }
+        options.series.clone_from(&self.series);
+        Ok(options)
+    }
+}
+
+impl TextReading {
+    /// Whether the first line of CSV names the columns.
+    pub(in crate::commands) fn has_header(&self) -> bool {
+        !self.no_header
+    }
+
+    /// How text is read, as far as the command line says.
+    pub(in crate::commands) fn read_options(&self) -> ReadOptions {
+        let defaults = ReadOptions::default();
         let mut null_values = defaults.null_values.clone();
         null_values.extend(self.nulls.iter().cloned());
-        Ok(ReadOptions {
+        ReadOptions {
             delimiter: self.delimiter,
             header: !self.no_header,
             column_names: (!self.columns.is_empty()).then(|| self.columns.clone()),
@@ -216,11 +236,10 @@ impl Reading {
             time_unit: self.time_unit,
             time_format: self.time_format.clone(),
             zone: self.zone.clone(),
-            series: self.series.clone(),
-            types,
+            types: self.types.clone(),
             null_values,
             ..defaults
-        })
+        }
     }
 }
 
@@ -228,7 +247,7 @@ fn time_unit(text: &str) -> Result<TimeUnit, String> {
     parse_time_unit(text).map_err(|error| error.to_string())
 }
 
-fn file_format(text: &str) -> Result<FileFormat, String> {
+pub(in crate::commands) fn file_format(text: &str) -> Result<FileFormat, String> {
     text.parse::<FileFormat>().map_err(|error| error.to_string())
 }
 

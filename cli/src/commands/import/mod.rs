@@ -18,10 +18,10 @@ use gapless::{Database, Maintenance, WriteOptions, WriteReport};
 use gapless_interchange::{OnError, Plan, ReadOptions, Source};
 
 pub(crate) use arguments::Args;
-pub(super) use arguments::Reading;
+pub(super) use arguments::{Reading, TextReading, file_format};
 pub(super) use made::Made;
 use reading::Rows;
-pub(super) use target::Target;
+pub(super) use target::{Target, adopt_types, check_fit};
 
 use crate::error::CliError;
 use crate::output::Output;

@@ -82,13 +82,14 @@ fn because(args: &Args, target: &Target, decision: &gapless_interchange::Decisio
     }
     let is_given = args
         .reading
+        .text
         .types
         .iter()
         .any(|(column, _)| *column == decision.column);
     if text.starts_with("--type ") && !is_given {
         return "that is its type in the table".to_owned();
     }
-    if args.reading.time.is_none()
+    if args.reading.text.time.is_none()
         && let Some(rest) = text.strip_prefix("--time names it")
     {
         return format!("it is the table's time{rest}");

@@ -68,21 +68,9 @@ impl Target {
 
     /// Columns of files get the types that the table has; `--type` goes before. Tells whether that changed anything.
     pub(in crate::commands) fn adopt_types(&self, plan: &Plan, options: &mut ReadOptions) -> bool {
-        let Some(meta) = &self.table else { return false };
-        let before = options.types.len();
-        for column in &meta.columns {
-            let special =
-                column.column_id == meta.time_column || Some(column.column_id) == meta.series_column;
-            let given = options.types.iter().any(|(name, _)| *name == column.name);
-            let in_files = plan.schema.column_with_name(&column.name).is_some();
-            if special || given || !in_files {
-                continue;
-            }
-            if let Some(name) = type_name(&column.column_type) {
-                options.types.push((column.name.clone(), name));
-            }
-        }
-        options.types.len() > before
+        self.table
+            .as_ref()
+            .is_some_and(|meta| adopt_types(meta, plan, options))
     }
 
     /// All columns get the types that the table has, and so are known before a row has them: for rows of objects, which leave
@@ -102,19 +90,9 @@ impl Target {
 
     /// Every column of the files must be one of the table.
     pub(in crate::commands) fn check_fit(&self, plan: &Plan) -> Result<(), CliError> {
-        let Some(meta) = &self.table else { return Ok(()) };
-        let has = |name: &str| meta.columns.iter().any(|column| column.name == name);
-        match plan.schema.fields().iter().find(|field| !has(field.name())) {
+        match &self.table {
             None => Ok(()),
-            Some(field) => {
-                let names: Vec<_> = meta.columns.iter().map(|column| column.name.as_str()).collect();
-                Err(CliError::invalid(format!(
-                    "table {:?} has no column {:?}, which the files have; its columns are {}",
-                    meta.name,
-                    field.name(),
-                    names.join(", ")
-                )))
-            }
+            Some(meta) => check_fit(meta, plan),
         }
     }
 
@@ -160,6 +138,40 @@ impl Target {
     }
 }
 
+/// Columns of files get the types that a table has; those that are given go before. Tells whether that changed anything.
+pub(in crate::commands) fn adopt_types(meta: &TableMeta, plan: &Plan, options: &mut ReadOptions) -> bool {
+    let before = options.types.len();
+    for column in &meta.columns {
+        let special = column.column_id == meta.time_column || Some(column.column_id) == meta.series_column;
+        let given = options.types.iter().any(|(name, _)| *name == column.name);
+        let in_files = plan.schema.column_with_name(&column.name).is_some();
+        if special || given || !in_files {
+            continue;
+        }
+        if let Some(name) = type_name(&column.column_type) {
+            options.types.push((column.name.clone(), name));
+        }
+    }
+    options.types.len() > before
+}
+
+/// Every column of the files must be one of a table.
+pub(in crate::commands) fn check_fit(meta: &TableMeta, plan: &Plan) -> Result<(), CliError> {
+    let has = |name: &str| meta.columns.iter().any(|column| column.name == name);
+    match plan.schema.fields().iter().find(|field| !has(field.name())) {
+        None => Ok(()),
+        Some(field) => {
+            let names: Vec<_> = meta.columns.iter().map(|column| column.name.as_str()).collect();
+            Err(CliError::invalid(format!(
+                "table {:?} has no column {:?}, which the files have; its columns are {}",
+                meta.name,
+                field.name(),
+                names.join(", ")
+            )))
+        }
+    }
+}
+
 fn is_database(path: &Path) -> bool {
     path.join("GAPLESS").symlink_metadata().is_ok()
 }
@@ -182,7 +194,7 @@ fn check_agreement(args: &Reading, meta: &TableMeta) -> Result<(), CliError> {
         )
     };
     let time = name(meta.time_column).unwrap_or_default();
-    if let Some(given) = args.time.as_deref().filter(|given| *given != time) {
+    if let Some(given) = args.text.time.as_deref().filter(|given| *given != time) {
         return exists(format!("its time column is {time:?}, not {given:?} (--time)"));
     }
     let series = meta.series_column.and_then(name);

@@ -1,0 +1,66 @@
+//! How what is known looks: a character, a colour of terminals, a colour of files, a word.
+
+use gapless::CoverageState;
+
+/// One look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) word: &'static str,
+    pub(super) character: char,
+    /// The code of the colour that a terminal draws it in.
+    pub(super) ansi: u8,
+    pub(super) fill: &'static str,
+}
+
+const fn look(word: &'static str, character: char, ansi: u8, fill: &'static str) -> Look {
+    Look {
+        word,
+        character,
+        ansi,
+        fill,
+    }
+}
+
+/// Expected and not covered.
+pub(super) const GAP: Look = look("gap", '_', 31, "#d73027");
+/// Some of it is covered.
+pub(super) const PARTLY: Look = look("partly covered", '▄', 33, "#fdae61");
+/// Outside of the calendar, or of the life of the series.
+pub(super) const CLOSED: Look = look("not expected", '·', 90, "#f4f4f4");
+
+const COMPLETE: Look = look("complete", '█', 32, "#1a9850");
+const LIVE: Look = look("live", '▓', 36, "#2aa1b3");
+const EMPTY: Look = look("empty", '▒', 34, "#91bfdb");
+const NOT_APPLICABLE: Look = look("not_applicable", '-', 90, "#d9d9d9");
+const EXPIRED: Look = look("expired", '░', 90, "#bdbdbd");
+const PARTIAL: Look = look("partial", '~', 33, "#fee08b");
+const LOST: Look = look("lost", '!', 35, "#762a83");
+
+/// The look of a state.
+pub(super) fn of(state: CoverageState) -> Look {
+    match state {
+        CoverageState::Complete => COMPLETE,
+        CoverageState::Live => LIVE,
+        CoverageState::Empty => EMPTY,
+        CoverageState::NotApplicable => NOT_APPLICABLE,
+        CoverageState::Expired => EXPIRED,
+        CoverageState::Partial => PARTIAL,
+        CoverageState::Lost => LOST,
+        CoverageState::Unknown => Look {
+            word: "unknown",
+            ..GAP
+        },
+    }
+}
+
+/// A share of what is expected that is covered; `None` where nothing is expected.
+pub(super) fn of_share(share: Option<f64>) -> Look {
+    match share {
+        None => CLOSED,
+        Some(share) if share >= 1.0 => look("all", '█', 32, "#1a9850"),
+        Some(share) if share >= 0.75 => look("75% and more", '▓', 92, "#91cf60"),
+        Some(share) if share >= 0.5 => look("50% and more", '▒', 33, "#fee08b"),
+        Some(share) if share > 0.0 => look("less", '░', 91, "#fc8d59"),
+        Some(_) => look("nothing", '_', 31, "#d73027"),
+    }
+}

@@ -1,0 +1,248 @@
+//! `gapless coverage`: what is known of ranges of series, as timelines, a picture or rows.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `lines` | what is known and missing of each series that is shown |
+//! | `cells` | a line in as many cells as there is room for |
+//! | `heat` | completeness by day, week or month |
+//! | `look` | how states look: character, colour, word |
+//! | `axis` | where the times of an axis stand |
+//! | `terminal`, `svg` | the picture as text, and as a file |
+
+mod axis;
+mod cells;
+mod heat;
+mod lines;
+mod look;
+mod svg;
+mod terminal;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use gapless::{CoverageRange, InferredCoverage, TableCoverage};
+use serde::Serialize;
+
+use super::gaps::{interval_text, series_of};
+use crate::asked::Asked;
+use crate::error::CliError;
+use crate::options::{self, length};
+use crate::output::Output;
+use crate::render::{MadeRows, RowFormat, count, instant_iso, plural};
+use lines::{Line, Picture};
+
+/// Which ranges, and how they are shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapless coverage market.db bars\n  \
+    gapless coverage market.db bars --series AAPL --start 2026-11-20 --end 2026-11-21 --width 120\n  \
+    gapless coverage market.db bars --svg bars.svg --limit 500\n  gapless coverage market.db bars --format csv\n  \
+    gapless coverage market.db bars --infer 1m\n\n\
+    A timeline of each series, then how complete each day (or week, or month, as there is room) is. --format gives the ranges \
+    themselves: series, interval, start, end, state, source, batch, rows, when they were fetched and committed.\n\
+    --infer attests as complete, from the source \"inferred\", every slot of the grid that has a row and of which nothing is \
+    known: for rows that were imported without coverage. Rows cannot tell whether an empty slot was ever asked for; it stays a \
+    gap.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    asked: Asked,
+    /// Print the ranges, in this form.
+    #[arg(long, value_name = "FORMAT", value_enum, conflicts_with = "json")]
+    format: Option<RowFormat>,
+    /// Write the picture to a file.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Characters of a line, or pixels of the file [default: the terminal's width, or 100; 1000 pixels].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(40..=10_000))]
+    width: Option<u16>,
+    /// Series in the picture, at most.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Attest the slots of this grid that have rows. Writes.
+    #[arg(long, value_name = "STEP", value_parser = length,
+          conflicts_with_all = ["format", "svg", "width", "limit", "interval", "start", "end"])]
+    infer: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    table: &'a str,
+    start: Option<String>,
+    end: Option<String>,
+    svg: Option<String>,
+    ranges: Vec<RangeLine>,
+}
+
+#[derive(Serialize)]
+struct RangeLine {
+    series: Option<String>,
+    interval: Option<String>,
+    start: String,
+    end: String,
+    state: &'static str,
+    source: String,
+    batch: String,
+    rows: Option<u64>,
+    fetched_at: String,
+    commit: String,
+}
+
+#[derive(Serialize)]
+struct Inferred<'a> {
+    table: &'a str,
+    interval: Option<String>,
+    series: usize,
+    ranges: usize,
+    rows: u64,
+}
+
+/// Shows coverage, or infers it.
+pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
+    match args.infer {
+        Some(interval) => infer(&args, interval, output)?,
+        None => show(&args, output)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn infer(args: &Args, interval: i64, output: &mut Output) -> Result<(), CliError> {
+    let table = options::open_existing(&args.asked.database)?.table(&args.asked.table)?;
+    series_of(&args.asked, &table.coverage()?)?;
+    let names: Vec<&str> = args.asked.series.iter().map(String::as_str).collect();
+    let inferred: InferredCoverage =
+        table.infer_coverage(interval, (!names.is_empty()).then_some(&names[..]))?;
+    let document = Inferred {
+        table: &args.asked.table,
+        interval: interval_text(interval),
+        series: inferred.series.len(),
+        ranges: inferred.ranges(),
+        rows: inferred.rows,
+    };
+    if output.is_json() {
+        return output.json(&document);
+    }
+    output.line(format!(
+        "{} of {} of {} have rows on the grid of {}: what was not known of them is attested as complete, from the source \
+         \"inferred\"",
+        plural(document.ranges as u64, "range"),
+        match document.series {
+            1 => "1 series".to_owned(),
+            several => format!("{} series", count(several as u64)),
+        },
+        document.table,
+        document.interval.unwrap_or_default()
+    ))
+}
+
+fn show(args: &Args, output: &mut Output) -> Result<(), CliError> {
+    let coverage = options::open(&args.asked.database)?
+        .table(&args.asked.table)?
+        .coverage()?;
+    let series = series_of(&args.asked, &coverage)?;
+    let range = args.asked.range(&coverage)?;
+    if let (Some(file), Some(range)) = (&args.svg, range) {
+        let picture = Picture::new(&args.asked, &coverage, &series, range, args.limit)?;
+        write_svg(file, &svg::picture(&picture, args.width))?;
+    }
+    if args.format.is_none() && !output.is_json() {
+        return match (&args.svg, range) {
+            (_, None) => output.line(format!(
+                "table {:?} has neither rows nor coverage",
+                args.asked.table
+            )),
+            (Some(file), _) => output.line(format!("wrote {}", file.display())),
+            (None, Some(range)) => {
+                let picture = Picture::new(&args.asked, &coverage, &series, range, args.limit)?;
+                terminal::print(&picture, args.width, output)
+            }
+        };
+    }
+    let ranges = match range {
+        None => Vec::new(),
+        Some((start, end)) => all_ranges(&args.asked, &coverage, &series, start..end)?,
+    };
+    match args.format {
+        Some(format) => rows(&ranges).print(format, output),
+        None => output.json(&Document {
+            table: &args.asked.table,
+            start: range.map(|(start, _)| instant_iso(start)),
+            end: range.map(|(_, end)| instant_iso(end)),
+            svg: args.svg.as_ref().map(|file| file.display().to_string()),
+            ranges: ranges.into_iter().map(RangeLine::of).collect(),
+        }),
+    }
+}
+
+fn write_svg(file: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(file, text)
+        .map_err(|error| CliError::io(format!("cannot write {}", file.display()), &error))
+}
+
+/// A range of a series at an interval.
+struct Known {
+    series: Option<String>,
+    interval: i64,
+    range: CoverageRange,
+}
+
+fn all_ranges(
+    asked: &Asked,
+    coverage: &TableCoverage,
+    series: &[Option<String>],
+    range: std::ops::Range<i64>,
+) -> Result<Vec<Known>, CliError> {
+    let mut all = Vec::new();
+    for series in series {
+        for interval in lines::intervals(asked, coverage) {
+            let known = coverage.ranges(series.as_deref(), interval, range.clone())?;
+            all.extend(known.into_iter().map(|range| Known {
+                series: series.clone(),
+                interval,
+                range,
+            }));
+        }
+    }
+    Ok(all)
+}
+
+fn rows(all: &[Known]) -> MadeRows {
+    let ranges = || all.iter().map(|known| &known.range);
+    MadeRows::new()
+        .text("series", all.iter().map(|known| known.series.as_deref()))
+        .text("interval", all.iter().map(|known| interval_text(known.interval)))
+        .times("start", ranges().map(|range| Some(range.start)))
+        .times("end", ranges().map(|range| Some(range.end)))
+        .text("state", ranges().map(|range| Some(look::of(range.state).word)))
+        .text("source", ranges().map(|range| Some(&range.source)))
+        .text("batch", ranges().map(|range| Some(&range.batch)))
+        .counts("rows", ranges().map(|range| range.rows))
+        .times("fetched_at", ranges().map(|range| Some(range.fetched_at)))
+        .times("commit", ranges().map(|range| Some(range.commit)))
+}
+
+impl RangeLine {
+    fn of(known: Known) -> Self {
+        let range = known.range;
+        Self {
+            series: known.series,
+            interval: interval_text(known.interval),
+            start: instant_iso(range.start),
+            end: instant_iso(range.end),
+            state: look::of(range.state).word,
+            source: range.source.to_string(),
+            batch: range.batch.to_string(),
+            rows: range.rows,
+            fetched_at: instant_iso(range.fetched_at),
+            commit: instant_iso(range.commit),
+        }
+    }
+}
+
+/// The name of a line: its series, and its interval where there are several.
+fn label(line: &Line, picture: &Picture<'_>) -> String {
+    let series = line.series.as_deref().unwrap_or(picture.table);
+    let interval = interval_text(line.interval).unwrap_or_else(|| "no grid".to_owned());
+    match picture.has_intervals {
+        true => format!("{series} {interval}"),
+        false => series.to_owned(),
+    }
+}

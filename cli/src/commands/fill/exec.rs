@@ -1,0 +1,118 @@
+//! The source that runs a command for each request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gapless::Table;
+use gapless::backfill::{FetchError, FetchRequest, Fetched, Fetcher};
+use gapless_format::TableMeta;
+
+use super::arguments::Args;
+use super::index::Layout;
+use super::process::{self, Ended, Ran};
+use super::reply;
+use super::template::Template;
+use crate::error::CliError;
+use crate::render::{instant, seconds};
+use crate::stop::Stop;
+
+/// A command says that it may work later: `EX_TEMPFAIL` of sysexits.h.
+const TRANSIENT: i32 = 75;
+/// Lines of standard error that a message has.
+const LINES_MAX: usize = 5;
+
+/// A command, and how its rows are read.
+pub(super) struct Exec {
+    template: Template,
+    timeout: Duration,
+    stop: Stop,
+    meta: Arc<TableMeta>,
+    reading: gapless_interchange::ReadOptions,
+    has_header: bool,
+}
+
+impl Exec {
+    pub(super) fn new(args: &Args, table: &Table, template: Template, stop: Stop) -> Result<Self, CliError> {
+        let meta = table.meta()?;
+        Ok(Self {
+            reading: Layout::new(args, &meta).options,
+            template,
+            timeout: super::duration(args.timeout),
+            stop,
+            meta,
+            has_header: args.reading.has_header(),
+        })
+    }
+}
+
+impl Fetcher for Exec {
+    fn fetch(&self, request: &FetchRequest) -> Result<Fetched, FetchError> {
+        let line = self.template.fill_for(request);
+        let ran = process::run(&line, &environment(request), self.timeout, &self.stop)
+            .map_err(|error| FetchError::permanent(format!("`{line}` cannot be run: {error}")))?;
+        let failed = |what: String| format!("`{line}` {what}{}", last_lines(&ran.stderr));
+        match ran.ended {
+            Ended::Code(0) => self.rows(&ran).map_err(|error| {
+                FetchError::permanent(failed(format!("printed what cannot be used: {error}")))
+            }),
+            Ended::Code(TRANSIENT) => Err(FetchError::transient(failed(
+                "failed for now (exit code 75)".to_owned(),
+            ))),
+            Ended::Code(code) => Err(FetchError::permanent(failed(format!(
+                "failed with exit code {code}"
+            )))),
+            Ended::Signal(signal) => Err(FetchError::permanent(failed(format!(
+                "was ended by signal {signal}"
+            )))),
+            Ended::TimeOver => {
+                let limit = seconds(self.timeout);
+                Err(FetchError::transient(failed(format!(
+                    "was killed after {limit} (--timeout)"
+                ))))
+            }
+            Ended::Stopped => Err(FetchError::transient(failed(
+                "was killed: the fill was asked to end".to_owned(),
+            ))),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "exec"
+    }
+}
+
+impl Exec {
+    fn rows(&self, ran: &Ran) -> Result<Fetched, CliError> {
+        let layout = Layout {
+            meta: &self.meta,
+            options: self.reading.clone(),
+        };
+        reply::read(ran, &layout, self.has_header)
+    }
+}
+
+fn environment(request: &FetchRequest) -> [(&'static str, String); 8] {
+    [
+        ("GAPLESS_TABLE", request.table.clone()),
+        ("GAPLESS_SERIES", request.series.clone().unwrap_or_default()),
+        ("GAPLESS_START", instant(request.start)),
+        ("GAPLESS_END", instant(request.end)),
+        ("GAPLESS_START_NS", request.start.to_string()),
+        ("GAPLESS_END_NS", request.end.to_string()),
+        ("GAPLESS_INTERVAL_NS", request.interval.to_string()),
+        ("GAPLESS_ATTEMPT", request.attempt.to_string()),
+    ]
+}
+
+/// The end of standard error, for a message.
+fn last_lines(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
+    match lines.get(lines.len().saturating_sub(LINES_MAX)..) {
+        None | Some([]) => String::new(),
+        Some(last) => format!(": {}", last.join(" / ")),
+    }
+}

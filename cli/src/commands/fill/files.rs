@@ -1,0 +1,139 @@
+//! The strategy that takes rows from files.
+
+use std::path::{Path, PathBuf};
+
+use gapless::Gap;
+use gapless::backfill::{BackfillError, BackfillErrorKind, BackfillStrategy, Filled, GapWriter};
+
+use super::index::Index;
+use crate::error::CliError;
+use crate::render::plural;
+
+/// Names of files that are taken from a directory end in these, perhaps with a compression after it.
+const EXTENSIONS: [&str; 11] = [
+    "csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet", "pq", "arrow", "ipc", "feather",
+];
+
+/// Files that were read.
+pub(super) struct Files {
+    index: Index,
+    /// Where they have no row, there is none.
+    attests_empty: bool,
+}
+
+impl Files {
+    pub(super) fn new(index: Index, attests_empty: bool) -> Self {
+        Self { index, attests_empty }
+    }
+}
+
+impl BackfillStrategy for Files {
+    fn fill(&self, gap: &Gap, writer: &mut GapWriter) -> Result<Filled, BackfillError> {
+        writer.set_source(self.name());
+        let (mut is_exhausted, mut wrote) = (false, false);
+        // Part by part: a file that has rows of one says nothing of the next.
+        for part in writer.remaining().to_vec() {
+            let rows = self.index.rows(gap.series.as_deref(), &part);
+            match rows.num_rows() == 0 && !self.attests_empty {
+                true => is_exhausted = true,
+                false => {
+                    writer.write(part, &[rows])?;
+                    wrote = true;
+                }
+            }
+        }
+        match is_exhausted && !wrote {
+            true => Err(self.has_nothing(gap)),
+            false => Ok(Filled { is_exhausted }),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "files"
+    }
+}
+
+impl Files {
+    fn has_nothing(&self, gap: &Gap) -> BackfillError {
+        let files = plural(self.index.files() as u64, "file");
+        let what = match (&gap.series, self.index.has_series(gap.series.as_deref())) {
+            (Some(series), false) => format!("no gap of {series:?} has a row in {files}"),
+            _ => format!("{files} have no row of this range"),
+        };
+        BackfillError::new(
+            BackfillErrorKind::Permanent,
+            format!("{what}; with --attest-empty that means that there is none"),
+        )
+    }
+}
+
+/// The files that are meant: directories stand for the files of known names in them, and in directories in them.
+pub(super) fn expand(given: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    for path in given {
+        match path.is_dir() {
+            false => files.push(path.clone()),
+            true => {
+                let before = files.len();
+                walk(path, &mut files)?;
+                if files.len() == before {
+                    return Err(CliError::invalid(format!(
+                        "{} holds no file whose name ends in {}",
+                        path.display(),
+                        EXTENSIONS.map(|extension| format!(".{extension}")).join(", ")
+                    )));
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::io(format!("cannot list {}", directory.display()), &error);
+    let mut entries = std::fs::read_dir(directory)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .map_err(failed)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        // A link to a directory is not followed: it may lead back.
+        if entry.file_type().map_err(failed)?.is_dir() {
+            walk(&path, files)?;
+        } else if is_known(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_known(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase());
+    let name = name.unwrap_or_default();
+    let plain = [".gz", ".gzip", ".zst", ".zstd"]
+        .iter()
+        .find_map(|compressed| name.strip_suffix(compressed))
+        .unwrap_or(&name);
+    let extension = plain.rsplit_once('.').map(|(_, extension)| extension);
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_directory_are_known_by_their_names() {
+        for (name, known) in [
+            ("a.csv", true),
+            ("a.CSV.gz", true),
+            ("a.parquet", true),
+            ("a.csv.reasons", false),
+            ("README", false),
+            ("csv", false),
+            (".csv.swp", false),
+        ] {
+            assert_eq!(is_known(Path::new(name)), known, "{name}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `gapless fill`: gaps filled from files, or from a command that is asked for each.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `arguments` | the options |
+//! | `files`, `index` | the strategy that takes rows from files, which are read once |
+//! | `template` | the command line of a request, quoted for the shell |
+//! | `exec`, `process` | the source that runs a command, and the running: time limit, process group, output |
+//! | `reply` | what a command has printed: rows, how far they go |
+//! | `report` | the plan, and what became of it |
+//!
+//! What is asked for, leased, checked and committed is the engine's: nothing here writes but through it.
+
+mod arguments;
+mod exec;
+mod files;
+mod index;
+mod process;
+mod reply;
+mod report;
+mod template;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use gapless::backfill::{Backfill, BackfillReport, BackfillStrategy, FetcherStrategy};
+use gapless::{Gap, Table, TableCoverage};
+
+pub(crate) use arguments::Args;
+
+use super::gaps::series_of;
+use crate::error::CliError;
+use crate::options;
+use crate::output::Output;
+use crate::progress;
+use crate::stop::Stop;
+use exec::Exec;
+use files::Files;
+use template::Template;
+
+/// How often it is looked whether the job is over, or whether it was asked to end.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Fills, or with `--dry-run` says what would be asked for.
+pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
+    let template = args.exec.as_deref().map(Template::parse).transpose()?;
+    let database = match args.dry_run {
+        true => options::open(&args.asked.database)?,
+        false => options::open_existing(&args.asked.database)?,
+    };
+    let table = database.table(&args.asked.table)?;
+    let coverage = table.coverage()?;
+    // A series that cannot be asked for is said before files are read.
+    series_of(&args.asked, &coverage)?;
+    let range = args.asked.some_range(&coverage)?;
+    let gaps = coverage.gaps(&args.asked.query(range))?;
+    if args.dry_run {
+        let units = backfill(&args, &table, range, Nothing).plan()?;
+        report::plan(&args, range, &units, template.as_ref(), output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = Stop::on_signals()?;
+    let job = match template {
+        Some(template) => {
+            let exec = Exec::new(&args, &table, template, stop.clone())?;
+            backfill(
+                &args,
+                &table,
+                range,
+                FetcherStrategy::new(exec).clip_rows(args.clip),
+            )
+        }
+        None => {
+            let files = read(&args, &coverage, &gaps)?;
+            backfill(&args, &table, range, files)
+        }
+    };
+    let filled = fill(job, &stop)?;
+    database.flush()?;
+    report::done(&args, range, &filled, output)?;
+    Ok(ExitCode::from(u8::from(!filled.is_complete())))
+}
+
+fn read(args: &Args, coverage: &TableCoverage, gaps: &[Gap]) -> Result<Files, CliError> {
+    let paths = files::expand(&args.from)?;
+    let index = index::read(args, coverage.meta(), &paths, gaps)?;
+    Ok(Files::new(index, args.attest_empty))
+}
+
+/// Runs a job under a bar, until it is over or was asked to end.
+fn fill(job: Backfill, stop: &Stop) -> Result<BackfillReport, CliError> {
+    let bar = progress::count(0, "filling gaps");
+    let moved = bar.clone();
+    let job = job
+        .on_progress(move |progress| {
+            moved.set_length(progress.gaps as u64);
+            moved.set_position(progress.done as u64);
+            if progress.failed > 0 {
+                moved.set_message(format!("filling gaps, {} failed", progress.failed));
+            }
+        })
+        .start()?;
+    while !job.is_finished() {
+        if stop.is_asked() {
+            job.cancel();
+        }
+        std::thread::sleep(TICK);
+    }
+    let report = job.wait();
+    bar.finish_and_clear();
+    Ok(report?)
+}
+
+fn backfill(
+    args: &Args,
+    table: &Table,
+    (start, end): (i64, i64),
+    strategy: impl BackfillStrategy + 'static,
+) -> Backfill {
+    let mut job = table
+        .backfill(strategy)
+        .range(start, end)
+        .order(args.order())
+        .concurrency(args.concurrency)
+        .retries(args.retries)
+        .lease_ttl(duration(args.lease_ttl));
+    if !args.asked.series.is_empty() {
+        job = job.series(args.asked.series.iter().cloned());
+    }
+    if let Some(interval) = args.asked.interval {
+        job = job.interval(interval);
+    }
+    if let Some(window) = args.window {
+        job = job.window_max(window);
+    }
+    if let Some(merge) = args.merge {
+        job = job.merge_within(merge);
+    }
+    if let Some(rate) = args.rate {
+        job = job.requests_per_second(rate);
+    }
+    if let Some(source) = &args.source {
+        job = job.source(source);
+    }
+    match args.durability {
+        Some(durability) => job.durability(durability),
+        None => job,
+    }
+}
+
+/// A length of time that was given.
+fn duration(ns: i64) -> Duration {
+    Duration::from_nanos(ns.unsigned_abs())
+}
+
+/// Fills nothing: for plans.
+struct Nothing;
+
+impl BackfillStrategy for Nothing {
+    fn fill(
+        &self,
+        _: &Gap,
+        _: &mut gapless::backfill::GapWriter,
+    ) -> Result<gapless::backfill::Filled, gapless::backfill::BackfillError> {
+        Ok(gapless::backfill::Filled::default())
+    }
+
+    fn name(&self) -> &'static str {
+        "nothing"
+    }
+}
