@@ -307,7 +307,7 @@ fn infer() {
         let start = FIRST_DAY + day as i64 * DAY;
         for node in 0..series as u32 {
             for minute in 0..1440 {
-                if random.next() % 1000 != 0 {
+                if !random.next().is_multiple_of(1000) {
                     times.push(start + minute * MINUTE);
                     nodes.push(node);
                 }

@@ -1,8 +1,8 @@
 //! The built `gapless` binary, run as a user runs it: every verb, its JSON, its exit codes, and bad input.
 
 mod append;
-mod coverage;
 mod calendar;
+mod coverage;
 mod demo;
 mod docs;
 mod errors;

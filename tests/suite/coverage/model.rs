@@ -92,11 +92,8 @@ impl Model {
             None => true,
             Some((state, _)) => matches!(state, CoverageState::Partial | CoverageState::Lost),
         };
-        let (_, said) = self
-            .slots
-            .iter()
-            .find(|(key, _)| **key == (series, interval))
-            .map_or_else(|| panic!("{series} is in the model"), |found| found);
+        let mut of_key = self.slots.iter().filter(|(key, _)| **key == (series, interval));
+        let (_, said) = of_key.next().expect("a key of the model");
         let expected: Vec<bool> = said.iter().map(is_gap).collect();
         assert_eq!(
             missing, expected,
