@@ -15,11 +15,13 @@
 //! | `plan` | gaps to units of work |
 //! | `retry` | pauses between attempts |
 //! | `run` | one unit from its claim to its report |
+//! | `builder` | what is to be run, under which limits |
 //! | `job` | workers, progress, cancelling |
 //! | `report` | what became of each gap |
 //! | `event` | what is told to `tracing` |
 //! | `fetcher` | the strategy that asks a source |
 
+mod builder;
 mod content;
 mod event;
 mod fetch;
@@ -32,10 +34,11 @@ mod run;
 mod strategy;
 mod writer;
 
+pub use builder::Backfill;
 pub use content::RowCounts;
 pub use fetch::{FetchError, FetchRequest, Fetched, Fetcher};
 pub use fetcher::FetcherStrategy;
-pub use job::{Backfill, BackfillJob, BackfillProgress};
+pub use job::{BackfillJob, BackfillProgress};
 pub use plan::BackfillOrder;
 pub use report::{BackfillReport, GapOutcome, GapReport};
 pub use retry::RetryPolicy;
