@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::job::{BackfillJob, BackfillProgress, JobCore, OnProgress};
+use super::observe::{JobObserver, Nobody};
 use super::plan::{BackfillOrder, PlanOptions, Unit, plan};
 use super::report::BackfillReport;
 use super::retry::RetryPolicy;
@@ -56,6 +57,7 @@ pub struct Backfill {
     merge: Option<Result<i64>>,
     options: JobOptions,
     on_progress: Option<OnProgress>,
+    observer: Arc<dyn JobObserver>,
 }
 
 impl std::fmt::Debug for Backfill {
@@ -98,6 +100,7 @@ impl Table {
             merge: None,
             options: JobOptions::default(),
             on_progress: None,
+            observer: Arc::new(Nobody),
         }
     }
 }
@@ -242,7 +245,7 @@ impl Backfill {
         Ok(self.units()?.into_iter().map(|unit| unit.gap).collect())
     }
 
-    fn units(&self) -> Result<Vec<Unit>> {
+    pub(super) fn units(&self) -> Result<Vec<Unit>> {
         let mut options = self.plan;
         if let Some(window) = &self.window {
             options.window_max = Some(window.clone()?);
@@ -270,7 +273,7 @@ impl Backfill {
     }
 
     /// The job, not begun.
-    fn core(&self) -> Result<Arc<JobCore>> {
+    pub(super) fn core(&self) -> Result<Arc<JobCore>> {
         self.table.database().check_writable()?;
         JobCore::new(
             &self.table,
@@ -278,6 +281,7 @@ impl Backfill {
             self.options.clone(),
             self.strategy.name(),
             self.on_progress.clone(),
+            Arc::clone(&self.observer),
         )
     }
 }

@@ -1,6 +1,7 @@
 //! The job that fills gaps: workers, what they share, progress and cancelling.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,10 +11,11 @@ use parking_lot::{Condvar, Mutex};
 
 use super::builder::JobOptions;
 use super::content::RowCounts;
+use super::observe::JobObserver;
 use super::plan::Unit;
 use super::report::{BackfillReport, GapOutcome, GapReport};
 use super::run::{Begun, GapRun, Next};
-use super::strategy::BackfillStrategy;
+use super::strategy::{BackfillError, BackfillStrategy};
 use super::writer::WriterOptions;
 use crate::clock::Stopwatch;
 use crate::coverage::Gap;
@@ -62,6 +64,7 @@ pub(crate) struct JobCore {
     changed: Condvar,
     progress: Mutex<BackfillProgress>,
     on_progress: Option<OnProgress>,
+    pub(crate) observer: Arc<dyn JobObserver>,
     reports: Mutex<Vec<GapReport>>,
     failure: Mutex<Option<Error>>,
     /// The leases of units that are being filled, and since when nothing was committed.
@@ -91,7 +94,9 @@ impl JobCore {
         options: JobOptions,
         strategy_name: &str,
         on_progress: Option<OnProgress>,
+        observer: Arc<dyn JobObserver>,
     ) -> Result<Arc<Self>> {
+        observer.planned(strategy_name, &units);
         let progress = BackfillProgress {
             gaps: units.len(),
             ..BackfillProgress::default()
@@ -109,6 +114,7 @@ impl JobCore {
             changed: Condvar::new(),
             progress: Mutex::new(progress),
             on_progress,
+            observer,
             reports: Mutex::default(),
             failure: Mutex::default(),
             active: Mutex::default(),
@@ -151,6 +157,7 @@ impl JobCore {
             batch,
             durability: self.options.durability,
             cancelled: Arc::clone(&self.cancelled),
+            observer: Arc::clone(&self.observer),
         }
     }
 
@@ -343,9 +350,10 @@ fn fill(core: &Arc<JobCore>, mut run: GapRun, strategy: &dyn BackfillStrategy) -
             core.active
                 .lock()
                 .insert(lease.epoch, (lease.clone(), Stopwatch::start()));
-            let outcome = strategy.fill(&gap, writer);
+            // What it has committed stays, and nothing of the writer is used but what is committed.
+            let filled = catch_unwind(AssertUnwindSafe(|| strategy.fill(&gap, writer)));
             core.active.lock().remove(&lease.epoch);
-            outcome
+            filled.unwrap_or_else(|panic| Err(BackfillError::panicked(&*panic)))
         };
         match run.after(outcome, core.random()) {
             Next::Over(report) => return report,
@@ -407,7 +415,7 @@ impl BackfillJob {
     /// Waits until it is over.
     ///
     /// # Errors
-    /// `Internal` when a strategy panicked; what the database said when it could not go on. What was committed stays.
+    /// What the database said when it could not go on. What was committed stays. A strategy that panics fails its gap only.
     pub fn wait(mut self) -> Result<BackfillReport> {
         let mut panicked = false;
         for thread in self.threads.drain(..) {
@@ -418,17 +426,19 @@ impl BackfillJob {
         if let Some(renewer) = self.renewer.take() {
             panicked |= renewer.join().is_err();
         }
+        let elapsed = self.core.watch.elapsed();
+        self.core.observer.job_over(&self.core.strategy_name, elapsed);
         if let Some(error) = self.core.failure.lock().take() {
             return Err(error);
         }
         if panicked {
             return Err(Error::internal(
-                "a backfill strategy panicked; its leases expire by themselves",
+                "a worker of a backfill panicked; its leases expire by themselves",
             ));
         }
         Ok(BackfillReport {
             gaps: std::mem::take(&mut *self.core.reports.lock()),
-            elapsed: self.core.watch.elapsed(),
+            elapsed,
         })
     }
 }

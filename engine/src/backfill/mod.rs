@@ -19,6 +19,7 @@
 //! | `job` | workers, progress, cancelling |
 //! | `report` | what became of each gap |
 //! | `event` | what is told to `tracing` |
+//! | `observe` | who looks on |
 //! | `fetcher` | the strategy that asks a source |
 
 mod builder;
@@ -27,11 +28,14 @@ mod event;
 mod fetch;
 mod fetcher;
 mod job;
+mod observe;
 mod plan;
 mod report;
 mod retry;
 mod run;
 mod strategy;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use builder::Backfill;

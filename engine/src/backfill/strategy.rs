@@ -1,5 +1,6 @@
 //! How a gap is filled, and how that fails.
 
+use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub trait BackfillStrategy: Send + Sync {
     /// fails afterwards.
     ///
     /// # Errors
-    /// [`BackfillError`]: a transient one is tried again.
+    /// [`BackfillError`]: a transient one is tried again. A panic fails the gap, and the job goes on.
     fn fill(&self, gap: &Gap, writer: &mut GapWriter) -> Result<Filled, BackfillError>;
 
     /// Which kind it is, in metrics: `fetcher`, `live_replay`, ...
@@ -59,6 +60,17 @@ impl BackfillError {
             kind,
             retry_after: None,
         }
+    }
+
+    /// What a strategy said when it panicked.
+    pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("it does not say why");
+        Self::new(
+            BackfillErrorKind::Permanent,
+            format!("the strategy panicked: {text}"),
+        )
     }
 
     /// What can be done about it.

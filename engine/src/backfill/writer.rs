@@ -12,6 +12,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use gapless_format::{Coverage, CoverageState, Deletion, TableMeta};
 
 use super::content::{RowCounts, compare, content, existing};
+use super::observe::JobObserver;
 use super::plan::Unit;
 use super::strategy::{BackfillError, BackfillErrorKind};
 use crate::coverage::intervals::{Grid, Intervals};
@@ -49,6 +50,7 @@ pub struct GapWriter {
     counts: RowCounts,
     states: Vec<CoverageState>,
     cancelled: Arc<AtomicBool>,
+    observer: Arc<dyn JobObserver>,
 }
 
 /// What a writer needs to know of its job.
@@ -59,6 +61,7 @@ pub(crate) struct WriterOptions {
     pub(crate) batch: String,
     pub(crate) durability: Option<Durability>,
     pub(crate) cancelled: Arc<AtomicBool>,
+    pub(crate) observer: Arc<dyn JobObserver>,
 }
 
 impl GapWriter {
@@ -93,6 +96,7 @@ impl GapWriter {
             counts: RowCounts::default(),
             states: Vec::new(),
             cancelled: Arc::clone(&options.cancelled),
+            observer: Arc::clone(&options.observer),
         })
     }
 
@@ -211,6 +215,11 @@ impl GapWriter {
         Ok(())
     }
 
+    /// How much of the gap is covered, from 0 to 1.
+    pub(crate) fn completion_ratio(&self) -> f64 {
+        f64::from(self.completion_permille()) / 1000.0
+    }
+
     fn completion_permille(&self) -> u16 {
         let all: u64 = self
             .unit
@@ -292,6 +301,7 @@ impl GapWriter {
         self.append(rows, self.deletions(&replaced), coverage)?;
         self.left = self.left.difference(&Intervals::single(part.clone()));
         self.states.push(state);
+        self.observer.progress(&self.lease.key, self.completion_ratio());
         self.renew_if_old()?;
         Ok(counts)
     }
