@@ -237,6 +237,14 @@ impl Backfill {
         self
     }
 
+    /// Counts what the job does in a set of metrics.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(mut self, metrics: &crate::metrics::Metrics) -> Self {
+        self.observer = Arc::new(metrics.clone());
+        self
+    }
+
     /// The gaps as they would be filled, one after the other.
     ///
     /// # Errors

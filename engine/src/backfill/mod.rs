@@ -35,7 +35,7 @@ mod retry;
 mod run;
 mod strategy;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 pub use builder::Backfill;
@@ -43,7 +43,11 @@ pub use content::RowCounts;
 pub use fetch::{FetchError, FetchRequest, Fetched, Fetcher};
 pub use fetcher::FetcherStrategy;
 pub use job::{BackfillJob, BackfillProgress};
+#[cfg(feature = "metrics")]
+pub(crate) use observe::JobObserver;
 pub use plan::BackfillOrder;
+#[cfg(feature = "metrics")]
+pub(crate) use plan::Unit;
 pub use report::{BackfillReport, GapOutcome, GapReport};
 pub use retry::RetryPolicy;
 pub use strategy::{BackfillError, BackfillErrorKind, BackfillStrategy, Filled};

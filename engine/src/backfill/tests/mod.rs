@@ -15,11 +15,11 @@ use super::{FetchError, FetchRequest, Fetched, RetryPolicy};
 use crate::io::MemoryStorage;
 use crate::{Database, GapQuery, Maintenance, Table, TableSpec};
 
-pub(super) const SECOND: i64 = 1_000_000_000;
-pub(super) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const SECOND: i64 = 1_000_000_000;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
 
 /// A database in memory.
-pub(super) fn database() -> Database {
+pub(crate) fn database() -> Database {
     Database::builder("memory")
         .maintenance(Maintenance::Manual)
         .storage(Arc::new(MemoryStorage::new()))
@@ -28,7 +28,7 @@ pub(super) fn database() -> Database {
 }
 
 /// A table of a time, a series and numbers.
-pub(super) fn numbers(db: &Database, name: &str, keep: Keep, columns: &[&str]) -> Table {
+pub(crate) fn numbers(db: &Database, name: &str, keep: Keep, columns: &[&str]) -> Table {
     let ts = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
     let text = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
     let mut fields = vec![Field::new("ts", ts, false), Field::new("node", text, false)];
@@ -45,12 +45,12 @@ pub(super) fn numbers(db: &Database, name: &str, keep: Keep, columns: &[&str]) -
 }
 
 /// A table of bars with a price.
-pub(super) fn bars(db: &Database) -> Table {
+pub(crate) fn bars(db: &Database) -> Table {
     numbers(db, "bars", Keep::Last, &["price"])
 }
 
 /// Rows without a series: times, and a value for each column and row.
-pub(super) fn batch(times: &[i64], columns: &[(&str, Vec<f64>)]) -> RecordBatch {
+pub(crate) fn batch(times: &[i64], columns: &[(&str, Vec<f64>)]) -> RecordBatch {
     let ts = TimestampNanosecondArray::from(times.to_vec()).with_timezone("UTC");
     let mut all: Vec<(&str, ArrayRef)> = vec![("ts", Arc::new(ts))];
     for (name, values) in columns {
@@ -60,19 +60,19 @@ pub(super) fn batch(times: &[i64], columns: &[(&str, Vec<f64>)]) -> RecordBatch 
 }
 
 /// A bar a minute; its price is its minute.
-pub(super) fn minutes(start: i64, end: i64) -> RecordBatch {
+pub(crate) fn minutes(start: i64, end: i64) -> RecordBatch {
     let times: Vec<i64> = (start..end).step_by(MINUTE as usize).collect();
     let prices = times.iter().map(|time| (time / MINUTE) as f64).collect();
     batch(&times, &[("price", prices)])
 }
 
 /// A source that has every minute.
-pub(super) fn all_minutes(request: &FetchRequest) -> Result<Fetched, FetchError> {
+pub(crate) fn all_minutes(request: &FetchRequest) -> Result<Fetched, FetchError> {
     Ok(Fetched::all([minutes(request.start, request.end)]))
 }
 
 /// Times and values of a column, by series and time.
-pub(super) fn values(table: &Table, column: &str) -> Vec<(i64, f64)> {
+pub(crate) fn values(table: &Table, column: &str) -> Vec<(i64, f64)> {
     let batches = table.scan().expect("a scan").collect().expect("rows");
     let mut all = Vec::new();
     for batch in batches {
@@ -90,14 +90,14 @@ pub(super) fn values(table: &Table, column: &str) -> Vec<(i64, f64)> {
 }
 
 /// The ranges that are missing of a series at an interval.
-pub(super) fn missing(table: &Table, series: &str, interval: i64, start: i64, end: i64) -> Vec<(i64, i64)> {
+pub(crate) fn missing(table: &Table, series: &str, interval: i64, start: i64, end: i64) -> Vec<(i64, i64)> {
     let query = GapQuery::new(start, end).series([series]).interval(interval);
     let gaps = table.gaps(&query).expect("gaps");
     gaps.iter().map(|gap| (gap.start, gap.end)).collect()
 }
 
 /// Retries without pauses.
-pub(super) fn at_once() -> RetryPolicy {
+pub(crate) fn at_once() -> RetryPolicy {
     RetryPolicy {
         backoff: std::time::Duration::ZERO,
         ..RetryPolicy::default()
