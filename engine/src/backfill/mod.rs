@@ -21,13 +21,23 @@
 //! | `event` | what is told to `tracing` |
 //! | `observe` | who looks on |
 //! | `fetcher` | the strategy that asks a source |
+//! | `chain` | the strategy that tries others in order |
+//! | `live_replay` | the strategy that takes recent rows |
+//! | `from_table` | the strategy that makes bars of finer rows |
+//! | `files` | the strategy that reads files |
+//! | `known` | where another table has all rows |
 
 mod builder;
+mod chain;
 mod content;
 mod event;
 mod fetch;
 mod fetcher;
+mod files;
+mod from_table;
 mod job;
+mod known;
+mod live_replay;
 mod observe;
 mod plan;
 mod report;
@@ -39,10 +49,14 @@ pub(crate) mod tests;
 mod writer;
 
 pub use builder::Backfill;
+pub use chain::ChainStrategy;
 pub use content::RowCounts;
 pub use fetch::{FetchError, FetchRequest, Fetched, Fetcher};
 pub use fetcher::FetcherStrategy;
+pub use files::{FilesAttest, FilesStrategy};
+pub use from_table::{Aggregation, FromTableStrategy};
 pub use job::{BackfillJob, BackfillProgress};
+pub use live_replay::{LiveReplayStrategy, ReplaySource, Replayed};
 #[cfg(feature = "metrics")]
 pub(crate) use observe::JobObserver;
 pub use plan::BackfillOrder;

@@ -159,8 +159,7 @@ impl GapRun {
     /// How the gap stands when the strategy is done with it.
     fn outcome(&self) -> GapOutcome {
         let states = self.writer.states();
-        let is_partial = states.contains(&CoverageState::Partial);
-        match self.writer.remaining().is_empty() && !is_partial {
+        match self.writer.remaining().is_empty() && !self.writer.is_partial() {
             false if states.is_empty() => {
                 GapOutcome::Failed("the strategy has neither rows nor a word for the gap".to_owned())
             }

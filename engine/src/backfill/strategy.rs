@@ -73,6 +73,27 @@ impl BackfillError {
         )
     }
 
+    /// The same with a prefix that says whose it is.
+    pub(super) fn context(self, prefix: &str) -> Self {
+        Self {
+            message: format!("{prefix}: {}", self.message),
+            ..self
+        }
+    }
+
+    /// Both in one: transient if one of them is, and then to be tried again when both may be.
+    pub(super) fn and(self, other: Self) -> Self {
+        let kind = match self.kind {
+            BackfillErrorKind::Transient => self.kind,
+            _ => other.kind,
+        };
+        Self {
+            message: format!("{}; {}", self.message, other.message),
+            kind,
+            retry_after: self.retry_after.max(other.retry_after),
+        }
+    }
+
     /// What can be done about it.
     pub fn kind(&self) -> BackfillErrorKind {
         self.kind

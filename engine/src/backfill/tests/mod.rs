@@ -1,6 +1,10 @@
 //! Jobs on a database in memory.
 
+mod chain;
 mod events;
+mod files;
+mod from_table;
+mod live_replay;
 mod panics;
 
 use std::sync::Arc;
