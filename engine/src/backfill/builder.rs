@@ -47,10 +47,11 @@ impl Default for JobOptions {
     }
 }
 
-/// A backfill that is to be run.
-pub struct Backfill {
+/// A backfill that is to be run, by a strategy that is blocking or asynchronous.
+pub struct Backfill<S: ?Sized = dyn BackfillStrategy> {
     table: Table,
-    strategy: Arc<dyn BackfillStrategy>,
+    pub(super) strategy: Arc<S>,
+    strategy_name: String,
     query: GapQuery,
     plan: PlanOptions,
     window: Option<Result<i64>>,
@@ -60,11 +61,11 @@ pub struct Backfill {
     observer: Arc<dyn JobObserver>,
 }
 
-impl std::fmt::Debug for Backfill {
+impl<S: ?Sized> std::fmt::Debug for Backfill<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Backfill")
             .field("table", &self.table.name())
-            .field("strategy", &self.strategy.name())
+            .field("strategy", &self.strategy_name)
             .field("query", &self.query)
             .field("options", &self.options)
             .finish_non_exhaustive()
@@ -91,9 +92,18 @@ impl Table {
     /// # }
     /// ```
     pub fn backfill(&self, strategy: impl BackfillStrategy + 'static) -> Backfill {
-        Backfill {
-            table: self.clone(),
-            strategy: Arc::new(strategy),
+        let name = strategy.name().to_owned();
+        let strategy: Arc<dyn BackfillStrategy> = Arc::new(strategy);
+        Backfill::new(self, strategy, name)
+    }
+}
+
+impl<S: ?Sized> Backfill<S> {
+    pub(super) fn new(table: &Table, strategy: Arc<S>, strategy_name: String) -> Self {
+        Self {
+            table: table.clone(),
+            strategy,
+            strategy_name,
             query: GapQuery::new(i64::MIN, i64::MAX),
             plan: PlanOptions::default(),
             window: None,
@@ -103,9 +113,7 @@ impl Table {
             observer: Arc::new(Nobody),
         }
     }
-}
 
-impl Backfill {
     /// The gaps in `start..end`, nanoseconds since the epoch. It must be said.
     #[must_use]
     pub fn range(mut self, start: i64, end: i64) -> Self {
@@ -115,7 +123,7 @@ impl Backfill {
 
     /// Of these series only, also new ones; without, of all the table has.
     #[must_use]
-    pub fn series<S: Into<String>>(mut self, series: impl IntoIterator<Item = S>) -> Self {
+    pub fn series<N: Into<String>>(mut self, series: impl IntoIterator<Item = N>) -> Self {
         self.query = self.query.series(series);
         self
     }
@@ -264,6 +272,21 @@ impl Backfill {
         Ok(plan(self.table.gaps(&self.query)?, &options))
     }
 
+    /// The job, not begun.
+    pub(super) fn core(&self) -> Result<Arc<JobCore>> {
+        self.table.database().check_writable()?;
+        JobCore::new(
+            &self.table,
+            self.units()?,
+            self.options.clone(),
+            &self.strategy_name,
+            self.on_progress.clone(),
+            Arc::clone(&self.observer),
+        )
+    }
+}
+
+impl Backfill {
     /// Runs it and waits until it is over.
     ///
     /// # Errors
@@ -278,18 +301,5 @@ impl Backfill {
     /// `Invalid` without a range, or when the database is open for reading; as [`crate::TableCoverage::gaps`].
     pub fn start(self) -> Result<BackfillJob> {
         Ok(BackfillJob::start(&self.core()?, &self.strategy))
-    }
-
-    /// The job, not begun.
-    pub(super) fn core(&self) -> Result<Arc<JobCore>> {
-        self.table.database().check_writable()?;
-        JobCore::new(
-            &self.table,
-            self.units()?,
-            self.options.clone(),
-            self.strategy.name(),
-            self.on_progress.clone(),
-            Arc::clone(&self.observer),
-        )
     }
 }

@@ -25,7 +25,7 @@ use crate::lease::{Lease, Leases};
 use crate::table::Table;
 
 /// How often a range that another worker has is looked at again.
-const HELD_POLL: Duration = Duration::from_millis(50);
+pub(crate) const HELD_POLL: Duration = Duration::from_millis(50);
 
 /// What is told about a job while it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +51,13 @@ struct Queue {
     /// Units that workers of this job are at.
     running: usize,
     is_over: bool,
+}
+
+impl Queue {
+    fn look_at_held_again(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.waiting.extend(held);
+    }
 }
 
 /// What the workers of a job share.
@@ -165,7 +172,7 @@ impl JobCore {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
         self.changed.notify_all();
     }
@@ -174,10 +181,7 @@ impl JobCore {
     fn next_unit(&self) -> Option<Unit> {
         let mut queue = self.queue.lock();
         loop {
-            if self.is_cancelled() {
-                self.give_up(&mut queue);
-            }
-            if let Some(unit) = queue.waiting.pop_front() {
+            if let Some(unit) = self.take_from(&mut queue) {
                 queue.running += 1;
                 return Some(unit);
             }
@@ -191,26 +195,32 @@ impl JobCore {
                 continue;
             }
             self.changed.wait_for(&mut queue, HELD_POLL);
-            let held = std::mem::take(&mut queue.held);
-            queue.waiting.extend(held);
+            queue.look_at_held_again();
         }
+    }
+
+    fn take_from(&self, queue: &mut Queue) -> Option<Unit> {
+        if self.is_cancelled() {
+            self.give_up(queue);
+        }
+        queue.waiting.pop_front()
     }
 
     /// Reports what is not done any more.
     fn give_up(&self, queue: &mut Queue) {
         let left: Vec<Unit> = queue.waiting.drain(..).chain(queue.held.drain(..)).collect();
         for unit in left {
-            self.report(not_begun(unit, GapOutcome::Cancelled));
+            self.report(not_begun(unit.gap, GapOutcome::Cancelled));
         }
     }
 
     /// Puts a unit back that another worker has.
-    fn hold(&self, unit: Unit) {
+    pub(crate) fn hold(&self, unit: Unit) {
         match self.options.waits_for_others {
             true => self.queue.lock().held.push_back(unit),
             false => {
                 let why = "another worker has the range".to_owned();
-                self.report(not_begun(unit, GapOutcome::Leased(why)));
+                self.report(not_begun(unit.gap, GapOutcome::Leased(why)));
             }
         }
     }
@@ -220,7 +230,7 @@ impl JobCore {
         self.changed.notify_all();
     }
 
-    fn report(&self, report: GapReport) {
+    pub(crate) fn report(&self, report: GapReport) {
         let progress = {
             let mut progress = self.progress.lock();
             progress.done += 1;
@@ -235,13 +245,13 @@ impl JobCore {
     }
 
     /// The database has failed: nothing more is begun.
-    fn fail(&self, error: Error) {
+    pub(crate) fn fail(&self, error: Error) {
         self.failure.lock().get_or_insert(error);
         self.cancel();
     }
 
     /// How long to wait until the next attempt may begin.
-    fn turn(&self) -> Duration {
+    pub(crate) fn turn(&self) -> Duration {
         let between = self.options.pause_between;
         if between.is_zero() {
             return Duration::ZERO;
@@ -254,7 +264,7 @@ impl JobCore {
     }
 
     /// From 0 to 1, different each time.
-    fn random(&self) -> f64 {
+    pub(crate) fn random(&self) -> f64 {
         let count = self.random.fetch_add(1, Ordering::Relaxed);
         let now = self.table.database().engine().now_ns();
         let bits = gapless_format::checksum(&[count.to_le_bytes(), now.to_le_bytes()].concat());
@@ -291,24 +301,89 @@ impl JobCore {
                     return;
                 }
             }
-            let active: Vec<Lease> = {
-                let active = self.active.lock();
-                let is_at_it = |since: &Stopwatch| since.left(self.options.stalled_after).is_some();
-                let of_living = active.values().filter(|(_, since)| is_at_it(since));
-                of_living.map(|(lease, _)| lease.clone()).collect()
-            };
-            for lease in active {
-                if let Err(error) = self.leases().renew(&lease, self.options.lease_ttl, None) {
-                    tracing::debug!(%error, "a lease could not be renewed");
-                }
+            self.renew_active();
+        }
+    }
+
+    /// Renews the leases of units that are being filled, but for those whose workers have stopped.
+    pub(crate) fn renew_active(&self) {
+        let active: Vec<Lease> = {
+            let active = self.active.lock();
+            let is_at_it = |since: &Stopwatch| since.left(self.options.stalled_after).is_some();
+            let of_living = active.values().filter(|(_, since)| is_at_it(since));
+            of_living.map(|(lease, _)| lease.clone()).collect()
+        };
+        for lease in active {
+            if let Err(error) = self.leases().renew(&lease, self.options.lease_ttl, None) {
+                tracing::debug!(%error, "a lease could not be renewed");
             }
         }
     }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> BackfillProgress {
+        *self.progress.lock()
+    }
+
+    /// What became of it, when no worker is left.
+    ///
+    /// # Errors
+    /// What the database said when it could not go on.
+    pub(crate) fn finish(&self) -> Result<BackfillReport> {
+        let elapsed = self.watch.elapsed();
+        self.observer.job_over(&self.strategy_name, elapsed);
+        if let Some(error) = self.failure.lock().take() {
+            return Err(error);
+        }
+        Ok(BackfillReport {
+            gaps: std::mem::take(&mut *self.reports.lock()),
+            elapsed,
+        })
+    }
 }
 
-fn not_begun(unit: Unit, outcome: GapOutcome) -> GapReport {
+/// What a job without threads needs of its queue.
+#[cfg(feature = "tokio")]
+impl JobCore {
+    /// The next unit, if there is one now.
+    pub(crate) fn take(&self) -> Option<Unit> {
+        self.take_from(&mut self.queue.lock())
+    }
+
+    /// Whether another worker has a unit.
+    pub(crate) fn has_held(&self) -> bool {
+        !self.queue.lock().held.is_empty()
+    }
+
+    /// Lets the units that others had be taken again.
+    pub(crate) fn look_at_held_again(&self) {
+        self.queue.lock().look_at_held_again();
+    }
+}
+
+/// A lease that is renewed while this lives.
+pub(crate) struct Active<'a> {
+    core: &'a JobCore,
+    epoch: u64,
+}
+
+impl<'a> Active<'a> {
+    pub(crate) fn begin(core: &'a JobCore, lease: Lease) -> Self {
+        let epoch = lease.epoch;
+        core.active.lock().insert(epoch, (lease, Stopwatch::start()));
+        Self { core, epoch }
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.core.active.lock().remove(&self.epoch);
+    }
+}
+
+pub(crate) fn not_begun(gap: Gap, outcome: GapOutcome) -> GapReport {
     GapReport {
-        gap: unit.gap,
+        gap,
         outcome,
         rows: RowCounts::default(),
         attempts: 0,
@@ -346,13 +421,9 @@ fn fill(core: &Arc<JobCore>, mut run: GapRun, strategy: &dyn BackfillStrategy) -
         }
         let outcome = {
             let (gap, writer) = run.parts();
-            let lease = writer.lease().clone();
-            core.active
-                .lock()
-                .insert(lease.epoch, (lease.clone(), Stopwatch::start()));
+            let _active = Active::begin(core, writer.lease().clone());
             // What it has committed stays, and nothing of the writer is used but what is committed.
             let filled = catch_unwind(AssertUnwindSafe(|| strategy.fill(&gap, writer)));
-            core.active.lock().remove(&lease.epoch);
             filled.unwrap_or_else(|panic| Err(BackfillError::panicked(&*panic)))
         };
         match run.after(outcome, core.random()) {
@@ -399,7 +470,7 @@ impl BackfillJob {
 
     /// How far it is.
     pub fn progress(&self) -> BackfillProgress {
-        *self.core.progress.lock()
+        self.core.progress()
     }
 
     /// Begins nothing more. Attempts that run are told so and end when they look.
@@ -426,20 +497,13 @@ impl BackfillJob {
         if let Some(renewer) = self.renewer.take() {
             panicked |= renewer.join().is_err();
         }
-        let elapsed = self.core.watch.elapsed();
-        self.core.observer.job_over(&self.core.strategy_name, elapsed);
-        if let Some(error) = self.core.failure.lock().take() {
-            return Err(error);
-        }
+        let report = self.core.finish()?;
         if panicked {
             return Err(Error::internal(
                 "a worker of a backfill panicked; its leases expire by themselves",
             ));
         }
-        Ok(BackfillReport {
-            gaps: std::mem::take(&mut *self.core.reports.lock()),
-            elapsed,
-        })
+        Ok(report)
     }
 }
 

@@ -25,8 +25,11 @@
 //! | `live_replay` | the strategy that takes recent rows |
 //! | `from_table` | the strategy that makes bars of finer rows |
 //! | `files` | the strategy that reads files |
+//! | `asynchronous` | the same for sources that are asynchronous (feature `tokio`) |
 //! | `known` | where another table has all rows |
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod builder;
 mod chain;
 mod content;
@@ -48,6 +51,10 @@ mod strategy;
 pub(crate) mod tests;
 mod writer;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::{
+    AsyncBackfillJob, AsyncBackfillStrategy, AsyncFetcher, AsyncFetcherStrategy, AsyncGapWriter,
+};
 pub use builder::Backfill;
 pub use chain::ChainStrategy;
 pub use content::RowCounts;
