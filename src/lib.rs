@@ -1,6 +1,12 @@
 //! An embedded columnar store for time series: a directory and a library, no server.
 //!
 //! This crate only re-exports: the engine is in `gapless-engine`, and [`arrow`] has the Arrow crates it was built with.
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `files` | files of other formats as a source of backfills |
+//! | `metrics` | Prometheus metrics, and an endpoint for them |
+//! | `tokio` | backfills from asynchronous sources |
 
 pub use gapless_engine::*;
 
@@ -9,6 +15,9 @@ pub mod arrow {
     pub use arrow_array as array;
     pub use arrow_schema as datatypes;
 }
+
+#[cfg(feature = "files")]
+pub mod files;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -17,6 +17,7 @@
 //! | [`scan`] | segments to ordered streams of Arrow batches |
 //! | [`coverage`] | what is known of ranges of series, and what is missing |
 //! | [`backfill`] | gaps filled from sources: planned, leased, checked, resumable |
+//! | `metrics` | what Prometheus is told, and an endpoint for it (feature `metrics`) |
 //! | [`lease`] | time-bounded exclusive claims on ranges, with fencing |
 //! | [`compact`] | maintenance: which segments are rewritten, and the rewriting |
 //! | [`calendar`] | when rows of a series are expected |
@@ -34,6 +35,8 @@ pub mod io;
 pub mod lease;
 pub mod manifest;
 mod memtable;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod row;
 pub mod scan;
 pub mod segment;

@@ -1,6 +1,7 @@
-//! A backfill: which gaps, by which strategy, under which limits; and the job that runs it.
+//! The job that fills gaps: workers, what they share, progress and cancelling.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,54 +9,23 @@ use std::time::Duration;
 use gapless_format::TableMeta;
 use parking_lot::{Condvar, Mutex};
 
+use super::builder::JobOptions;
 use super::content::RowCounts;
-use super::plan::{BackfillOrder, PlanOptions, Unit, plan};
+use super::observe::JobObserver;
+use super::plan::Unit;
 use super::report::{BackfillReport, GapOutcome, GapReport};
-use super::retry::RetryPolicy;
 use super::run::{Begun, GapRun, Next};
-use super::strategy::BackfillStrategy;
+use super::strategy::{BackfillError, BackfillStrategy};
 use super::writer::WriterOptions;
 use crate::clock::Stopwatch;
-use crate::coverage::{Gap, GapQuery, IntoInterval};
-use crate::database::{Durability, series_domain};
+use crate::coverage::Gap;
+use crate::database::series_domain;
 use crate::error::{Error, Result};
-use crate::lease::{Lease, Leases, default_holder};
+use crate::lease::{Lease, Leases};
 use crate::table::Table;
 
 /// How often a range that another worker has is looked at again.
-const HELD_POLL: Duration = Duration::from_millis(50);
-
-/// What a job goes by.
-#[derive(Debug, Clone)]
-pub(crate) struct JobOptions {
-    pub(crate) lease_ttl: Duration,
-    pub(crate) stalled_after: Duration,
-    pub(crate) holder: String,
-    pub(crate) world: String,
-    pub(crate) source: Option<String>,
-    pub(crate) durability: Option<Durability>,
-    pub(crate) retry: RetryPolicy,
-    concurrency: usize,
-    pause_between: Duration,
-    waits_for_others: bool,
-}
-
-impl Default for JobOptions {
-    fn default() -> Self {
-        Self {
-            lease_ttl: Duration::from_secs(120),
-            stalled_after: Duration::from_secs(600),
-            holder: default_holder(),
-            world: String::new(),
-            source: None,
-            durability: None,
-            retry: RetryPolicy::default(),
-            concurrency: 1,
-            pause_between: Duration::ZERO,
-            waits_for_others: true,
-        }
-    }
-}
+pub(crate) const HELD_POLL: Duration = Duration::from_millis(50);
 
 /// What is told about a job while it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,283 +40,7 @@ pub struct BackfillProgress {
     pub rows: RowCounts,
 }
 
-type OnProgress = Arc<dyn Fn(&BackfillProgress) + Send + Sync>;
-
-/// A backfill that is to be run.
-pub struct Backfill {
-    table: Table,
-    strategy: Arc<dyn BackfillStrategy>,
-    query: GapQuery,
-    plan: PlanOptions,
-    window: Option<Result<i64>>,
-    merge: Option<Result<i64>>,
-    options: JobOptions,
-    on_progress: Option<OnProgress>,
-}
-
-impl std::fmt::Debug for Backfill {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Backfill")
-            .field("table", &self.table.name())
-            .field("strategy", &self.strategy.name())
-            .field("query", &self.query)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Table {
-    /// Fills gaps of the table by a strategy.
-    ///
-    /// ```
-    /// use gapless_engine::backfill::{FetchError, FetchRequest, Fetched, FetcherStrategy};
-    /// # fn backfill(bars: &gapless_engine::Table) -> Result<(), gapless_engine::Error> {
-    /// let source = |request: &FetchRequest| -> Result<Fetched, FetchError> {
-    ///     Ok(Fetched::all([])) // nothing there: the range is known to be empty from now on
-    /// };
-    /// let report = bars
-    ///     .backfill(FetcherStrategy::new(source))
-    ///     .range(0, 86_400_000_000_000)
-    ///     .series(["AAPL"])
-    ///     .interval("1m")
-    ///     .run()?;
-    /// assert!(report.is_complete());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn backfill(&self, strategy: impl BackfillStrategy + 'static) -> Backfill {
-        Backfill {
-            table: self.clone(),
-            strategy: Arc::new(strategy),
-            query: GapQuery::new(i64::MIN, i64::MAX),
-            plan: PlanOptions::default(),
-            window: None,
-            merge: None,
-            options: JobOptions::default(),
-            on_progress: None,
-        }
-    }
-}
-
-impl Backfill {
-    /// The gaps in `start..end`, nanoseconds since the epoch. It must be said.
-    #[must_use]
-    pub fn range(mut self, start: i64, end: i64) -> Self {
-        self.query.range = start..end;
-        self
-    }
-
-    /// Of these series only, also new ones; without, of all the table has.
-    #[must_use]
-    pub fn series<S: Into<String>>(mut self, series: impl IntoIterator<Item = S>) -> Self {
-        self.query = self.query.series(series);
-        self
-    }
-
-    /// The grid step: nanoseconds, a duration or text such as `"1m"`; 0 for rows on no grid. Without, that of the table's
-    /// coverage.
-    #[must_use]
-    pub fn interval(mut self, interval: impl IntoInterval) -> Self {
-        self.query = self.query.interval(interval);
-        self
-    }
-
-    /// Which gaps come first.
-    #[must_use]
-    pub fn order(mut self, order: BackfillOrder) -> Self {
-        self.plan.order = order;
-        self
-    }
-
-    /// Gaps of a series that are at most so far apart are asked for at once. Rows between them are left as they are.
-    #[must_use]
-    pub fn merge_within(mut self, within: impl IntoInterval) -> Self {
-        self.merge = Some(within.into_interval());
-        self
-    }
-
-    /// The longest range that the source gives at once: larger gaps are split.
-    #[must_use]
-    pub fn window_max(mut self, window: impl IntoInterval) -> Self {
-        self.window = Some(window.into_interval());
-        self
-    }
-
-    /// Gaps that are filled at the same time; 1 unless told otherwise.
-    #[must_use]
-    pub fn concurrency(mut self, workers: usize) -> Self {
-        self.options.concurrency = workers.max(1);
-        self
-    }
-
-    /// Attempts that begin in a second at most, over all workers.
-    #[must_use]
-    pub fn requests_per_second(mut self, rate: f64) -> Self {
-        self.options.pause_between = match rate > 0.0 {
-            true => Duration::try_from_secs_f64(1.0 / rate).unwrap_or_default(),
-            false => Duration::ZERO,
-        };
-        self
-    }
-
-    /// How often, and after which pauses, a transient error is tried again.
-    #[must_use]
-    pub fn retry(mut self, retry: RetryPolicy) -> Self {
-        self.options.retry = retry;
-        self
-    }
-
-    /// How often a transient error is tried again; 3 times unless told otherwise.
-    #[must_use]
-    pub fn retries(mut self, retries: u32) -> Self {
-        self.options.retry.retries = retries;
-        self
-    }
-
-    /// How long a range is kept by a worker that has stopped; 120 s unless told otherwise. Who works renews in time.
-    #[must_use]
-    pub fn lease_ttl(mut self, ttl: Duration) -> Self {
-        self.options.lease_ttl = ttl;
-        self
-    }
-
-    /// A gap for which nothing was committed for so long is left to others, though its worker may be at it; 600 s unless told
-    /// otherwise.
-    #[must_use]
-    pub fn stalled_after(mut self, limit: Duration) -> Self {
-        self.options.stalled_after = limit;
-        self
-    }
-
-    /// Who works, in leases; host and process unless told otherwise.
-    #[must_use]
-    pub fn holder(mut self, holder: impl Into<String>) -> Self {
-        self.options.holder = holder.into();
-        self
-    }
-
-    /// For which world leases are claimed: workers of different worlds do not exclude each other.
-    #[must_use]
-    pub fn world(mut self, world: impl Into<String>) -> Self {
-        self.options.world = world.into();
-        self
-    }
-
-    /// Who attests, in coverage; the strategy's source unless told otherwise.
-    #[must_use]
-    pub fn source(mut self, source: impl Into<String>) -> Self {
-        self.options.source = Some(source.into());
-        self
-    }
-
-    /// How durable each commit is; as the database is opened for unless told otherwise.
-    #[must_use]
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.options.durability = Some(durability);
-        self
-    }
-
-    /// Whether the job waits for ranges that other workers have, and fills what they leave; it does unless told otherwise.
-    #[must_use]
-    pub fn waits_for_others(mut self, waits: bool) -> Self {
-        self.options.waits_for_others = waits;
-        self
-    }
-
-    /// Is told after each gap.
-    #[must_use]
-    pub fn on_progress(mut self, progress: impl Fn(&BackfillProgress) + Send + Sync + 'static) -> Self {
-        self.on_progress = Some(Arc::new(progress));
-        self
-    }
-
-    /// The gaps as they would be filled, one after the other.
-    ///
-    /// # Errors
-    /// As [`crate::TableCoverage::gaps`].
-    pub fn plan(&self) -> Result<Vec<Gap>> {
-        Ok(self.units()?.into_iter().map(|unit| unit.gap).collect())
-    }
-
-    fn units(&self) -> Result<Vec<Unit>> {
-        let mut options = self.plan;
-        if let Some(window) = &self.window {
-            options.window_max = Some(window.clone()?);
-        }
-        if let Some(merge) = &self.merge {
-            options.merge_within = merge.clone()?;
-        }
-        Ok(plan(self.table.gaps(&self.query)?, &options))
-    }
-
-    /// Runs it and waits until it is over.
-    ///
-    /// # Errors
-    /// As [`Backfill::start`] and [`BackfillJob::wait`]. A gap that fails is no error: the report has it.
-    pub fn run(self) -> Result<BackfillReport> {
-        self.start()?.wait()
-    }
-
-    /// Begins it in threads of its own.
-    ///
-    /// # Errors
-    /// `Invalid` without a range, or when the database is open for reading; as [`crate::TableCoverage::gaps`].
-    pub fn start(self) -> Result<BackfillJob> {
-        let (core, _) = self.core()?;
-        let strategy = Arc::clone(&self.strategy);
-        let workers = core
-            .options
-            .concurrency
-            .min(core.queue.lock().waiting.len())
-            .max(1);
-        let threads = (0..workers)
-            .map(|_| {
-                let (core, strategy) = (Arc::clone(&core), Arc::clone(&strategy));
-                std::thread::spawn(move || work(&core, &*strategy))
-            })
-            .collect();
-        let renewer = {
-            let core = Arc::clone(&core);
-            std::thread::spawn(move || core.keep_leases())
-        };
-        Ok(BackfillJob {
-            core,
-            threads,
-            renewer: Some(renewer),
-        })
-    }
-
-    /// The job and how many workers it should have.
-    pub(crate) fn core(&self) -> Result<(Arc<JobCore>, usize)> {
-        self.table.database().check_writable()?;
-        let units = self.units()?;
-        let progress = BackfillProgress {
-            gaps: units.len(),
-            ..BackfillProgress::default()
-        };
-        let core = Arc::new(JobCore {
-            meta: self.table.meta()?,
-            table: self.table.clone(),
-            options: self.options.clone(),
-            strategy_name: self.strategy.name().to_owned(),
-            cancelled: Arc::new(AtomicBool::new(false)),
-            queue: Mutex::new(Queue {
-                waiting: units.into(),
-                ..Queue::default()
-            }),
-            changed: Condvar::new(),
-            progress: Mutex::new(progress),
-            on_progress: self.on_progress.clone(),
-            reports: Mutex::default(),
-            failure: Mutex::default(),
-            active: Mutex::default(),
-            next_start: Mutex::default(),
-            random: AtomicU64::new(0),
-            watch: Stopwatch::start(),
-        });
-        Ok((core, self.options.concurrency))
-    }
-}
+pub(crate) type OnProgress = Arc<dyn Fn(&BackfillProgress) + Send + Sync>;
 
 /// Units that are to be done.
 #[derive(Debug, Default)]
@@ -357,6 +51,13 @@ struct Queue {
     /// Units that workers of this job are at.
     running: usize,
     is_over: bool,
+}
+
+impl Queue {
+    fn look_at_held_again(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.waiting.extend(held);
+    }
 }
 
 /// What the workers of a job share.
@@ -370,6 +71,7 @@ pub(crate) struct JobCore {
     changed: Condvar,
     progress: Mutex<BackfillProgress>,
     on_progress: Option<OnProgress>,
+    pub(crate) observer: Arc<dyn JobObserver>,
     reports: Mutex<Vec<GapReport>>,
     failure: Mutex<Option<Error>>,
     /// The leases of units that are being filled, and since when nothing was committed.
@@ -389,6 +91,46 @@ impl std::fmt::Debug for JobCore {
 }
 
 impl JobCore {
+    /// A job of units, not begun.
+    ///
+    /// # Errors
+    /// `NotFound` when the table was dropped.
+    pub(crate) fn new(
+        table: &Table,
+        units: Vec<Unit>,
+        options: JobOptions,
+        strategy_name: &str,
+        on_progress: Option<OnProgress>,
+        observer: Arc<dyn JobObserver>,
+    ) -> Result<Arc<Self>> {
+        observer.planned(strategy_name, &units);
+        let progress = BackfillProgress {
+            gaps: units.len(),
+            ..BackfillProgress::default()
+        };
+        Ok(Arc::new(Self {
+            meta: table.meta()?,
+            table: table.clone(),
+            options,
+            strategy_name: strategy_name.to_owned(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+            queue: Mutex::new(Queue {
+                waiting: units.into(),
+                ..Queue::default()
+            }),
+            changed: Condvar::new(),
+            progress: Mutex::new(progress),
+            on_progress,
+            observer,
+            reports: Mutex::default(),
+            failure: Mutex::default(),
+            active: Mutex::default(),
+            next_start: Mutex::default(),
+            random: AtomicU64::new(0),
+            watch: Stopwatch::start(),
+        }))
+    }
+
     pub(crate) fn leases(&self) -> &Leases {
         self.table.database().engine().leases()
     }
@@ -422,6 +164,7 @@ impl JobCore {
             batch,
             durability: self.options.durability,
             cancelled: Arc::clone(&self.cancelled),
+            observer: Arc::clone(&self.observer),
         }
     }
 
@@ -429,7 +172,7 @@ impl JobCore {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         // Only once: a callback may say it under the lock. Who has looked and does not wait yet holds the lock until it does.
         if !self.cancelled.swap(true, Ordering::Relaxed) {
             drop(self.queue.lock());
@@ -441,10 +184,7 @@ impl JobCore {
     fn next_unit(&self) -> Option<Unit> {
         let mut queue = self.queue.lock();
         loop {
-            if self.is_cancelled() {
-                self.give_up(&mut queue);
-            }
-            if let Some(unit) = queue.waiting.pop_front() {
+            if let Some(unit) = self.take_from(&mut queue) {
                 queue.running += 1;
                 return Some(unit);
             }
@@ -458,26 +198,32 @@ impl JobCore {
                 continue;
             }
             self.changed.wait_for(&mut queue, HELD_POLL);
-            let held = std::mem::take(&mut queue.held);
-            queue.waiting.extend(held);
+            queue.look_at_held_again();
         }
+    }
+
+    fn take_from(&self, queue: &mut Queue) -> Option<Unit> {
+        if self.is_cancelled() {
+            self.give_up(queue);
+        }
+        queue.waiting.pop_front()
     }
 
     /// Reports what is not done any more.
     fn give_up(&self, queue: &mut Queue) {
         let left: Vec<Unit> = queue.waiting.drain(..).chain(queue.held.drain(..)).collect();
         for unit in left {
-            self.report(not_begun(unit, GapOutcome::Cancelled));
+            self.report(not_begun(unit.gap, GapOutcome::Cancelled));
         }
     }
 
     /// Puts a unit back that another worker has.
-    fn hold(&self, unit: Unit) {
+    pub(crate) fn hold(&self, unit: Unit) {
         match self.options.waits_for_others {
             true => self.queue.lock().held.push_back(unit),
             false => {
                 let why = "another worker has the range".to_owned();
-                self.report(not_begun(unit, GapOutcome::Leased(why)));
+                self.report(not_begun(unit.gap, GapOutcome::Leased(why)));
             }
         }
     }
@@ -487,7 +233,7 @@ impl JobCore {
         self.changed.notify_all();
     }
 
-    fn report(&self, report: GapReport) {
+    pub(crate) fn report(&self, report: GapReport) {
         let progress = {
             let mut progress = self.progress.lock();
             progress.done += 1;
@@ -502,13 +248,13 @@ impl JobCore {
     }
 
     /// The database has failed: nothing more is begun.
-    fn fail(&self, error: Error) {
+    pub(crate) fn fail(&self, error: Error) {
         self.failure.lock().get_or_insert(error);
         self.cancel();
     }
 
     /// How long to wait until the next attempt may begin.
-    fn turn(&self) -> Duration {
+    pub(crate) fn turn(&self) -> Duration {
         let between = self.options.pause_between;
         if between.is_zero() {
             return Duration::ZERO;
@@ -521,7 +267,7 @@ impl JobCore {
     }
 
     /// From 0 to 1, different each time.
-    fn random(&self) -> f64 {
+    pub(crate) fn random(&self) -> f64 {
         let count = self.random.fetch_add(1, Ordering::Relaxed);
         let now = self.table.database().engine().now_ns();
         let bits = gapless_format::checksum(&[count.to_le_bytes(), now.to_le_bytes()].concat());
@@ -558,24 +304,89 @@ impl JobCore {
                     return;
                 }
             }
-            let active: Vec<Lease> = {
-                let active = self.active.lock();
-                let is_at_it = |since: &Stopwatch| since.left(self.options.stalled_after).is_some();
-                let of_living = active.values().filter(|(_, since)| is_at_it(since));
-                of_living.map(|(lease, _)| lease.clone()).collect()
-            };
-            for lease in active {
-                if let Err(error) = self.leases().renew(&lease, self.options.lease_ttl, None) {
-                    tracing::debug!(%error, "a lease could not be renewed");
-                }
+            self.renew_active();
+        }
+    }
+
+    /// Renews the leases of units that are being filled, but for those whose workers have stopped.
+    pub(crate) fn renew_active(&self) {
+        let active: Vec<Lease> = {
+            let active = self.active.lock();
+            let is_at_it = |since: &Stopwatch| since.left(self.options.stalled_after).is_some();
+            let of_living = active.values().filter(|(_, since)| is_at_it(since));
+            of_living.map(|(lease, _)| lease.clone()).collect()
+        };
+        for lease in active {
+            if let Err(error) = self.leases().renew(&lease, self.options.lease_ttl, None) {
+                tracing::debug!(%error, "a lease could not be renewed");
             }
         }
     }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> BackfillProgress {
+        *self.progress.lock()
+    }
+
+    /// What became of it, when no worker is left.
+    ///
+    /// # Errors
+    /// What the database said when it could not go on.
+    pub(crate) fn finish(&self) -> Result<BackfillReport> {
+        let elapsed = self.watch.elapsed();
+        self.observer.job_over(&self.strategy_name, elapsed);
+        if let Some(error) = self.failure.lock().take() {
+            return Err(error);
+        }
+        Ok(BackfillReport {
+            gaps: std::mem::take(&mut *self.reports.lock()),
+            elapsed,
+        })
+    }
 }
 
-fn not_begun(unit: Unit, outcome: GapOutcome) -> GapReport {
+/// What a job without threads needs of its queue.
+#[cfg(feature = "tokio")]
+impl JobCore {
+    /// The next unit, if there is one now.
+    pub(crate) fn take(&self) -> Option<Unit> {
+        self.take_from(&mut self.queue.lock())
+    }
+
+    /// Whether another worker has a unit.
+    pub(crate) fn has_held(&self) -> bool {
+        !self.queue.lock().held.is_empty()
+    }
+
+    /// Lets the units that others had be taken again.
+    pub(crate) fn look_at_held_again(&self) {
+        self.queue.lock().look_at_held_again();
+    }
+}
+
+/// A lease that is renewed while this lives.
+pub(crate) struct Active<'a> {
+    core: &'a JobCore,
+    epoch: u64,
+}
+
+impl<'a> Active<'a> {
+    pub(crate) fn begin(core: &'a JobCore, lease: Lease) -> Self {
+        let epoch = lease.epoch;
+        core.active.lock().insert(epoch, (lease, Stopwatch::start()));
+        Self { core, epoch }
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.core.active.lock().remove(&self.epoch);
+    }
+}
+
+pub(crate) fn not_begun(gap: Gap, outcome: GapOutcome) -> GapReport {
     GapReport {
-        gap: unit.gap,
+        gap,
         outcome,
         rows: RowCounts::default(),
         attempts: 0,
@@ -613,13 +424,10 @@ fn fill(core: &Arc<JobCore>, mut run: GapRun, strategy: &dyn BackfillStrategy) -
         }
         let outcome = {
             let (gap, writer) = run.parts();
-            let lease = writer.lease().clone();
-            core.active
-                .lock()
-                .insert(lease.epoch, (lease.clone(), Stopwatch::start()));
-            let outcome = strategy.fill(&gap, writer);
-            core.active.lock().remove(&lease.epoch);
-            outcome
+            let _active = Active::begin(core, writer.lease().clone());
+            // What it has committed stays, and nothing of the writer is used but what is committed.
+            let filled = catch_unwind(AssertUnwindSafe(|| strategy.fill(&gap, writer)));
+            filled.unwrap_or_else(|panic| Err(BackfillError::panicked(&*panic)))
         };
         match run.after(outcome, core.random()) {
             Next::Over(report) => return report,
@@ -647,9 +455,25 @@ pub struct BackfillJob {
 }
 
 impl BackfillJob {
+    pub(crate) fn start(core: &Arc<JobCore>, strategy: &Arc<dyn BackfillStrategy>) -> Self {
+        let units = core.queue.lock().waiting.len();
+        let workers = core.options.concurrency.min(units).max(1);
+        let threads = (0..workers).map(|_| {
+            let (core, strategy) = (Arc::clone(core), Arc::clone(strategy));
+            std::thread::spawn(move || work(&core, &*strategy))
+        });
+        let threads = threads.collect();
+        let renewer = Arc::clone(core);
+        Self {
+            core: Arc::clone(core),
+            threads,
+            renewer: Some(std::thread::spawn(move || renewer.keep_leases())),
+        }
+    }
+
     /// How far it is.
     pub fn progress(&self) -> BackfillProgress {
-        *self.core.progress.lock()
+        self.core.progress()
     }
 
     /// Begins nothing more. Attempts that run are told so and end when they look.
@@ -665,7 +489,7 @@ impl BackfillJob {
     /// Waits until it is over.
     ///
     /// # Errors
-    /// `Internal` when a strategy panicked; what the database said when it could not go on. What was committed stays.
+    /// What the database said when it could not go on. What was committed stays. A strategy that panics fails its gap only.
     pub fn wait(mut self) -> Result<BackfillReport> {
         let mut panicked = false;
         for thread in self.threads.drain(..) {
@@ -676,18 +500,13 @@ impl BackfillJob {
         if let Some(renewer) = self.renewer.take() {
             panicked |= renewer.join().is_err();
         }
-        if let Some(error) = self.core.failure.lock().take() {
-            return Err(error);
-        }
+        let report = self.core.finish()?;
         if panicked {
             return Err(Error::internal(
-                "a backfill strategy panicked; its leases expire by themselves",
+                "a worker of a backfill panicked; its leases expire by themselves",
             ));
         }
-        Ok(BackfillReport {
-            gaps: std::mem::take(&mut *self.core.reports.lock()),
-            elapsed: self.core.watch.elapsed(),
-        })
+        Ok(report)
     }
 }
 

@@ -15,28 +15,60 @@
 //! | `plan` | gaps to units of work |
 //! | `retry` | pauses between attempts |
 //! | `run` | one unit from its claim to its report |
+//! | `builder` | what is to be run, under which limits |
 //! | `job` | workers, progress, cancelling |
 //! | `report` | what became of each gap |
 //! | `event` | what is told to `tracing` |
+//! | `observe` | who looks on |
 //! | `fetcher` | the strategy that asks a source |
+//! | `chain` | the strategy that tries others in order |
+//! | `live_replay` | the strategy that takes recent rows |
+//! | `from_table` | the strategy that makes bars of finer rows |
+//! | `files` | the strategy that reads files |
+//! | `asynchronous` | the same for sources that are asynchronous (feature `tokio`) |
+//! | `known` | where another table has all rows |
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod builder;
+mod chain;
 mod content;
 mod event;
 mod fetch;
 mod fetcher;
+mod files;
+mod from_table;
 mod job;
+mod known;
+mod live_replay;
+mod observe;
 mod plan;
 mod report;
 mod retry;
 mod run;
 mod strategy;
+#[cfg(test)]
+pub(crate) mod tests;
 mod writer;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::{
+    AsyncBackfillJob, AsyncBackfillStrategy, AsyncFetcher, AsyncFetcherStrategy, AsyncGapWriter,
+};
+pub use builder::Backfill;
+pub use chain::ChainStrategy;
 pub use content::RowCounts;
 pub use fetch::{FetchError, FetchRequest, Fetched, Fetcher};
 pub use fetcher::FetcherStrategy;
-pub use job::{Backfill, BackfillJob, BackfillProgress};
+pub use files::{FilesAttest, FilesStrategy};
+pub use from_table::{Aggregation, FromTableStrategy};
+pub use job::{BackfillJob, BackfillProgress};
+pub use live_replay::{LiveReplayStrategy, ReplaySource, Replayed};
+#[cfg(feature = "metrics")]
+pub(crate) use observe::JobObserver;
 pub use plan::BackfillOrder;
+#[cfg(feature = "metrics")]
+pub(crate) use plan::Unit;
 pub use report::{BackfillReport, GapOutcome, GapReport};
 pub use retry::RetryPolicy;
 pub use strategy::{BackfillError, BackfillErrorKind, BackfillStrategy, Filled};

@@ -10,6 +10,7 @@ use gapless_format::CoverageState;
 
 use super::event;
 use super::job::JobCore;
+use super::observe::InProgress;
 use super::plan::Unit;
 use super::report::{GapOutcome, GapReport};
 use super::strategy::{BackfillError, BackfillErrorKind, Filled};
@@ -19,13 +20,16 @@ use crate::coverage::Gap;
 use crate::error::Result;
 use crate::lease::{Claim, LeaseKey, LeaseRequest};
 
-/// A unit that is leased to this job.
+/// A unit that is leased to this job. Dropped before it is over, it gives the lease back.
 #[derive(Debug)]
 pub(crate) struct GapRun {
     core: Arc<JobCore>,
     writer: GapWriter,
     attempt: u32,
     watch: Stopwatch,
+    is_over: bool,
+    /// Once it is clear that something is to be done.
+    in_progress: Option<InProgress>,
 }
 
 /// What a claim gave.
@@ -80,15 +84,20 @@ impl GapRun {
             &core.writer_options(batch),
         )?;
         writer.leave_out(&covered);
-        let run = Self {
+        let mut run = Self {
             core: Arc::clone(core),
             writer,
             attempt: 1,
             watch,
+            is_over: false,
+            in_progress: None,
         };
         if run.writer.remaining().is_empty() {
-            return Ok(Begun::Over(run.over(GapOutcome::Covered, 0)));
+            return Ok(Begun::Over(run.end(GapOutcome::Covered, 0)));
         }
+        run.in_progress = Some(InProgress::begin(&core.observer));
+        core.observer.progress(&run.writer.lease().key, 0.0);
+        event::start(&run.writer);
         event::attempt(&run.core, &run.writer, 1);
         Ok(Begun::Ready(Box::new(run)))
     }
@@ -103,10 +112,15 @@ impl GapRun {
         let error = match outcome {
             Ok(_) => {
                 let outcome = self.outcome();
-                return Next::Over(self.over(outcome, self.attempt));
+                match &outcome {
+                    GapOutcome::Failed(why) => event::failed(&self.core, &self.writer, self.attempt, why),
+                    done => event::succeeded(&self.core, &self.writer, self.attempt, done),
+                }
+                return Next::Over(self.over(outcome));
             }
             Err(error) => error,
         };
+        event::failed(&self.core, &self.writer, self.attempt, &error.to_string());
         let outcome = match error.kind() {
             BackfillErrorKind::Transient => {
                 if let Some(pause) = self
@@ -115,7 +129,8 @@ impl GapRun {
                     .retry
                     .pause(self.attempt, error.retry_after(), random)
                 {
-                    event::retry(&self.core, &self.writer, self.attempt, &error);
+                    event::retry(&self.writer, self.attempt, &error);
+                    self.core.observer.retried(self.writer.gap());
                     self.attempt += 1;
                     return Next::Retry(pause);
                 }
@@ -125,7 +140,7 @@ impl GapRun {
             BackfillErrorKind::Cancelled => GapOutcome::Cancelled,
             BackfillErrorKind::Permanent => GapOutcome::Failed(error.to_string()),
         };
-        Next::Over(self.over(outcome, self.attempt))
+        Next::Over(self.over(outcome))
     }
 
     /// Begins the next attempt after a pause.
@@ -137,15 +152,14 @@ impl GapRun {
     }
 
     /// The job was cancelled before it came to an end.
-    pub(crate) fn cancelled(&self) -> GapReport {
-        self.over(GapOutcome::Cancelled, self.attempt)
+    pub(crate) fn cancelled(&mut self) -> GapReport {
+        self.over(GapOutcome::Cancelled)
     }
 
     /// How the gap stands when the strategy is done with it.
     fn outcome(&self) -> GapOutcome {
         let states = self.writer.states();
-        let is_partial = states.contains(&CoverageState::Partial);
-        match self.writer.remaining().is_empty() && !is_partial {
+        match self.writer.remaining().is_empty() && !self.writer.is_partial() {
             false if states.is_empty() => {
                 GapOutcome::Failed("the strategy has neither rows nor a word for the gap".to_owned())
             }
@@ -156,7 +170,18 @@ impl GapRun {
     }
 
     /// Ends the lease and tells what became of the gap.
-    fn over(&self, outcome: GapOutcome, attempts: u32) -> GapReport {
+    fn over(&mut self, outcome: GapOutcome) -> GapReport {
+        let report = self.end(outcome, self.attempt);
+        event::over(&report);
+        let (name, key) = (&self.core.strategy_name, &self.writer.lease().key);
+        self.core.observer.progress(key, self.writer.completion_ratio());
+        self.core.observer.over(name, key, &report);
+        report
+    }
+
+    /// Ends the lease.
+    fn end(&mut self, outcome: GapOutcome, attempts: u32) -> GapReport {
+        self.is_over = true;
         let leases = self.core.leases();
         let ended = match &outcome {
             GapOutcome::Leased(_) => Ok(()),
@@ -170,14 +195,24 @@ impl GapRun {
         if let Err(error) = ended {
             tracing::debug!(%error, "a lease could not be ended and expires by itself");
         }
-        let report = GapReport {
+        GapReport {
             gap: self.writer.gap().clone(),
             outcome,
             rows: self.writer.counts(),
             attempts,
             elapsed: self.watch.elapsed(),
-        };
-        event::over(&self.core, &self.writer, &report);
-        report
+        }
+    }
+}
+
+impl Drop for GapRun {
+    fn drop(&mut self) {
+        if !self.is_over {
+            // Nobody writes under it any more: others need not wait until it expires.
+            let lease = self.writer.lease();
+            if let Err(error) = self.core.leases().fail(lease, "given up") {
+                tracing::debug!(%error, "a lease could not be given back and expires by itself");
+            }
+        }
     }
 }

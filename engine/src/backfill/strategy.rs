@@ -1,5 +1,6 @@
 //! How a gap is filled, and how that fails.
 
+use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub trait BackfillStrategy: Send + Sync {
     /// fails afterwards.
     ///
     /// # Errors
-    /// [`BackfillError`]: a transient one is tried again.
+    /// [`BackfillError`]: a transient one is tried again. A panic fails the gap, and the job goes on.
     fn fill(&self, gap: &Gap, writer: &mut GapWriter) -> Result<Filled, BackfillError>;
 
     /// Which kind it is, in metrics: `fetcher`, `live_replay`, ...
@@ -58,6 +59,38 @@ impl BackfillError {
             message: message.into(),
             kind,
             retry_after: None,
+        }
+    }
+
+    /// What a strategy said when it panicked.
+    pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("it does not say why");
+        Self::new(
+            BackfillErrorKind::Permanent,
+            format!("the strategy panicked: {text}"),
+        )
+    }
+
+    /// The same with a prefix that says whose it is.
+    pub(super) fn context(self, prefix: &str) -> Self {
+        Self {
+            message: format!("{prefix}: {}", self.message),
+            ..self
+        }
+    }
+
+    /// Both in one: transient if one of them is, and then to be tried again when both may be.
+    pub(super) fn and(self, other: Self) -> Self {
+        let kind = match self.kind {
+            BackfillErrorKind::Transient => self.kind,
+            _ => other.kind,
+        };
+        Self {
+            message: format!("{}; {}", self.message, other.message),
+            kind,
+            retry_after: self.retry_after.max(other.retry_after),
         }
     }
 

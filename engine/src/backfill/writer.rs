@@ -12,6 +12,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use gapless_format::{Coverage, CoverageState, Deletion, TableMeta};
 
 use super::content::{RowCounts, compare, content, existing};
+use super::observe::JobObserver;
 use super::plan::Unit;
 use super::strategy::{BackfillError, BackfillErrorKind};
 use crate::coverage::intervals::{Grid, Intervals};
@@ -48,7 +49,10 @@ pub struct GapWriter {
     attempt: u32,
     counts: RowCounts,
     states: Vec<CoverageState>,
+    /// What was committed and may have more rows.
+    partial: Intervals,
     cancelled: Arc<AtomicBool>,
+    observer: Arc<dyn JobObserver>,
 }
 
 /// What a writer needs to know of its job.
@@ -59,6 +63,7 @@ pub(crate) struct WriterOptions {
     pub(crate) batch: String,
     pub(crate) durability: Option<Durability>,
     pub(crate) cancelled: Arc<AtomicBool>,
+    pub(crate) observer: Arc<dyn JobObserver>,
 }
 
 impl GapWriter {
@@ -92,7 +97,9 @@ impl GapWriter {
             attempt: 1,
             counts: RowCounts::default(),
             states: Vec::new(),
+            partial: Intervals::new(),
             cancelled: Arc::clone(&options.cancelled),
+            observer: Arc::clone(&options.observer),
         })
     }
 
@@ -147,6 +154,25 @@ impl GapWriter {
         batches: &[RecordBatch],
         range: &Range<i64>,
     ) -> Result<Vec<RecordBatch>, BackfillError> {
+        let inside = self.rows_within(batches, range)?;
+        let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        match rows(&inside) == 0 && rows(batches) > 0 {
+            true => Err(refused(format!(
+                "{}: the source gave rows, but none from {} to {}, so it does not speak for that range",
+                self.described(),
+                instant(range.start),
+                instant(range.end)
+            ))),
+            false => Ok(inside),
+        }
+    }
+
+    /// The rows of batches that lie in a range, which may be none.
+    pub(super) fn rows_within(
+        &self,
+        batches: &[RecordBatch],
+        range: &Range<i64>,
+    ) -> Result<Vec<RecordBatch>, BackfillError> {
         let mut inside = Vec::with_capacity(batches.len());
         for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
             let batch = self.with_series(batch)?;
@@ -159,16 +185,7 @@ impl GapWriter {
                 .map_err(|error| refused(format!("{}: {error}", self.described())))?;
             inside.push(filtered);
         }
-        let rows: usize = inside.iter().map(RecordBatch::num_rows).sum();
-        match rows == 0 && !inside.is_empty() {
-            true => Err(refused(format!(
-                "{}: the source gave rows, but none from {} to {}, so it does not speak for that range",
-                self.described(),
-                instant(range.start),
-                instant(range.end)
-            ))),
-            false => Ok(inside),
-        }
+        Ok(inside)
     }
 
     /// Writes all rows that the source has of a range: complete, or empty when there are none. Rows in parts of it that are
@@ -209,6 +226,11 @@ impl GapWriter {
         let done = self.completion_permille();
         self.lease = self.leases.renew(&self.lease, self.lease_ttl, Some(done))?;
         Ok(())
+    }
+
+    /// How much of the gap is covered, from 0 to 1.
+    pub(crate) fn completion_ratio(&self) -> f64 {
+        f64::from(self.completion_permille()) / 1000.0
     }
 
     fn completion_permille(&self) -> u16 {
@@ -290,8 +312,14 @@ impl GapWriter {
             batch: self.batch.clone(),
         };
         self.append(rows, self.deletions(&replaced), coverage)?;
-        self.left = self.left.difference(&Intervals::single(part.clone()));
+        let part = Intervals::single(part.clone());
+        self.left = self.left.difference(&part);
+        self.partial = match state {
+            CoverageState::Partial => self.partial.union(&part),
+            _ => self.partial.difference(&part),
+        };
         self.states.push(state);
+        self.observer.progress(&self.lease.key, self.completion_ratio());
         self.renew_if_old()?;
         Ok(counts)
     }
@@ -474,6 +502,16 @@ impl GapWriter {
     /// The states that were committed.
     pub(crate) fn states(&self) -> &[CoverageState] {
         &self.states
+    }
+
+    /// Whether something that was committed may have more rows.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
+    /// Leaves what was given only in part to the next strategy.
+    pub(super) fn reopen_partial(&mut self) {
+        self.left = self.left.union(&self.partial);
     }
 
     /// Takes over what somebody else has covered meanwhile.

@@ -155,6 +155,22 @@ impl LiveSession {
         self.said.range.end
     }
 
+    /// Its series; `None` for every series of the table.
+    pub fn series(&self) -> Option<&str> {
+        self.said.series.as_deref()
+    }
+
+    /// The grid step of its rows in nanoseconds; 0 for none.
+    pub fn interval(&self) -> i64 {
+        self.said.interval
+    }
+
+    /// Nanoseconds from the watermark to now, by the clock of the database; 0 when it is ahead.
+    pub fn staleness_ns(&self) -> i64 {
+        let now = self.table.database().engine().now_ns();
+        now.saturating_sub(self.watermark()).max(0)
+    }
+
     /// Appends rows and covers everything up to the last of their times, in one commit: on a grid to the end of its slot, else
     /// to the time itself, since more rows may come that have it.
     ///

@@ -10,7 +10,7 @@ macro_rules! event {
         tracing::info!(
             coordinator_id = $coordinator,
             lease_key = %key,
-            node_id = %key.printed_series(),
+            node_id = key.series.as_deref().unwrap_or_default(),
             interval = %TimeText(key.interval),
             batch_start = %TimeText(key.start),
             batch_end = %TimeText(key.end),

@@ -66,11 +66,6 @@ impl LeaseKey {
         self.as_of = as_of;
         self
     }
-
-    /// The series as it is printed.
-    pub(super) fn printed_series(&self) -> impl fmt::Display {
-        SeriesText(self.series.as_deref())
-    }
 }
 
 impl fmt::Display for LeaseKey {
@@ -117,7 +112,7 @@ impl FromStr for LeaseKey {
 }
 
 /// A number of nanoseconds: seconds if they are whole.
-pub(super) struct TimeText(pub(super) i64);
+pub(crate) struct TimeText(pub(crate) i64);
 
 impl fmt::Display for TimeText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

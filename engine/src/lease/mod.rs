@@ -37,5 +37,6 @@ mod table;
 mod tests;
 
 pub use key::LeaseKey;
+pub(crate) use key::TimeText;
 pub use lease::{Claim, Lease, LeaseRequest, default_holder};
 pub use leases::{Fence, Leases};

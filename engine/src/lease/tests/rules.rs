@@ -225,7 +225,7 @@ fn every_step_of_a_lease_is_told_under_the_names_that_dashboards_read() {
     let expected = [
         ("coordinator_id", "000000000000000000000000000000db"),
         ("lease_key", "A%3A1:60ns:0:10:w:2"),
-        ("node_id", "A%3A1"),
+        ("node_id", "A:1"),
         ("interval", "60ns"),
         ("batch_start", "0"),
         ("batch_end", "10"),
