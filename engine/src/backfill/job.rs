@@ -14,7 +14,7 @@ use super::content::RowCounts;
 use super::observe::JobObserver;
 use super::plan::Unit;
 use super::report::{BackfillReport, GapOutcome, GapReport};
-use super::run::{Begun, GapRun, Next};
+use super::run::{Begun, Claimed, GapRun, Leased, Next};
 use super::strategy::{BackfillError, BackfillStrategy};
 use super::writer::WriterOptions;
 use crate::clock::Stopwatch;
@@ -24,6 +24,10 @@ use crate::error::{Error, Result};
 use crate::lease::{Lease, Leases};
 use crate::table::Table;
 
+/// Units that one worker claims at once.
+const CLAIMS_MAX: usize = 16;
+/// Gaps that are filled within this time are claimed several at once.
+const QUICK: Duration = Duration::from_millis(5);
 /// How often a range that another worker has is looked at again.
 pub(crate) const HELD_POLL: Duration = Duration::from_millis(50);
 
@@ -69,6 +73,8 @@ pub(crate) struct JobCore {
     cancelled: Arc<AtomicBool>,
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// Tells who keeps the leases that the job is over.
+    over: Condvar,
     progress: Mutex<BackfillProgress>,
     on_progress: Option<OnProgress>,
     pub(crate) observer: Arc<dyn JobObserver>,
@@ -76,6 +82,8 @@ pub(crate) struct JobCore {
     failure: Mutex<Option<Error>>,
     /// The leases of units that are being filled, and since when nothing was committed.
     active: Mutex<HashMap<u64, (Lease, Stopwatch)>>,
+    /// Leases of units that are done with, to be ended together.
+    ended: Mutex<Vec<Lease>>,
     /// When the next attempt may begin, since the job began.
     next_start: Mutex<Duration>,
     random: AtomicU64,
@@ -119,6 +127,8 @@ impl JobCore {
                 ..Queue::default()
             }),
             changed: Condvar::new(),
+            over: Condvar::new(),
+            ended: Mutex::default(),
             progress: Mutex::new(progress),
             on_progress,
             observer,
@@ -180,17 +190,21 @@ impl JobCore {
         }
     }
 
-    /// The next unit; `None` when there is none any more. Waits for units that others have.
-    fn next_unit(&self) -> Option<Unit> {
+    /// The next units, at most so many; `None` when there are none any more. Waits for units that others have.
+    fn next_units(&self, limit: usize) -> Option<Vec<Unit>> {
         let mut queue = self.queue.lock();
         loop {
-            if let Some(unit) = self.take_from(&mut queue) {
-                queue.running += 1;
-                return Some(unit);
+            // The last ones are shared among the workers.
+            let limit = limit.min(queue.waiting.len() / self.options.concurrency).max(1);
+            let units: Vec<Unit> = std::iter::from_fn(|| self.take_from(&mut queue))
+                .take(limit)
+                .collect();
+            if !units.is_empty() {
+                queue.running += units.len();
+                return Some(units);
             }
             if queue.held.is_empty() && queue.running == 0 {
-                queue.is_over = true;
-                self.changed.notify_all();
+                self.set_over(&mut queue);
                 return None;
             }
             if queue.held.is_empty() {
@@ -199,6 +213,25 @@ impl JobCore {
             }
             self.changed.wait_for(&mut queue, HELD_POLL);
             queue.look_at_held_again();
+        }
+    }
+
+    fn set_over(&self, queue: &mut Queue) {
+        queue.is_over = true;
+        self.changed.notify_all();
+        self.over.notify_all();
+    }
+
+    /// Notes that a unit is done with. Its lease is ended soon, together with others.
+    pub(crate) fn note_ended(&self, lease: &Lease) {
+        self.ended.lock().push(lease.clone());
+    }
+
+    /// Ends the leases of units that are done with.
+    pub(crate) fn end_leases(&self) {
+        let ended = std::mem::take(&mut *self.ended.lock());
+        if let Err(error) = self.leases().complete_many(&ended) {
+            tracing::debug!(%error, "leases could not be ended and expire by themselves");
         }
     }
 
@@ -229,8 +262,12 @@ impl JobCore {
     }
 
     fn done(&self) {
-        self.queue.lock().running -= 1;
-        self.changed.notify_all();
+        let mut queue = self.queue.lock();
+        queue.running -= 1;
+        // Nobody waits while there is something to do.
+        if queue.waiting.is_empty() {
+            self.changed.notify_all();
+        }
     }
 
     pub(crate) fn report(&self, report: GapReport) {
@@ -298,7 +335,7 @@ impl JobCore {
                     if queue.is_over {
                         return;
                     }
-                    self.changed.wait_for(&mut queue, left);
+                    self.over.wait_for(&mut queue, left);
                 }
                 if queue.is_over {
                     return;
@@ -394,17 +431,44 @@ pub(crate) fn not_begun(gap: Gap, outcome: GapOutcome) -> GapReport {
     }
 }
 
-/// One worker.
+/// One worker. Where gaps are filled quickly several are claimed at once: a claim costs about as much as such a gap.
 fn work(core: &Arc<JobCore>, strategy: &dyn BackfillStrategy) {
-    while let Some(unit) = core.next_unit() {
-        let guard = Running(core);
-        match GapRun::begin(core, unit) {
-            Ok(Begun::Ready(run)) => core.report(fill(core, *run, strategy)),
-            Ok(Begun::Over(report)) => core.report(report),
-            Ok(Begun::Held(unit)) => core.hold(unit),
+    let mut limit = 1;
+    while let Some(units) = core.next_units(limit) {
+        let (count, watch) = (units.len(), Stopwatch::start());
+        let mut running: Vec<Running<'_>> = units.iter().map(|_| Running(core)).collect();
+        match GapRun::claim(core, units) {
             Err(error) => core.fail(error),
+            Ok(claimed) => {
+                for claimed in claimed {
+                    match claimed {
+                        Claimed::Held(unit) => core.hold(unit),
+                        Claimed::Leased(leased) => fill_leased(core, leased, strategy),
+                    }
+                    running.pop();
+                }
+            }
         }
-        drop(guard);
+        core.end_leases();
+        drop(running);
+        let is_quick = watch.elapsed() < QUICK * u32::try_from(count).unwrap_or(u32::MAX);
+        limit = if is_quick { (limit * 2).min(CLAIMS_MAX) } else { 1 };
+    }
+}
+
+fn fill_leased(core: &Arc<JobCore>, leased: Leased, strategy: &dyn BackfillStrategy) {
+    if core.is_cancelled() {
+        if let Err(error) = core.leases().fail(&leased.lease, "cancelled") {
+            tracing::debug!(%error, "a lease could not be given back and expires by itself");
+        }
+        core.report(not_begun(leased.unit.gap, GapOutcome::Cancelled));
+        return;
+    }
+    match GapRun::begin_leased(core, leased) {
+        Ok(Begun::Ready(run)) => core.report(fill(core, *run, strategy)),
+        Ok(Begun::Over(report)) => core.report(report),
+        Ok(Begun::Held(unit)) => core.hold(unit),
+        Err(error) => core.fail(error),
     }
 }
 
@@ -495,8 +559,7 @@ impl BackfillJob {
         for thread in self.threads.drain(..) {
             panicked |= thread.join().is_err();
         }
-        self.core.queue.lock().is_over = true;
-        self.core.changed.notify_all();
+        self.core.set_over(&mut self.core.queue.lock());
         if let Some(renewer) = self.renewer.take() {
             panicked |= renewer.join().is_err();
         }

@@ -16,9 +16,11 @@ use super::report::{GapOutcome, GapReport};
 use super::strategy::{BackfillError, BackfillErrorKind, Filled};
 use super::writer::GapWriter;
 use crate::clock::Stopwatch;
-use crate::coverage::Gap;
-use crate::error::Result;
-use crate::lease::{Claim, LeaseKey, LeaseRequest};
+use crate::coverage::{Gap, TableCoverage};
+#[cfg(any(test, feature = "tokio"))]
+use crate::error::Error;
+use crate::error::{ErrorKind, Result};
+use crate::lease::{Claim, Lease, LeaseKey, LeaseRequest};
 
 /// A unit that is leased to this job. Dropped before it is over, it gives the lease back.
 #[derive(Debug)]
@@ -42,6 +44,32 @@ pub(crate) enum Begun {
     Held(Unit),
 }
 
+/// A unit that was asked for.
+pub(crate) enum Claimed {
+    /// It is leased to this job.
+    Leased(Leased),
+    /// Another worker has it.
+    Held(Unit),
+}
+
+/// A unit that is leased to this job, and what is known of the table since.
+pub(crate) struct Leased {
+    pub(crate) unit: Unit,
+    pub(crate) lease: Lease,
+    coverage: Result<Arc<TableCoverage>>,
+}
+
+fn request(core: &JobCore, unit: &Unit) -> LeaseRequest {
+    LeaseRequest {
+        table: core.meta.table,
+        key: LeaseKey::new(unit.gap.series.as_deref(), unit.gap.interval, unit.gap.range())
+            .world(&core.options.world),
+        holder: core.options.holder.clone(),
+        batch: core.batch_of(&unit.gap),
+        ttl: core.options.lease_ttl,
+    }
+}
+
 /// What is next.
 #[derive(Debug)]
 pub(crate) enum Next {
@@ -52,29 +80,61 @@ pub(crate) enum Next {
 }
 
 impl GapRun {
-    /// Claims a unit and looks what is left of it.
+    /// Claims units in one go and looks what is known of them. The answers are in the order of the units.
     ///
     /// # Errors
     /// `Io` and the like: of the database, not of the source.
+    pub(crate) fn claim(core: &Arc<JobCore>, units: Vec<Unit>) -> Result<Vec<Claimed>> {
+        let requests: Vec<LeaseRequest> = units.iter().map(|unit| request(core, unit)).collect();
+        let claims = core.leases().claim_many(&requests)?;
+        // Looked at under the leases: no other backfill covers any of it from now on.
+        let coverage = core.table.coverage().map(Arc::new);
+        let claimed = units.into_iter().zip(claims).map(|(unit, claim)| match claim {
+            Claim::Granted(lease) => Claimed::Leased(Leased {
+                unit,
+                lease,
+                coverage: coverage.clone(),
+            }),
+            Claim::Held(_) => Claimed::Held(unit),
+        });
+        Ok(claimed.collect())
+    }
+
+    /// Claims a unit and looks what is left of it.
+    ///
+    /// # Errors
+    /// As [`GapRun::claim`].
+    #[cfg(any(test, feature = "tokio"))]
     pub(crate) fn begin(core: &Arc<JobCore>, unit: Unit) -> Result<Begun> {
+        match Self::claim(core, vec![unit])?.pop() {
+            Some(Claimed::Leased(leased)) => Self::begin_leased(core, leased),
+            Some(Claimed::Held(unit)) => Ok(Begun::Held(unit)),
+            None => Err(Error::internal("a request for a lease got no answer")),
+        }
+    }
+
+    /// Looks what is left of a unit that is leased.
+    ///
+    /// # Errors
+    /// As [`GapRun::claim`].
+    pub(crate) fn begin_leased(core: &Arc<JobCore>, leased: Leased) -> Result<Begun> {
         let watch = Stopwatch::start();
-        let batch = core.batch_of(&unit.gap);
-        let request = LeaseRequest {
-            table: core.meta.table,
-            key: LeaseKey::new(unit.gap.series.as_deref(), unit.gap.interval, unit.gap.range())
-                .world(&core.options.world),
-            holder: core.options.holder.clone(),
-            batch: batch.clone(),
-            ttl: core.options.lease_ttl,
-        };
-        let lease = match core.leases().claim(&request)? {
-            Claim::Granted(lease) => lease,
-            Claim::Held(_) => return Ok(Begun::Held(unit)),
-        };
-        // Looked at under the lease: nobody else covers it from now on.
+        let Leased {
+            unit,
+            mut lease,
+            coverage,
+        } = leased;
+        let ttl = i64::try_from(core.options.lease_ttl.as_nanos()).unwrap_or(i64::MAX);
+        if core.table.database().engine().now_ns() > lease.claimed_at.saturating_add(ttl / 3) {
+            // It has waited for those that were claimed with it.
+            lease = match core.leases().renew(&lease, core.options.lease_ttl, None) {
+                Err(error) if error.kind() == ErrorKind::Lease => return Ok(Begun::Held(unit)),
+                renewed => renewed?,
+            };
+        }
+        let batch = lease.batch.clone();
         let code = core.code(unit.gap.series.as_deref())?;
-        let coverage = core.table.coverage()?;
-        let covered = coverage.covered(code, unit.gap.interval, &unit.gap.range());
+        let covered = coverage?.covered(code, unit.gap.interval, &unit.gap.range());
         let mut writer = GapWriter::new(
             &core.table,
             &core.meta,
@@ -186,7 +246,8 @@ impl GapRun {
         let ended = match &outcome {
             GapOutcome::Leased(_) => Ok(()),
             GapOutcome::Filled | GapOutcome::Empty | GapOutcome::Covered => {
-                leases.complete(self.writer.lease())
+                self.core.note_ended(self.writer.lease());
+                Ok(())
             }
             GapOutcome::Failed(why) => leases.fail(self.writer.lease(), why),
             GapOutcome::Partial => leases.fail(self.writer.lease(), "the source has not given all"),

@@ -178,6 +178,31 @@ impl Leases {
         Ok(())
     }
 
+    /// As [`Leases::complete`], of many at once. Those that were taken over or have ended are left out.
+    ///
+    /// # Errors
+    /// As for [`Leases::claim`].
+    pub fn complete_many(&self, leases: &[Lease]) -> Result<()> {
+        if leases.is_empty() {
+            return Ok(());
+        }
+        let ((), ended) = self.change(|edit, _| {
+            for lease in leases {
+                if edit.table.current(lease).is_ok() {
+                    edit.push(LeaseItem::End {
+                        epoch: lease.epoch,
+                        how: LeaseEnd::Completed,
+                    });
+                }
+            }
+            Ok(())
+        })?;
+        for lease in &ended {
+            event::completed(&self.coordinator, lease);
+        }
+        Ok(())
+    }
+
     /// Ends a lease whose work is given up, so that others need not wait until it expires.
     ///
     /// # Errors

@@ -192,6 +192,7 @@ async fn fill<S: AsyncBackfillStrategy>(
         Ok(Begun::Held(unit)) => core.hold(unit),
         Err(error) => core.fail(error),
     }
+    core.end_leases();
 }
 
 async fn fill_leased<S: AsyncBackfillStrategy>(
