@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gapless::check::{CheckOptions, check_database};
+use gapless::check::{CheckOptions, Severity, check_database};
 use gapless::{Database, GapQuery, Keep, Maintenance};
 
 use super::child::{SERIES, SLOTS, asked, series, start};
@@ -53,5 +53,11 @@ fn sixteen_workers_of_two_processes_fill_a_range_once() {
         drop(db);
     }
     let report = check_database(&path, &CheckOptions::default()).expect("a check");
-    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+    // Files that are left over, of the table that was dropped too, are a note.
+    let damage: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note)
+        .collect();
+    assert!(damage.is_empty(), "{damage:#?}");
 }
