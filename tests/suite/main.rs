@@ -1,6 +1,7 @@
 //! Integration tests of the facade: one binary, one module for each promise.
 
 mod attributes;
+mod backfill;
 mod cells;
 mod common;
 mod compaction;

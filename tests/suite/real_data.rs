@@ -25,7 +25,7 @@ use crate::common::{DAY, HOUR, SECOND};
 
 const MINUTE: i64 = 60 * SECOND;
 
-fn data() -> Option<PathBuf> {
+pub fn data() -> Option<PathBuf> {
     let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let folder = std::env::var_os("GAPLESS_SHARED").map_or_else(default, PathBuf::from);
     let folder = if folder.join("data").is_dir() {

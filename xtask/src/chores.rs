@@ -24,6 +24,7 @@ pub fn test() -> ExitCode {
         Step::new("format", Work::Command(cargo(&root, FORMAT))),
         Step::new("hygiene", Work::Check(hygiene::findings, root.clone())),
         Step::new("lints", Work::Command(cargo(&root, LINTS))),
+        Step::new("no features", Work::Command(cargo(&root, NO_FEATURES))),
         Step::new("tests", Work::Tests(cargo(&root, TESTS))),
     ];
     if has_benches(&root) {
@@ -36,13 +37,15 @@ pub fn test() -> ExitCode {
 }
 
 const FORMAT: &str = "fmt --all --check";
-const LINTS: &str = "clippy --workspace --all-targets -- -D warnings";
-const TESTS: &str = "test --workspace --no-fail-fast";
+const LINTS: &str = "clippy --workspace --all-targets --all-features -- -D warnings";
+/// Everything else is built with all features, so what lacks one would not be seen.
+const NO_FEATURES: &str = "check -p gapless --no-default-features";
+const TESTS: &str = "test --workspace --all-features --no-fail-fast";
 
 /// Criterion runs every bench once when it is started without `--bench`, which is what `cargo test` does. Not
 /// `--benches`: that is every target with `bench = true`, so the unit tests would run a second time. Not `cargo bench`:
 /// its profile would compile everything again.
-const BENCHES_ONCE: &str = "test --workspace --no-fail-fast --bench *";
+const BENCHES_ONCE: &str = "test --workspace --all-features --no-fail-fast --bench *";
 
 /// `cargo xtask real-data`: imports the real files and compares them with what their README says.
 pub fn real_data() -> ExitCode {

@@ -96,7 +96,7 @@ fn split(unit: Unit, window: i64) -> Vec<Unit> {
                         end,
                         ..unit.gap.clone()
                     },
-                    parts: vec![start..end],
+                    parts: std::iter::once(start..end).collect(),
                 }),
             }
             start = end;
@@ -106,6 +106,10 @@ fn split(unit: Unit, window: i64) -> Vec<Unit> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "a list of one range is what is meant"
+)]
 mod tests {
     use super::*;
 

@@ -1,0 +1,174 @@
+//! Sources that answer with rows that do not belong there. Nothing of such an answer may be kept.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use gapless::Keep;
+use gapless::backfill::{FetchRequest, Fetched, FetcherStrategy};
+
+use super::fixture::*;
+
+/// The rows with another column.
+fn with(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+    let schema = batch.schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let columns = names.zip(batch.columns().iter().cloned());
+    let others = columns.filter(|(other, _)| *other != name);
+    let all: Vec<(&str, ArrayRef)> = others.chain([(name, column)]).collect();
+    RecordBatch::try_from_iter(all).expect("columns of one length")
+}
+
+fn names(name: &str) -> ArrayRef {
+    Arc::new(StringArray::from(vec![name; 10]))
+}
+
+#[test]
+fn rows_that_do_not_belong_to_the_gap_are_refused_with_all_that_came_with_them() {
+    type Answer = fn() -> RecordBatch;
+    let answers: [(Answer, &str, bool); 7] = [
+        (|| minutes(0, END + MINUTE), "clip its rows", false),
+        (|| minutes(-MINUTE, END), "clip its rows", false),
+        (|| rows(&[(0, 1.0), (MINUTE + 1, 1.0)]), "not on the grid", true),
+        (
+            || with(&minutes(0, END), "node", names("b")),
+            "another series",
+            false,
+        ),
+        (|| with(&minutes(0, END), "price", names("dear")), "price", false),
+        (
+            || with(&minutes(0, END), "ts", Arc::new(Int64Array::from(vec![0; 10]))),
+            "ts",
+            false,
+        ),
+        (|| with(&minutes(0, END), "colour", names("red")), "colour", false),
+    ];
+    everywhere(|table, _, interval| {
+        for (answer, expected, needs_grid) in &answers {
+            if *needs_grid && interval == 0 {
+                continue;
+            }
+            let answer = *answer;
+            let (report, calls) = fill(table, interval, move |_, _| Ok(Fetched::all([answer()])));
+            assert!(why(&report).contains(expected), "{expected}: {}", why(&report));
+            assert_eq!(calls, 1, "{expected}: it is not asked again");
+            assert_eq!(
+                (stored(table), missing(table, interval)),
+                (vec![], vec![(0, END)])
+            );
+        }
+    });
+}
+
+#[test]
+fn rows_behind_what_the_source_attests_are_refused() {
+    everywhere(|table, _, interval| {
+        let source = |_, _: &FetchRequest| Ok(Fetched::through([minutes(0, END)], 4 * MINUTE));
+        assert!(why(&fill(table, interval, source).0).contains("clip its rows"));
+        assert_eq!(
+            (stored(table), missing(table, interval)),
+            (vec![], vec![(0, END)])
+        );
+    });
+}
+
+#[test]
+fn a_source_that_gives_neighbours_is_clipped_when_it_is_told_to() {
+    everywhere(|table, _, interval| {
+        let source = |request: &FetchRequest| {
+            let (start, end) = (request.start - 3 * MINUTE, request.end + 3 * MINUTE);
+            Ok(Fetched::all([minutes(start, end)]))
+        };
+        let report = job(table, FetcherStrategy::new(source).clip_rows(true), interval).run();
+        assert_eq!(report.expect("a report").count("filled"), 1);
+        assert_eq!(stored(table), all_ten());
+    });
+}
+
+#[test]
+fn an_answer_that_has_rows_of_other_times_only_does_not_speak_for_the_gap() {
+    everywhere(|table, _, interval| {
+        let source = |_: &FetchRequest| Ok(Fetched::all([minutes(END, 2 * END)]));
+        let report = job(table, FetcherStrategy::new(source).clip_rows(true), interval).run();
+        assert!(why(&report.expect("a report")).contains("does not speak for that range"));
+        assert_eq!(missing(table, interval), [(0, END)]);
+    });
+}
+
+#[test]
+fn rows_in_any_order_and_in_any_number_of_batches_are_the_same_rows() {
+    everywhere(|table, _, interval| {
+        let (report, _) = fill(table, interval, |_, _| {
+            let shuffled: Vec<RecordBatch> = [3, 9, 0, 4, 8, 1, 7, 2, 6, 5]
+                .map(|minute| rows(&[(minute * MINUTE, minute as f64)]))
+                .into();
+            Ok(Fetched::all(shuffled))
+        });
+        assert_eq!((report.count("filled"), stored(table)), (1, all_ten()));
+    });
+}
+
+#[test]
+fn rows_that_the_source_repeats_are_there_once_but_for_ticks_of_a_table_that_keeps_all() {
+    everywhere(|table, keep, interval| {
+        let (report, _) = fill(table, interval, |_, request| {
+            let all = minutes(request.start, request.end);
+            Ok(Fetched::all([all.clone(), all]))
+        });
+        assert_eq!(report.count("filled"), 1, "{report:?}");
+        let expected = match (keep, interval) {
+            (Keep::All, 0) => all_ten().iter().flat_map(|row| [*row, *row]).collect(),
+            _ => all_ten(),
+        };
+        assert_eq!(stored(table), expected);
+    });
+}
+
+#[test]
+fn of_two_rows_of_one_slot_the_table_keeps_the_first_or_the_last_or_refuses_both() {
+    everywhere(|table, keep, interval| {
+        let source = |_, _: &FetchRequest| Ok(Fetched::all([rows(&[(MINUTE, 1.0), (MINUTE, 2.0)])]));
+        let (report, _) = fill(table, interval, source);
+        let expected = match (keep, interval) {
+            (Keep::First, _) => vec![(MINUTE, 1.0)],
+            (Keep::Last, _) => vec![(MINUTE, 2.0)],
+            (_, 0) => vec![(MINUTE, 1.0), (MINUTE, 2.0)],
+            _ => {
+                assert!(why(&report).contains("two different rows"), "{report:?}");
+                vec![]
+            }
+        };
+        assert_eq!(stored(table), expected);
+    });
+}
+
+#[test]
+fn rows_that_were_here_before_the_gap_was_filled_are_there_once() {
+    everywhere(|table, _, interval| {
+        table
+            .append(&with(&minutes(0, END), "node", names("a")))
+            .expect("appended");
+        assert_eq!(missing(table, interval), [(0, END)], "rows are no coverage");
+        let (report, _) = fill(table, interval, |_, request| every_minute(request));
+        assert_eq!((report.rows().identical, report.rows().inserted), (10, 0));
+        assert_eq!((stored(table), missing(table, interval)), (all_ten(), vec![]));
+    });
+}
+
+#[test]
+fn a_row_that_the_source_has_changed_replaces_the_old_one_as_the_table_keeps_them() {
+    everywhere(|table, keep, interval| {
+        let old: Vec<(i64, f64)> = all_ten().iter().map(|(time, _)| (*time, -1.0)).collect();
+        table
+            .append(&with(&rows(&old), "node", names("a")))
+            .expect("appended");
+        let (report, _) = fill(table, interval, |_, request| every_minute(request));
+        assert_eq!(report.count("filled"), 1);
+        match (keep, interval) {
+            (Keep::First, _) => assert_eq!(stored(table), old),
+            // Of ticks nothing is known that would make one of them the old value of another.
+            (Keep::All, 0) => assert_eq!(stored(table).len(), 20),
+            _ => assert_eq!(stored(table), all_ten()),
+        }
+        assert!(missing(table, interval).is_empty());
+    });
+}
