@@ -3,7 +3,7 @@
 use gapless_format::CoverageKey;
 use imbl::OrdMap;
 
-use super::range::CoverageRange;
+use super::range::{CoverageRange, is_covered};
 
 /// The ranges of all keys of all tables, as one stream has stated them.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +11,8 @@ pub(crate) struct CoverageMap {
     keys: OrdMap<(u32, CoverageKey), RangeMap>,
     /// Whether something is said of every series or of every interval.
     has_wildcards: bool,
+    /// The newest commit, by table, that took back what other keys say.
+    taken_back: OrdMap<u32, i64>,
 }
 
 /// The ranges of one key: disjoint, by start.
@@ -20,11 +22,23 @@ pub(crate) struct RangeMap {
 }
 
 impl CoverageMap {
-    /// Takes a statement, which counts against all before. Neighbours that agree become one if `joins`. Returns the
-    /// memory that came to it, about.
-    pub(crate) fn cover(&mut self, table: u32, key: CoverageKey, range: CoverageRange, joins: bool) -> usize {
+    /// Takes a statement, which counts against all before. It becomes one with neighbours that agree and were committed
+    /// after `join_after`: of a range with an older commit nobody could say whether what came between counts against it.
+    /// Returns the memory that came to it, about.
+    pub(crate) fn cover(
+        &mut self,
+        table: u32,
+        key: CoverageKey,
+        range: CoverageRange,
+        join_after: i64,
+    ) -> usize {
+        let taken_back = self.taken_back.get(&table).copied().unwrap_or(i64::MIN);
+        if is_wild(&key) && !is_covered(range.state) {
+            self.taken_back.insert(table, range.commit);
+        }
         self.has_wildcards |= is_wild(&key);
-        self.keys.entry((table, key)).or_default().cover(range, joins)
+        let ranges = self.keys.entry((table, key)).or_default();
+        ranges.cover(range, join_after.max(taken_back))
     }
 
     /// Whether something is said of every series or of every interval.
@@ -67,23 +81,25 @@ pub(super) fn is_wild(key: &CoverageKey) -> bool {
 }
 
 impl RangeMap {
-    fn cover(&mut self, mut range: CoverageRange, joins: bool) -> usize {
+    fn cover(&mut self, mut range: CoverageRange, join_after: i64) -> usize {
         self.clear(range.start, range.end);
-        if joins {
-            if let Some(before) = self.ending_at(range.start)
-                && before.joins(&range)
-            {
-                let mut joined = before.clone();
-                joined.join(&range);
-                range = joined;
-            }
-            if let Some(after) = self.ranges.get(&range.end)
-                && range.joins(after)
-            {
-                let after = after.clone();
-                self.ranges.remove(&after.start);
-                range.join(&after);
-            }
+        let commit = range.commit;
+        let is_near = |other: &CoverageRange| other.first_commit > join_after || other.first_commit == commit;
+        if let Some(before) = self.ending_at(range.start)
+            && before.joins(&range)
+            && is_near(before)
+        {
+            let mut joined = before.clone();
+            joined.join(&range);
+            range = joined;
+        }
+        if let Some(after) = self.ranges.get(&range.end)
+            && range.joins(after)
+            && is_near(after)
+        {
+            let after = after.clone();
+            self.ranges.remove(&after.start);
+            range.join(&after);
         }
         let bytes = range.memory_bytes();
         let before = self.ranges.insert(range.start, range);

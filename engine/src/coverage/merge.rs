@@ -9,9 +9,9 @@ use std::sync::Arc;
 use gapless_format::{CoverageKey, CoverageRecord, CoverageRef, CoverageState, EditItem};
 
 use super::file::{NewCoverage, write_coverage};
-use super::map::CoverageMap;
+use super::map::{CoverageMap, is_wild};
 use super::overlay::{Span, overlay};
-use super::range::CoverageRange;
+use super::range::{CoverageRange, is_covered};
 use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::TableState;
@@ -57,8 +57,10 @@ pub(crate) fn merge(
             keys.entry(*key).or_default().push(ranges);
         }
     }
-    let is_all = taken.len() == state.coverage().len();
-    let laid_over = laid_over(keys, settled, is_all);
+    let is_taken = |file: &&Arc<CoverageRef>| taken.iter().any(|other| other.file == file.file);
+    let others = state.coverage().iter().filter(|file| !is_taken(file));
+    let others = others.map(|file| file.commit).max();
+    let laid_over = laid_over(keys, settled, others);
     let new = match laid_over.is_empty() {
         true => None,
         false => Some(write(engine, state, &laid_over)?),
@@ -138,17 +140,62 @@ fn small_files(files: &[Arc<CoverageRef>], count: u64) -> Vec<Arc<CoverageRef>> 
 
 type Keys = BTreeMap<CoverageKey, Vec<CoverageRange>>;
 
-/// One list of ranges for each key.
-fn laid_over(keys: BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>, settled: i64, is_all: bool) -> Keys {
+/// One list of ranges for each key. `others` is the newest commit of files that are not here.
+fn laid_over(
+    keys: BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>,
+    settled: i64,
+    others: Option<i64>,
+) -> Keys {
+    let seams = Seams {
+        settled,
+        others: others.unwrap_or(i64::MIN),
+        taken_back: taken_back(&keys),
+    };
     let mut out: Keys = keys
         .into_iter()
-        .map(|(key, lists)| (key, joined(one(lists), settled)))
+        .map(|(key, lists)| (key, joined(one(lists), &seams)))
         .collect();
-    if is_all {
+    if others.is_none() {
         apply_taken_back(&mut out, settled);
     }
     out.retain(|_, ranges| !ranges.is_empty());
     out
+}
+
+/// The commits that have taken back what other keys say, ascending.
+fn taken_back(keys: &BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>) -> Vec<i64> {
+    let wild = keys.iter().filter(|(key, _)| is_wild(key));
+    let ranges = wild.flat_map(|(_, lists)| lists.iter().flatten());
+    let mut commits: Vec<i64> = ranges
+        .filter(|range| !is_covered(range.state))
+        .map(|range| range.commit)
+        .collect();
+    commits.sort_unstable();
+    commits.dedup();
+    commits
+}
+
+/// Where ranges must stay apart: of a range with an older and a newer commit nobody could say whether a statement that was
+/// committed between them counts against it.
+struct Seams {
+    /// Up to here everything is known.
+    settled: i64,
+    /// Files that are not here may have statements up to here.
+    others: i64,
+    taken_back: Vec<i64>,
+}
+
+impl Seams {
+    fn part(&self, a: &CoverageRange, b: &CoverageRange) -> bool {
+        let (oldest, newest) = (a.first_commit.min(b.first_commit), a.commit.max(b.commit));
+        if oldest == newest {
+            return false;
+        }
+        let next = self.taken_back.partition_point(|commit| *commit < oldest);
+        newest > self.settled
+            || oldest <= self.others
+            || self.taken_back.get(next).is_some_and(|commit| *commit < newest)
+    }
 }
 
 /// Where all older statements are here, those that take others back do so now and are not needed any more.
@@ -206,12 +253,12 @@ fn one(lists: Vec<Vec<CoverageRange>>) -> Vec<CoverageRange> {
         .collect()
 }
 
-/// Neighbours that agree become one, where no statement can come any more that was committed between them.
-fn joined(ranges: Vec<CoverageRange>, settled: i64) -> Vec<CoverageRange> {
+/// Neighbours that agree become one, where no statement can have been committed between them, or come that was.
+fn joined(ranges: Vec<CoverageRange>, seams: &Seams) -> Vec<CoverageRange> {
     let mut out: Vec<CoverageRange> = Vec::with_capacity(ranges.len());
     for range in ranges {
         match out.last_mut() {
-            Some(last) if last.joins(&range) && last.commit.max(range.commit) <= settled => last.join(&range),
+            Some(last) if last.joins(&range) && !seams.part(last, &range) => last.join(&range),
             _ => out.push(range),
         }
     }

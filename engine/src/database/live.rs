@@ -225,7 +225,7 @@ impl Engine {
             }
         }
         let statements = Statements {
-            join: !coverage.is_empty() && self.is_alone()?,
+            join_after: self.join_after(&coverage)?,
             coverage,
         };
         Prepared::new(rows, deletions, statements, self.now_ns())
@@ -272,9 +272,18 @@ impl Engine {
         asked.unwrap_or(self.live().durability)
     }
 
-    /// Whether no other process streams.
-    fn is_alone(&self) -> Result<bool> {
-        Ok(self.others_of(&*self.refresh()?).next().is_none())
+    /// Ranges that were committed after this have no statement of anybody else between them.
+    fn join_after(&self, coverage: &[Coverage]) -> Result<i64> {
+        if coverage.is_empty() {
+            return Ok(i64::MAX);
+        }
+        let version = self.refresh()?;
+        if self.others_of(&version).next().is_some() {
+            return Ok(i64::MAX); // Another process streams.
+        }
+        let tables = coverage.iter().filter_map(|said| version.table_by_id(said.table));
+        let files = tables.flat_map(|state| state.coverage().iter());
+        Ok(files.map(|file| file.commit).max().unwrap_or(i64::MIN))
     }
 
     fn wait_durable(&self, stream: &Stream, lsn: u64) -> Result<()> {
