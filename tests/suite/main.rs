@@ -8,6 +8,7 @@ mod concurrent;
 mod crash;
 mod full_disk;
 mod golden;
+mod heal;
 mod hostile;
 mod layout;
 mod live;

@@ -7,6 +7,7 @@ mod docs;
 mod errors;
 mod export;
 mod follow;
+mod heal;
 mod import;
 mod import_errors;
 mod inspect;
