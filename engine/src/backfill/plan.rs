@@ -94,7 +94,7 @@ fn split(unit: Unit, window: i64) -> Vec<Unit> {
                         end,
                         ..unit.gap.clone()
                     },
-                    parts: vec![start..end],
+                    parts: std::iter::once(start..end).collect(),
                 }),
             }
             start = end;
@@ -104,6 +104,10 @@ fn split(unit: Unit, window: i64) -> Vec<Unit> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "the parts of a unit are ranges, often one"
+)]
 mod tests {
     use super::*;
 
