@@ -196,6 +196,12 @@ fn write(db: &Database, range: &Range<i64>, step: i64, options: &WriteOptions) {
     transaction.commit().expect("a commit");
 }
 
+/// Leaves no file that is not in use: damage to one is none.
+fn settle(db: &Database) {
+    db.flush().expect("a flush");
+    db.collect_garbage().expect("garbage");
+}
+
 fn encoded() -> WriteOptions {
     WriteOptions {
         encoding: EncodingPolicy::cold(),
@@ -223,7 +229,7 @@ fn minutes(path: &Path) -> (Vec<Bar>, Range<i64>, i64) {
     write(&db, &(START + 3 * DAY..START + 3 * DAY + 2 * HOUR), MINUTE, &hour);
     let range = START..START + 4 * DAY;
     fill(&table, &range, MINUTE);
-    db.flush().expect("a flush");
+    settle(&db);
     (read(&table), range, MINUTE)
 }
 
@@ -235,7 +241,7 @@ fn many_pages(path: &Path) -> (Vec<Bar>, Range<i64>, i64) {
     write(&db, &(START..START + DAY), step, &encoded());
     let range = START..START + 2 * DAY;
     fill(&table, &range, step);
-    db.flush().expect("a flush");
+    settle(&db);
     (read(&table), range, step)
 }
 
@@ -298,14 +304,13 @@ fn is_within(lost: &[LostRange], series: &str, range: &Range<i64>, step: i64) ->
     let is_one = |lost: &&LostRange| lost.series.as_deref().is_none_or(|name| name == series);
     let mut at = range.start;
     while at < range.end {
-        let next = lost
-            .iter()
-            .filter(is_one)
+        let here = lost.iter().filter(is_one);
+        let next = here
             .filter(|lost| lost.start < at + step && at < lost.end + step)
-            .map(|lost| lost.end)
+            .map(|lost| lost.end + step)
             .max();
         match next {
-            Some(end) => at = end.max(at + 1),
+            Some(end) => at = end,
             None => return false,
         }
     }
