@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`io`] | the disk, as one [`io::Storage`] trait; the only place that names files |
 //! | [`check`] | proves that the files hold what was committed |
+//! | [`repair`] | damage to gaps: sound rows are saved, damaged files kept |
 //! | [`clock`] | the time; the only place that reads it |
 //! | [`manifest`] | which tables, segments, symbols and snapshots are live at each version |
 //! | [`symbols`] | symbol domains: strings to codes and back |
@@ -37,6 +38,7 @@ pub mod manifest;
 mod memtable;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+pub mod repair;
 mod row;
 pub mod scan;
 pub mod segment;

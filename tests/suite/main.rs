@@ -10,6 +10,7 @@ mod coverage;
 mod crash;
 mod full_disk;
 mod golden;
+mod heal;
 mod hostile;
 mod layout;
 mod live;

@@ -10,6 +10,7 @@ mod export;
 mod fill;
 mod follow;
 mod gaps;
+mod heal;
 mod import;
 mod import_errors;
 mod inspect;

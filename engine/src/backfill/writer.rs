@@ -514,9 +514,16 @@ impl GapWriter {
         self.left = self.left.union(&self.partial);
     }
 
-    /// Takes over what somebody else has covered meanwhile.
+    /// Takes over what somebody else has covered meanwhile: on a grid by slots, wherever the coverage begins and ends.
     pub(crate) fn leave_out(&mut self, covered: &Intervals) {
-        self.left = self.left.difference(covered);
+        let covered: Intervals = match &self.grid {
+            None => covered.clone(),
+            Some(grid) => {
+                let slots = covered.iter().map(|range| grid.align(&range));
+                slots.filter(|range| range.start < range.end).collect()
+            }
+        };
+        self.left = self.left.difference(&covered);
     }
 }
 

@@ -35,6 +35,18 @@ pub(super) struct IndexBody {
     body: Vec<u8>,
 }
 
+impl IndexBody {
+    /// The runs of a parted index, if it does not contradict itself.
+    pub(super) fn runs(&self, rows: u64) -> Option<PartedIndex<'_>> {
+        if self.kind != AttributeKind::Parted {
+            return None;
+        }
+        let index = PartedIndex::parse(&self.body, rows).ok()?;
+        index.verify().ok()?;
+        Some(index)
+    }
+}
+
 /// Reads the index of an attribute. `None` when it is damaged, which is a finding.
 pub(super) fn load(
     source: &Source<'_>,

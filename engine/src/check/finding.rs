@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
 
+use gapless_format::SegmentRef;
+
 use crate::error::{Error, ErrorKind};
 use crate::io::RelPath;
 
@@ -125,6 +127,8 @@ kinds! {
     Stray = "stray",
     /// Files of a segment, or a coverage file, that no version names.
     Orphan = "orphan",
+    /// What repairs have put aside.
+    Quarantine = "quarantine",
     /// Files that the next garbage collection removes.
     Leftover = "leftover",
 }
@@ -173,7 +177,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn error(kind: FindingKind, message: impl Into<String>) -> Self {
+    pub(crate) fn error(kind: FindingKind, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, kind, message)
     }
 
@@ -221,6 +225,14 @@ impl Finding {
             _ => error.to_string(),
         };
         Self::error(kind, message).file(path)
+    }
+
+    /// It is about a segment.
+    pub(crate) fn of_segment(mut self, table: &str, segment: &SegmentRef) -> Self {
+        self.table = Some(table.to_owned());
+        self.partition = Some(segment.partition.path());
+        self.segment = Some(segment.directory.clone());
+        self
     }
 
     pub(super) fn file(mut self, path: &RelPath) -> Self {
@@ -343,12 +355,21 @@ impl Sink {
             .any(|finding| finding.severity == Severity::Error)
     }
 
+    /// Whether one of them is of a kind.
+    pub(super) fn has(&self, kind: FindingKind) -> bool {
+        self.found.borrow().iter().any(|finding| finding.kind == kind)
+    }
+
+    /// The errors, as text.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let found = self.found.borrow();
+        let errors = found.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.map(ToString::to_string).collect()
+    }
+
     /// Whether one of them says that something is missing.
     pub(super) fn has_missing(&self) -> bool {
-        self.found
-            .borrow()
-            .iter()
-            .any(|finding| finding.kind == FindingKind::Missing)
+        self.has(FindingKind::Missing)
     }
 
     /// The findings, and how many were only counted.

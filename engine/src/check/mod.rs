@@ -14,6 +14,8 @@
 //! | `segment` | `segment.meta` against the manifest; order, times and series of the rows |
 //! | `column` | the files of a column chunk: headers, lengths, pages, statistics, values |
 //! | `attribute` | indexes against the rows |
+//! | `damage` | which series and times the damaged pages of a segment hold |
+//! | `sound` | the pages that are not damaged |
 //! | `coverage` | coverage files against the manifest; calendars |
 //! | `wal` | `wal/`: the logs of streams, from their checkpoints on |
 //! | `strays` | what nothing names |
@@ -21,17 +23,24 @@
 mod attribute;
 mod column;
 mod coverage;
+mod damage;
 mod finding;
 mod identity;
 mod manifest;
 mod run;
 mod segment;
+mod sound;
 mod source;
 mod strays;
 mod symbols;
+pub(crate) use symbols::Counts;
 #[cfg(test)]
 mod tests;
 mod wal;
 
+pub use damage::LostRange;
+pub(crate) use damage::{CoverageDamage, Lost, Scope, SegmentDamage, lost_ranges};
 pub use finding::{Finding, FindingKind, Severity};
-pub use run::{CheckOptions, CheckReport, check, check_database};
+pub use run::{CheckOptions, CheckReport, Progress, check, check_database};
+pub(crate) use run::{Examined, examine};
+pub(crate) use sound::{each_sound_page, prove};

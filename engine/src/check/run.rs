@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::coverage::{self, CoverageTarget};
+use super::damage::{self, CoverageDamage, LostRange, SegmentDamage};
 use super::finding::{Finding, FindingKind, Severity, Sink};
 use super::identity::{self, Known};
 use super::manifest::{self, ManifestView};
@@ -64,6 +65,8 @@ pub struct CheckReport {
     pub files: u64,
     /// Bytes read.
     pub bytes: u64,
+    /// What the damaged segments of the newest version have lost, by table, series and time.
+    pub damage: Vec<LostRange>,
 }
 
 impl CheckReport {
@@ -120,15 +123,33 @@ pub fn check_database(path: impl AsRef<Path>, options: &CheckOptions) -> Result<
 /// `Invalid` when the directory is no database; `NotFound` when the asked table does not exist. Damage is no error
 /// but a finding.
 pub fn check(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Result<CheckReport> {
+    Ok(examine(storage, options)?.report)
+}
+
+/// What a check has found, and what a repair needs to know of it.
+#[derive(Debug, Default)]
+pub(crate) struct Examined {
+    pub(crate) report: CheckReport,
+    /// Damaged segments of the newest version.
+    pub(crate) segments: Vec<SegmentDamage>,
+    /// Damaged coverage files of the newest version.
+    pub(crate) coverage: Vec<CoverageDamage>,
+    /// Committed symbols of each domain.
+    pub(crate) symbols: symbols::Counts,
+}
+
+/// As [`check`], with what a repair needs to know.
+pub(crate) fn examine(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Result<Examined> {
     let source = Source::new(&**storage);
     let sink = Sink::default();
-    let mut report = CheckReport::default();
+    let mut examined = Examined::default();
+    let report = &mut examined.report;
     let database = match identity::check(&source, "the directory", &sink)? {
         Known::Database(id) => Some(id),
         Known::Unknown => None,
         Known::Newer => {
             report.take(sink);
-            return Ok(report);
+            return Ok(examined);
         }
     };
     // The pin is there before the manifest is read, so nothing that the manifest names goes meanwhile.
@@ -155,15 +176,19 @@ pub fn check(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Result<Check
         let targets = targets(&view, version, options)?;
         report.segments = targets.len();
         report.rows = targets.iter().map(|target| target.reference.rows).sum();
-        for sink in check_segments(&source, &view, &targets, &symbols, options) {
+        for (sink, damage) in check_segments(&source, &view, &targets, &symbols, options) {
             report.take(sink);
+            examined.segments.extend(damage);
         }
+        report.damage = damage::lost_ranges(storage, view.database, version, &examined.segments);
         let coverage = coverage_targets(&view, version, options);
         report.coverage_files = coverage.len();
-        for sink in check_coverage(&source, &view, &coverage, &symbols) {
+        for (sink, damage) in check_coverage(&source, &view, &coverage, &symbols) {
             report.take(sink);
+            examined.coverage.extend(damage);
         }
         coverage::check_calendars(&view, version, &sink);
+        examined.symbols = symbols;
     }
     let in_wal = Sink::default();
     wal::check(&source, &view, &in_wal);
@@ -172,7 +197,7 @@ pub fn check(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Result<Check
     report.take(sink);
     (report.files, report.bytes) = source.counts();
     report.findings.sort_by_cached_key(place);
-    Ok(report)
+    Ok(examined)
 }
 
 /// Snapshots keep their own files, and this keeps them if one is dropped meanwhile.
@@ -291,7 +316,7 @@ fn check_segments(
     targets: &[Target],
     symbols: &symbols::Counts,
     options: &CheckOptions,
-) -> Vec<Sink> {
+) -> Vec<(Sink, Option<SegmentDamage>)> {
     let done = AtomicUsize::new(0);
     let tell = |done: usize| {
         if let Some(progress) = &options.progress {
@@ -304,13 +329,23 @@ fn check_segments(
         .map(|target| {
             let sink = segment::check(source, target, symbols);
             tell(done.fetch_add(1, Ordering::Relaxed) + 1);
+            if !sink.has_errors() {
+                return (sink, None);
+            }
+            let id = target.reference.segment;
             let names = |version: &Version| {
                 let mut segments = version.tables().flat_map(|table| table.segments());
-                segments.any(|segment| segment.segment == target.reference.segment)
+                segments.any(|segment| segment.segment == id)
             };
-            match sink.has_missing() && !is_still_named(source, view, names) {
-                true => Sink::default(),
-                false => sink,
+            if sink.has_missing() && !is_still_named(source, view, names) {
+                return (Sink::default(), None);
+            }
+            match view.version.as_ref().is_some_and(|version| names(version)) {
+                true => {
+                    let damage = damage::survey(source, target, symbols, &sink);
+                    (sink, Some(damage))
+                }
+                false => (strays::of_snapshots(source, target, sink), None),
             }
         })
         .collect()
@@ -321,16 +356,29 @@ fn check_coverage(
     view: &ManifestView,
     targets: &[CoverageTarget],
     symbols: &symbols::Counts,
-) -> Vec<Sink> {
+) -> Vec<(Sink, Option<CoverageDamage>)> {
     let check_one = |target: &CoverageTarget| {
         let sink = coverage::check(source, target, view.database, symbols);
         let names = |version: &Version| {
             let mut files = version.tables().flat_map(|table| table.coverage());
             files.any(|file| file.file == target.reference.file)
         };
-        match sink.has_missing() && !is_still_named(source, view, names) {
-            true => Sink::default(),
-            false => sink,
+        if sink.has_missing() && !is_still_named(source, view, names) {
+            return (Sink::default(), None);
+        }
+        let is_live = view.version.as_ref().is_some_and(|version| names(version));
+        match (sink.has_errors(), is_live) {
+            (true, true) => {
+                let damage = CoverageDamage {
+                    table: Arc::clone(&target.table),
+                    reference: Arc::clone(&target.reference),
+                    refusal: damage::refusal_of(&sink),
+                    findings: sink.texts(),
+                };
+                (sink, Some(damage))
+            }
+            (true, false) => (strays::coverage_of_snapshots(source, target, sink), None),
+            _ => (sink, None),
         }
     };
     targets.par_iter().map(check_one).collect()

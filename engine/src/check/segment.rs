@@ -26,11 +26,20 @@ const RESTORE: &str = "restore the segment from a copy, or write its rows again"
 
 /// A segment to check.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// Its table at the version that needs it.
-    pub(super) table: Arc<TableMeta>,
+    pub(crate) table: Arc<TableMeta>,
     /// What the manifest says of it.
-    pub(super) reference: Arc<SegmentRef>,
+    pub(crate) reference: Arc<SegmentRef>,
+}
+
+/// Opens the columns of a segment whose description is sound.
+pub(super) fn chunks<'a>(source: &'a Source<'a>, path: &RelPath, meta: &'a SegmentMeta) -> Vec<Chunk<'a>> {
+    let silent = Sink::default();
+    let columns = meta.columns.iter();
+    columns
+        .map(|column| Chunk::open(source, path, meta.segment, meta.rows, column, &silent))
+        .collect()
 }
 
 /// Checks one segment.

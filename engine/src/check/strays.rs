@@ -8,14 +8,17 @@ use std::sync::Arc;
 
 use gapless_format::{PartitionKey, Pin, decode_file_name};
 
-use super::finding::{Finding, FindingKind, Sink};
+use super::coverage::CoverageTarget;
+use super::finding::{Finding, FindingKind, Severity, Sink};
 use super::manifest::ManifestView;
+use super::segment::Target;
 use super::source::Source;
 use crate::coverage::{COVERAGE_DIRECTORY, coverage_instance, coverage_path};
 use crate::database::{garbage, pins};
 use crate::error::ErrorKind;
 use crate::io::{DirEntry, EntryKind, RelPath};
 use crate::manifest::{Version, log};
+use crate::repair::quarantine;
 use crate::symbols;
 
 /// What a database has at its root. What is in `wal` is for `wal.rs` to say; `leases` is made by later parts.
@@ -39,11 +42,58 @@ pub(super) fn check(source: &Source<'_>, view: &ManifestView, own: u32, sink: &S
     check_pins(source, own, sink);
     check_staging(source, own, sink);
     check_tables(source, view, own, sink);
+    note_quarantine(source, sink);
     if view.is_damaged {
         let message = "which segments, logs, checkpoints and symbols are in use cannot be told while the manifest is \
                        damaged; delete nothing";
         sink.add(Finding::note(FindingKind::Orphan, message).file(&log::directory()));
     }
+}
+
+/// Says what repairs have put aside. None of it is checked.
+fn note_quarantine(source: &Source<'_>, sink: &Sink) {
+    let directory = quarantine::directory();
+    let Ok(kept) = quarantine::count(source.storage, &directory) else {
+        return;
+    };
+    if kept > 0 {
+        let message = format!(
+            "repairs have put {kept} damaged segments and coverage files aside; they are not checked. Remove them when they \
+             are of no more use"
+        );
+        sink.add(Finding::note(FindingKind::Quarantine, message).file(&directory));
+    }
+}
+
+/// Findings of a segment that only snapshots need: once it is repaired in its table, they are no news.
+pub(super) fn of_snapshots(source: &Source<'_>, target: &Target, sink: Sink) -> Sink {
+    let place = quarantine::segment_place(&target.table.name, &target.reference);
+    match place.is_ok_and(|place| quarantine::has_note(source.storage, &place).unwrap_or(false)) {
+        true => known_damage(sink),
+        false => sink,
+    }
+}
+
+/// As [`of_snapshots`], of a coverage file.
+pub(super) fn coverage_of_snapshots(source: &Source<'_>, target: &CoverageTarget, sink: Sink) -> Sink {
+    let place = quarantine::coverage_place(&target.table.name, &target.reference);
+    match place.is_ok_and(|place| quarantine::has_note(source.storage, &place).unwrap_or(false)) {
+        true => known_damage(sink),
+        false => sink,
+    }
+}
+
+fn known_damage(sink: Sink) -> Sink {
+    let notes = Sink::default();
+    for mut finding in sink.into_found().0 {
+        finding.severity = Severity::Note;
+        finding.message = format!(
+            "only a named snapshot needs this, and reads of it fail here: drop the snapshot to have done with it. {}",
+            finding.message
+        );
+        notes.add(finding);
+    }
+    notes
 }
 
 pub(super) fn list(source: &Source<'_>, path: &RelPath, sink: &Sink) -> Vec<(RelPath, DirEntry)> {

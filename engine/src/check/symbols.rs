@@ -13,7 +13,7 @@ use crate::manifest::Version;
 use crate::symbols;
 
 /// Committed symbols of each domain.
-pub(super) type Counts = HashMap<String, u32>;
+pub(crate) type Counts = HashMap<String, u32>;
 
 /// Longest header of a symbol file: its domain's name is bounded by what a file name can be.
 const HEADER_LEN_MAX: u64 = 4096;

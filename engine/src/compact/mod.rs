@@ -22,6 +22,7 @@ mod tests;
 pub(crate) use deletions::may_hide;
 pub(crate) use expire::expire;
 pub use plan::{Plan, Task, TaskKind, plan};
+pub(crate) use policy::cold_encoding;
 pub use policy::{Policy, Situation};
 pub use run::{MaintenanceProgress, MaintenanceReport, OnProgress, RunOptions};
 pub(crate) use run::{maintain, run};

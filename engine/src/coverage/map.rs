@@ -33,14 +33,21 @@ pub(crate) struct RangeMap {
 }
 
 impl CoverageMap {
-    /// Takes a statement, which counts against all before. Neighbours that agree become one if `joins`. Returns the
+    /// Takes a statement, which counts against all before. Neighbours that agree become one if
+    /// both were committed after `join_after`, or always without. Returns the
     /// memory that came to it, about.
-    pub(crate) fn cover(&mut self, table: u32, key: CoverageKey, range: CoverageRange, joins: bool) -> usize {
+    pub(crate) fn cover(
+        &mut self,
+        table: u32,
+        key: CoverageKey,
+        range: CoverageRange,
+        join_after: Option<i64>,
+    ) -> usize {
         let mut bytes = 0;
         for narrower in self.touch(table, key, range.commit) {
-            bytes += self.cover_one(table, narrower, range.clone(), joins);
+            bytes += self.cover_one(table, narrower, range.clone(), join_after);
         }
-        bytes + self.cover_one(table, key, range, joins)
+        bytes + self.cover_one(table, key, range, join_after)
     }
 
     /// Of statements of one commit the later counts too. Where an earlier one is about other keys as well, that is said of
@@ -48,6 +55,10 @@ impl CoverageMap {
     fn touch(&mut self, table: u32, key: CoverageKey, commit: i64) -> Vec<CoverageKey> {
         if self.touched.0 != commit {
             self.touched = (commit, Vector::new());
+        }
+        if !is_wild(&key) {
+            self.touched.1.push_back((table, key));
+            return Vec::new(); // No key is narrower.
         }
         let earlier = self
             .touched
@@ -69,7 +80,13 @@ impl CoverageMap {
         both
     }
 
-    fn cover_one(&mut self, table: u32, key: CoverageKey, range: CoverageRange, joins: bool) -> usize {
+    fn cover_one(
+        &mut self,
+        table: u32,
+        key: CoverageKey,
+        range: CoverageRange,
+        join_after: Option<i64>,
+    ) -> usize {
         let is_wild = is_wild(&key);
         if is_wild {
             self.wild.push_back(Wild {
@@ -80,8 +97,10 @@ impl CoverageMap {
             });
         }
         let wild = &self.wild;
-        let may_join =
-            |a: &CoverageRange, b: &CoverageRange| joins && !is_wild && !separated(wild, (table, key), a, b);
+        let is_after = |range: &CoverageRange| join_after.is_none_or(|after| range.first_commit > after);
+        let may_join = |a: &CoverageRange, b: &CoverageRange| {
+            !is_wild && is_after(a) && is_after(b) && !separated(wild, (table, key), a, b)
+        };
         self.keys.entry((table, key)).or_default().cover(range, &may_join)
     }
 

@@ -22,6 +22,8 @@ mod query;
 mod range;
 mod session;
 mod table;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use attest::Attestation;

@@ -3,6 +3,7 @@
 //! - Order matters: what is removed is decided by a version that was read *before* the pins were listed, so a
 //!   reader that registers later reads that version or a newer one and does not need it.
 //! - A directory of a segment, or a coverage file, that no version names is removed only if the process that made it is dead.
+//! - Damaged files that a repair has taken out of use move to `quarantine/`.
 //! - What gapless does not know is left alone.
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::coverage::{COVERAGE_DIRECTORY, coverage_instance, coverage_path, remo
 use crate::error::{ErrorKind, Result};
 use crate::io::{DirEntry, EntryKind, RelPath, Storage};
 use crate::manifest::{Version, log};
+use crate::repair::quarantine;
 use crate::segment::discard::remove_segment;
 use crate::segment::segment_path;
 use crate::stream::remove_ended;
@@ -94,6 +96,9 @@ fn remove_dead_segments(
     oldest: u64,
     report: &mut GarbageReport,
 ) -> Result<()> {
+    let storage = &**engine.storage();
+    // What a repair has put aside is moved and not removed.
+    let has_quarantine = storage.stamp(&quarantine::directory())?.is_some();
     let mut purged = Vec::new();
     for removed in version.removed() {
         if is_needed(removed, oldest, version) {
@@ -101,8 +106,11 @@ fn remove_dead_segments(
             continue;
         }
         let segment = &removed.segment;
-        let path = segment_path(&removed.table_name, segment.partition, &segment.directory)?;
-        remove_segment(&**engine.storage(), &path)?;
+        let is_kept = has_quarantine && quarantine::take_segment(storage, &removed.table_name, segment)?;
+        if !is_kept {
+            let path = segment_path(&removed.table_name, segment.partition, &segment.directory)?;
+            remove_segment(storage, &path)?;
+        }
         purged.push(segment.segment);
     }
     report.segments = purged.len();
@@ -110,7 +118,10 @@ fn remove_dead_segments(
         if is_coverage_needed(removed, oldest, version) {
             continue; // Not counted as kept: a few small files.
         }
-        remove_coverage(&**engine.storage(), &removed.table_name, &removed.coverage.name)?;
+        let (table, file) = (&removed.table_name, &removed.coverage);
+        if !(has_quarantine && quarantine::take_coverage(storage, table, file)?) {
+            remove_coverage(storage, table, &file.name)?;
+        }
         purged.push(removed.coverage.file);
         report.files += 1;
     }

@@ -15,6 +15,7 @@ use super::transaction::Transaction;
 use crate::compact::{self, MaintenanceReport, Plan, Policy, RunOptions};
 use crate::error::{Error, Result};
 use crate::manifest::{Version, log};
+use crate::repair::{self, RepairOptions, RepairReport};
 use crate::symbols::Domain;
 use crate::table::{Table, TableSpec};
 
@@ -304,6 +305,37 @@ impl Database {
     pub(crate) fn expire(&self, table: &str, before: i64) -> Result<u64> {
         self.check_writable()?;
         compact::expire(&self.engine, table, before)
+    }
+
+    /// Repairs what a check finds damaged: the sound rows of damaged segments go into new ones, what is lost becomes a gap
+    /// (state [`crate::CoverageState::Lost`]), the damaged files go to `quarantine/`. Nothing is deleted.
+    ///
+    /// Each segment is one atomic, durable commit; readers and writers go on. Snapshots read the damaged segments as long as
+    /// they are held, with the same errors; their files move when no snapshot needs them any more. A coverage file that is
+    /// damaged is taken out of use, and what was said of its table until it was written is unknown from then on: it may have
+    /// taken back what older ones say. Damage of the manifest, of symbols and of logs is reported and left as it is.
+    ///
+    /// A second repair does nothing. See [`crate::check`] for what damage is.
+    ///
+    /// ```
+    /// use gapless_engine::Database;
+    /// use gapless_engine::repair::RepairOptions;
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let db = Database::builder(directory.path().join("market.db")).open()?;
+    /// let report = db.repair(&RepairOptions::default())?;
+    /// assert!(report.is_whole() && !report.has_damage());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` when the database is open for reading; `NotFound` for the table; `Io`. Segments that were repaired until
+    /// then stay so, the others are as they were.
+    pub fn repair(&self, options: &RepairOptions) -> Result<RepairReport> {
+        if !options.dry_run {
+            self.check_writable()?;
+        }
+        repair::repair(&self.engine, options)
     }
 
     /// Vector files that are mapped now because of this database's cache.

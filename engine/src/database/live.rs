@@ -230,7 +230,7 @@ impl Engine {
             }
         }
         let statements = Statements {
-            join: !coverage.is_empty() && self.is_alone(),
+            join_after: self.join_after(&coverage),
             coverage,
         };
         Prepared::new(rows, deletions, statements, self.now_ns())
@@ -277,10 +277,16 @@ impl Engine {
         asked.unwrap_or(self.live().durability)
     }
 
-    /// Whether no other process streams.
-    fn is_alone(&self) -> bool {
-        // Whether one has begun since is not looked up: what was joined then counts for less where it is contradicted.
-        self.others_of(&self.manifest().current()).next().is_none()
+    /// Ranges that were committed after this have no statement of anybody else between them, as far as is known here. What
+    /// is not known yet makes them count for less where it contradicts them.
+    fn join_after(&self, coverage: &[Coverage]) -> i64 {
+        let version = self.manifest().current();
+        if coverage.is_empty() || self.others_of(&version).next().is_some() {
+            return i64::MAX; // Another process streams.
+        }
+        let tables = coverage.iter().filter_map(|said| version.table_by_id(said.table));
+        let files = tables.flat_map(|state| state.coverage().iter());
+        files.map(|file| file.commit).max().unwrap_or(i64::MIN)
     }
 
     fn wait_durable(&self, stream: &Stream, lsn: u64) -> Result<()> {

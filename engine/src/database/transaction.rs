@@ -477,7 +477,7 @@ impl Transaction {
                 table.table,
                 key,
                 CoverageRange::committed(coverage, i64::MIN),
-                true,
+                None,
             );
             tables.insert(table.table, table);
         }

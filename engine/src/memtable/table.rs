@@ -57,8 +57,8 @@ struct Content {
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
     pub(crate) coverage: Vec<Coverage>,
-    /// Whether neighbours may become one: no other stream can have a commit between theirs.
-    pub(crate) join: bool,
+    /// Neighbours that were committed after this may become one: nobody has a commit between theirs.
+    pub(crate) join_after: i64,
 }
 
 #[derive(Debug)]
@@ -153,7 +153,9 @@ impl Memtable {
                 interval: coverage.interval,
             };
             let (table, range) = (coverage.table, CoverageRange::committed(coverage, commit));
-            let bytes = content.coverage.cover(table, key, range, statements.join);
+            let bytes = content
+                .coverage
+                .cover(table, key, range, Some(statements.join_after));
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         self.last_commit.store(commit, Ordering::Release);

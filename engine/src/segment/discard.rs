@@ -57,7 +57,7 @@ pub(crate) fn remove_segment(storage: &dyn Storage, path: &RelPath) -> Result<()
 }
 
 /// A partition directory goes with its last segment. `tables` and the table's own directory stay.
-fn remove_empty_parents(storage: &dyn Storage, path: &RelPath) {
+pub(crate) fn remove_empty_parents(storage: &dyn Storage, path: &RelPath) {
     let mut at = path.parent();
     while let Some(directory) = at.filter(|directory| directory.components().count() > 2) {
         if storage.remove_dir(&directory).is_err() {

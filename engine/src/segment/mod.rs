@@ -30,6 +30,7 @@ pub(crate) use encoded::{PagePart, decoded_part, decoded_values, page_offsets};
 pub(crate) use index_writer::{first_descent, is_hashed};
 pub use reader::Segment;
 pub(crate) use reader::{MemoryRows, fixed_array, variable_array};
+pub(crate) use reencode::stored_columns;
 #[allow(unused_imports, reason = "maintenance rewrites cold partitions with it")]
 pub(crate) use reencode::{NewSegment, Reencoded, reencode};
 pub(crate) use times::Times;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gapless_format::{ColumnSpec, PAGE_ROWS, SegmentOrigin, SegmentRef, TableMeta};
+use gapless_format::{ColumnSpec, PAGE_ROWS, SegmentMeta, SegmentOrigin, SegmentRef, TableMeta};
 
 use super::cache::SegmentCache;
 use super::discard::SegmentGuard;
@@ -53,7 +53,7 @@ pub(crate) fn reencode(
     sync: &mut SyncBatch,
     mut progress: impl FnMut(u64) -> Result<()>,
 ) -> Result<Reencoded> {
-    let columns = specs(source);
+    let columns = stored_columns(source.meta());
     let described = Arc::new(TableMeta {
         columns: columns.clone(),
         ..table.clone()
@@ -89,8 +89,8 @@ pub(crate) fn reencode(
 }
 
 /// The segment's columns as a table that has just them.
-fn specs(source: &Segment) -> Vec<ColumnSpec> {
-    let columns = source.meta().columns.iter();
+pub(crate) fn stored_columns(meta: &SegmentMeta) -> Vec<ColumnSpec> {
+    let columns = meta.columns.iter();
     columns
         .map(|column| ColumnSpec {
             column_id: column.column_id,

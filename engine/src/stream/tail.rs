@@ -239,7 +239,7 @@ impl Tail {
             // What other streams commit between two statements is not known here.
             let statements = Statements {
                 coverage,
-                join: false,
+                join_after: i64::MAX,
             };
             memtable.apply(record.commit, rows, deletions, statements)?;
         }
