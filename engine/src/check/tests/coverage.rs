@@ -306,8 +306,9 @@ fn a_coverage_file_that_was_merged_with_others_is_a_leftover() {
     let db = fixture::open(&storage, Mode::ReadWrite).expect("a sound database");
     let table = db.table("quote").expect("it is there");
     let state = |at: i64| {
-        let said = crate::Attestation::new(at..at + 1);
-        table.attest([said]).expect("a statement");
+        // So many that the file before is small beside them.
+        let said = (0..16).map(|number| crate::Attestation::new(100 * number + at..100 * number + at + 1));
+        table.attest(said).expect("statements");
         db.flush().expect("a flush");
     };
     // This merge leaves what the fixture's snapshot needs, the next one what only the reader does.
