@@ -6,6 +6,8 @@
 //!
 //! Expected rows lie beside it as JSON lines, made from the values that were written, not from what was read; so does what
 //! is covered. The database is that of a process that died: its log has rows and coverage that are in no file yet.
+//!
+//! Long because it has the writer and the reader of one fixture.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -132,8 +132,7 @@ fn fill(table: &Table, range: &Range<i64>, step: i64) -> Vec<(String, Range<i64>
         .run()
         .expect("a backfill");
     assert!(report.is_complete(), "{report:?}");
-    let asked = asked.lock().expect("no panic").clone();
-    asked
+    asked.lock().expect("no panic").clone()
 }
 
 fn open(path: &Path) -> Database {

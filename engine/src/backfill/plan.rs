@@ -1,7 +1,5 @@
 //! Which gaps are filled together, in which pieces and in which order. Pure.
 
-#![expect(clippy::single_range_in_vec_init, reason = "a unit has parts, and often one")]
-
 use std::ops::Range;
 
 use crate::coverage::Gap;

@@ -36,7 +36,7 @@ fn answer(log: &Path, request: &FetchRequest, salt: u64) -> Result<Fetched, Fetc
     let seed = format!("{series} {} {} {salt}", request.start, request.attempt);
     let dice = gapless_format::checksum(seed.as_bytes());
     std::thread::sleep(Duration::from_micros(dice % 3000));
-    if dice % 5 == 0 {
+    if dice.is_multiple_of(5) {
         return Err(FetchError::transient("try later"));
     }
     let line = format!("{series} {} {}\n", request.start, request.end);
