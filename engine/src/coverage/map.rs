@@ -173,23 +173,21 @@ impl RangeMap {
         may_join: &dyn Fn(&CoverageRange, &CoverageRange) -> bool,
     ) -> usize {
         self.clear(range.start, range.end);
+        if let Some(before) = self.ending_at(range.start)
+            && before.joins(&range)
+            && may_join(before, &range)
         {
-            if let Some(before) = self.ending_at(range.start)
-                && before.joins(&range)
-                && may_join(before, &range)
-            {
-                let mut joined = before.clone();
-                joined.join(&range);
-                range = joined;
-            }
-            if let Some(after) = self.ranges.get(&range.end)
-                && range.joins(after)
-                && may_join(&range, after)
-            {
-                let after = after.clone();
-                self.ranges.remove(&after.start);
-                range.join(&after);
-            }
+            let mut joined = before.clone();
+            joined.join(&range);
+            range = joined;
+        }
+        if let Some(after) = self.ranges.get(&range.end)
+            && range.joins(after)
+            && may_join(&range, after)
+        {
+            let after = after.clone();
+            self.ranges.remove(&after.start);
+            range.join(&after);
         }
         let bytes = range.memory_bytes();
         let before = self.ranges.insert(range.start, range);

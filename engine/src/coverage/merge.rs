@@ -4,14 +4,16 @@
 //! few times only, and the number of files grows with the logarithm of that of the ranges.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use gapless_format::{CoverageKey, CoverageRecord, CoverageRef, CoverageState, EditItem};
 
-use super::file::{NewCoverage, write_coverage};
+use super::file::{NewCoverage, OpenCoverage, write_coverage};
 use super::map::{CoverageMap, is_wild, meets, rank};
 use super::overlay::{Span, overlay};
 use super::range::CoverageRange;
+use super::view::wider;
 use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::TableState;
@@ -58,18 +60,14 @@ pub(crate) fn merge(
         }
     }
     let is_all = taken.len() == state.coverage().len();
-    let mut wild = wild_of(&keys);
-    for file in state.coverage().iter().filter(|file| !taken.contains(file)) {
-        let open = engine.coverage_file(state, file)?;
-        for (key, places) in open.keys().iter().filter(|(key, _)| is_wild(key)) {
-            wild.extend(
-                places
-                    .clone()
-                    .filter_map(|place| Some((*key, open.range(place)?))),
-            );
-        }
-    }
-    let laid_over = laid_over(keys, &wild, settled, is_all);
+    let left = state.coverage().iter().filter(|file| !taken.contains(file));
+    let between = Between {
+        wild: wild_of(&keys),
+        left: left
+            .map(|file| engine.coverage_file(state, file))
+            .collect::<Result<_>>()?,
+    };
+    let laid_over = laid_over(keys, &between, settled, is_all);
     let new = match laid_over.is_empty() {
         true => None,
         false => Some(write(engine, state, &laid_over)?),
@@ -152,22 +150,15 @@ type Keys = BTreeMap<CoverageKey, Vec<CoverageRange>>;
 /// One list of ranges for each key.
 fn laid_over(
     keys: BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>,
-    wild: &[(CoverageKey, CoverageRange)],
+    between: &Between,
     settled: i64,
     is_all: bool,
 ) -> Keys {
     let mut out: Keys = keys
         .into_iter()
         .map(|(key, lists)| {
-            (
-                key,
-                joined(
-                    key,
-                    one(lists.into_iter().map(|list| (0, list)).collect()),
-                    wild,
-                    settled,
-                ),
-            )
+            let ranges = one(lists.into_iter().map(|list| (0, list)).collect());
+            (key, joined(key, ranges, between, settled))
         })
         .collect();
     if is_all {
@@ -266,35 +257,58 @@ fn wild_of(keys: &BTreeMap<CoverageKey, Vec<Vec<CoverageRange>>>) -> Vec<(Covera
         .collect()
 }
 
+/// What may have been said between two neighbours that agree.
+struct Between {
+    /// What is said of every series or of every interval in what becomes one file.
+    wild: Vec<(CoverageKey, CoverageRange)>,
+    /// The files that stay as they are.
+    left: Vec<Arc<OpenCoverage>>,
+}
+
+impl Between {
+    /// Whether anything about them was committed after the first of two neighbours of a key and before the last.
+    fn separates(&self, key: CoverageKey, a: &CoverageRange, b: &CoverageRange) -> bool {
+        let (first, last) = (a.first_commit.min(b.first_commit), a.commit.max(b.commit));
+        let time = a.start..b.end;
+        let wild = self.wild.iter().filter(|(other, _)| meets(other, &key));
+        wild.filter(|(_, said)| said.start < time.end && time.start < said.end)
+            .any(|(_, said)| said.commit >= first && said.first_commit <= last)
+            || self
+                .left
+                .iter()
+                .any(|file| file.was_told(key, &time, first, last))
+    }
+}
+
+impl OpenCoverage {
+    /// Whether something was said of a key in a time range, from one commit to another.
+    fn was_told(&self, key: CoverageKey, time: &Range<i64>, first: i64, last: i64) -> bool {
+        let keys = wider(key).filter(|_| self.has_wildcards).chain([key]);
+        keys.flat_map(|key| self.find(key, time)).any(|place| {
+            let (oldest, newest) = self.commits(place);
+            newest >= first && oldest <= last
+        })
+    }
+}
+
 /// Neighbours that agree become one, where no statement about them was or can be committed between theirs. What is said
 /// of many keys stays apart: something may have been said of one of them between.
 fn joined(
     key: CoverageKey,
     ranges: Vec<CoverageRange>,
-    wild: &[(CoverageKey, CoverageRange)],
+    between: &Between,
     settled: i64,
 ) -> Vec<CoverageRange> {
     if is_wild(&key) {
         return ranges;
     }
-    let wild: Vec<&CoverageRange> = wild
-        .iter()
-        .filter(|(other, _)| meets(other, &key))
-        .map(|(_, range)| range)
-        .collect();
-    let is_separated = |a: &CoverageRange, b: &CoverageRange| {
-        let (first, last) = (a.first_commit.min(b.first_commit), a.commit.max(b.commit));
-        wild.iter().any(|said| {
-            said.start < b.end && a.start < said.end && said.commit >= first && said.first_commit <= last
-        })
-    };
     let mut out: Vec<CoverageRange> = Vec::with_capacity(ranges.len());
     for range in ranges {
         match out.last_mut() {
             Some(last)
                 if last.joins(&range)
                     && last.commit.max(range.commit) <= settled
-                    && !is_separated(last, &range) =>
+                    && !between.separates(key, last, &range) =>
             {
                 last.join(&range);
             }

@@ -94,7 +94,9 @@ impl CoverageRange {
 
     /// Whether `next` says the same and follows at once.
     pub(crate) fn joins(&self, next: &Self) -> bool {
-        self.end == next.start && self.state == next.state && self.source == next.source
+        // What two sessions have written is not one: one may be over.
+        let same_session = self.state != CoverageState::Live || self.batch == next.batch;
+        self.end == next.start && self.state == next.state && self.source == next.source && same_session
     }
 
     /// Takes a range that joins.

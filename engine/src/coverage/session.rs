@@ -2,8 +2,10 @@
 //!
 //! - Everything from the session's start to its watermark is covered, in state `live`; nothing after it is. So a crash, a
 //!   disconnect or a pause leaves a gap without anybody's doing.
-//! - The watermark is committed with the rows that it is about, or by a heartbeat where there are none.
-//! - When the session is closed, or its process is gone, what it covered is complete, up to the same watermark.
+//! - Each commit covers what lies between the last watermark and the new one, with the rows that it is about; a heartbeat does
+//!   so where there are none. Nothing is said twice, so what is deleted or found lost behind the watermark stays so.
+//! - When the session is closed, or its process is gone, what it covered reads as complete, up to the same watermark. Nothing
+//!   is committed for that: other processes see `live` until the process has ended.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,10 +32,10 @@ fn session_batch(stream: u64, number: u64) -> String {
     format!("{BATCH}{stream:016x}-{number}")
 }
 
-/// The stream of the session that a batch names.
-pub(crate) fn stream_of(batch: &str) -> Option<u64> {
-    let (stream, _) = batch.strip_prefix(BATCH)?.split_once('-')?;
-    u64::from_str_radix(stream, 16).ok()
+/// The stream and the number of the session that a batch names.
+pub(crate) fn session_of(batch: &str) -> Option<(u64, u64)> {
+    let (stream, number) = batch.strip_prefix(BATCH)?.split_once('-')?;
+    Some((u64::from_str_radix(stream, 16).ok()?, number.parse().ok()?))
 }
 
 /// A session that is to be opened.
@@ -98,7 +100,9 @@ impl SessionBuilder {
         };
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let batch = session_batch(engine.stream_id()?, number);
+        engine.open_sessions().lock().insert(number);
         Ok(LiveSession {
+            number,
             table: self.table,
             said: Attestation {
                 series: self.series,
@@ -114,11 +118,12 @@ impl SessionBuilder {
     }
 }
 
-/// A writer that follows a source. Dropped, it closes at its watermark.
+/// A writer that follows a source. Dropped, it is closed at its watermark.
 #[derive(Debug)]
 pub struct LiveSession {
     table: Table,
-    /// What it covers so far.
+    number: u64,
+    /// What the last commit has covered, up to the watermark.
     said: Attestation,
     durability: Option<Durability>,
 }
@@ -127,13 +132,11 @@ impl Table {
     /// Opens a live session: a writer that says how far it has followed its source.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), gapless_engine::Error> {
-    /// # let db = gapless_engine::Database::builder("market.db").open()?;
-    /// # let batch: arrow_array::RecordBatch = todo!();
+    /// # fn follow(db: gapless_engine::Database, batch: arrow_array::RecordBatch) -> Result<(), gapless_engine::Error> {
     /// let mut session = db.table("trade")?.session().series("AAPL").source("feed").open()?;
     /// session.append(&batch)?; // covered up to the last of its times
     /// session.heartbeat(1_795_179_600_000_000_000)?; // nothing more until then
-    /// session.close()?;
+    /// session.close();
     /// # Ok(())
     /// # }
     /// ```
@@ -179,7 +182,7 @@ impl LiveSession {
     pub fn append(&mut self, batch: &RecordBatch) -> Result<AppendReport> {
         let rows = self.table.prepare(batch)?;
         let last = rows.iter().filter_map(PreparedRows::last_time).max();
-        let until = last.map_or(self.watermark(), |last| last.saturating_add(self.said.interval));
+        let until = last.map_or(Ok(self.watermark()), |last| self.slot_end(last))?;
         self.commit(rows, until)
     }
 
@@ -200,49 +203,35 @@ impl LiveSession {
         self.commit(Vec::new(), until).map(|_| ())
     }
 
-    /// Closes it: what it covered is complete.
-    ///
-    /// # Errors
-    /// As [`Table::append`]. It is `live` then until its process ends.
-    pub fn close(mut self) -> Result<()> {
-        self.end()
-    }
+    /// Closes it: what it covered is complete. Dropping it does the same.
+    pub fn close(self) {}
 
-    fn end(&mut self) -> Result<()> {
-        let start = self.said.range.start;
-        let end = std::mem::replace(&mut self.said.range.end, start);
-        if start == end {
-            return Ok(());
+    /// The time up to which a row is followed: the end of its slot, or its own time without a grid.
+    fn slot_end(&self, time: i64) -> Result<i64> {
+        match self.said.interval {
+            0 => Ok(time),
+            interval => Ok(Grid::new(interval)?.floor(time).saturating_add(interval)),
         }
-        let said = Attestation {
-            range: start..end,
-            state: CoverageState::Complete,
-            ..self.said.clone()
-        };
-        self.table
-            .append_prepared(Vec::new(), [said], self.durability)
-            .map(|_| ())
     }
 
     fn commit(&mut self, rows: Vec<PreparedRows>, until: i64) -> Result<AppendReport> {
-        let until = until.max(self.watermark());
+        let range = self.watermark()..until.max(self.watermark());
         let said = Attestation {
-            range: self.said.range.start..until,
+            range: range.clone(),
             ..self.said.clone()
         };
-        let is_new = until > self.watermark();
+        let is_new = range.start < range.end;
         let report = self
             .table
             .append_prepared(rows, is_new.then_some(said), self.durability)?;
-        self.said.range.end = until;
+        self.said.range = range;
         Ok(report)
     }
 }
 
 impl Drop for LiveSession {
     fn drop(&mut self) {
-        if let Err(error) = self.end() {
-            tracing::warn!(%error, "a session could not be closed and counts as live until its process ends");
-        }
+        let engine = self.table.database().engine();
+        engine.open_sessions().lock().remove(&self.number);
     }
 }

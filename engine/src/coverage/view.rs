@@ -1,5 +1,6 @@
 //! The coverage of a table as a snapshot sees it: files and memtables, laid over each other for the keys that are asked.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::file::OpenCoverage;
 use super::map::{CoverageMap, RangeMap, rank};
 use super::overlay::{Span, overlay};
 use super::range::{CoverageRange, is_covered};
-use super::session::stream_of;
+use super::session::session_of;
 use crate::database::Snapshot;
 use crate::error::Result;
 
@@ -21,6 +22,8 @@ pub(crate) struct CoverageView {
     maps: Vec<CoverageMap>,
     /// The streams that may still be written.
     streams: Vec<u64>,
+    /// The stream of this process, and its sessions that are open.
+    own: Option<(u64, HashSet<u64>)>,
     /// Whether something is said of every series or of every interval.
     has_wildcards: bool,
 }
@@ -44,6 +47,10 @@ impl CoverageView {
             },
             maps: snapshot.live().coverage(table),
             streams: version.streams().map(|stream| stream.stream).collect(),
+            own: snapshot
+                .engine()
+                .own_stream()
+                .map(|own| (own.id(), snapshot.engine().open_sessions().lock().clone())),
             has_wildcards: false,
         };
         let has_wildcards = view.files.iter().any(|file| file.has_wildcards)
@@ -155,10 +162,17 @@ impl CoverageView {
 
     /// What a session has written is complete once its process is gone: up to its watermark, and no further.
     fn state(&self, state: CoverageState, batch: &str) -> CoverageState {
-        let is_over = || stream_of(batch).is_none_or(|stream| !self.streams.contains(&stream));
+        let is_over = || session_of(batch).is_none_or(|session| !self.is_open(session));
         match state {
             CoverageState::Live if is_over() => CoverageState::Complete,
             state => state,
+        }
+    }
+
+    fn is_open(&self, (stream, number): (u64, u64)) -> bool {
+        match &self.own {
+            Some((own, open)) if *own == stream => open.contains(&number),
+            _ => self.streams.contains(&stream),
         }
     }
 
@@ -210,7 +224,7 @@ impl CoverageView {
 }
 
 /// The keys whose statements are about a key too.
-fn wider(key: CoverageKey) -> impl Iterator<Item = CoverageKey> {
+pub(super) fn wider(key: CoverageKey) -> impl Iterator<Item = CoverageKey> {
     let every_interval = CoverageKey {
         interval: None,
         ..key

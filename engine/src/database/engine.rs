@@ -1,5 +1,6 @@
 //! What all handles of one open database share.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -51,6 +52,8 @@ pub(crate) struct Engine {
     bulk_workers: Workers,
     coverage: CoverageFiles,
     leases: Arc<Leases>,
+    /// Numbers of the live sessions that are open.
+    open_sessions: Mutex<HashSet<u64>>,
     counters: Counters,
     signal: Signal,
 }
@@ -201,6 +204,7 @@ impl Engine {
             counters: Counters::default(),
             coverage: CoverageFiles::default(),
             leases,
+            open_sessions: Mutex::default(),
             signal: Signal::default(),
         })
     }
@@ -236,6 +240,11 @@ impl Engine {
 
     pub(crate) fn pins(&self) -> &Arc<Pins> {
         &self.pins
+    }
+
+    /// Numbers of the live sessions of this process that are open.
+    pub(crate) fn open_sessions(&self) -> &Mutex<HashSet<u64>> {
+        &self.open_sessions
     }
 
     /// Exclusive claims on ranges.

@@ -281,7 +281,7 @@ fn a_session_that_ends_without_a_word_leaves_a_gap_by_construction() {
         [(15, 21)],
         "opening again does not cover the time between"
     );
-    session.close().expect("closed");
+    session.close();
     assert_eq!(
         states(&table, "a"),
         [
@@ -397,4 +397,33 @@ fn rows_off_the_grid_are_inferred_into_the_slot_that_they_lie_in() {
     assert_eq!(states(&table, "b"), [(5, 6, Complete)]);
     let again = table.infer_coverage(MINUTE, None).expect("inferred");
     assert_eq!(again.ranges(), 4);
+}
+
+#[test]
+fn a_session_that_goes_on_does_not_cover_again_what_was_deleted_behind_its_watermark() {
+    let (_directory, _db, table) = fresh();
+    let session = table.session().series("a").interval("1m").source("feed").start(0);
+    let mut session = session.open().expect("a session");
+    let rows: Vec<Row> = (0..10).map(|minute| row(minute * MINUTE, "a")).collect();
+    session.append(&batch(&rows)).expect("appended");
+    table
+        .delete(2 * MINUTE..4 * MINUTE, Some(&["a"]))
+        .expect("deleted");
+    session.heartbeat(20 * MINUTE).expect("a heartbeat");
+    assert_eq!(gaps(&table, "a", 20 * MINUTE), [(2, 4)]);
+    session.close();
+    assert_eq!(gaps(&table, "a", 20 * MINUTE), [(2, 4)]);
+    use CoverageState::Complete;
+    assert_eq!(states(&table, "a"), [(0, 2, Complete), (4, 20, Complete)]);
+}
+
+#[test]
+fn a_session_covers_the_slot_of_a_row_between_two_slots_and_no_more() {
+    let (_directory, _db, table) = fresh();
+    let session = table.session().series("a").interval("1m").source("feed").start(0);
+    let mut session = session.open().expect("a session");
+    session
+        .append(&batch(&[row(MINUTE + 30, "a")]))
+        .expect("appended");
+    assert_eq!(session.watermark(), 2 * MINUTE);
 }
