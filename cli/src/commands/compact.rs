@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     let before = held(&database)?;
     let report = match args.dry_run {
         true => None,
-        false => Some(compact(&database, &plan, &args)?),
+        false => Some(compact(&database, &plan, &policy, &args)?),
     };
     let outcome = report.map(|report| outcome(&database, report)).transpose()?;
     let failed = outcome.as_ref().is_some_and(|outcome| !outcome.failed.is_empty());
@@ -114,7 +114,12 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-fn compact(database: &Database, plan: &Plan, args: &Args) -> Result<MaintenanceReport, CliError> {
+fn compact(
+    database: &Database,
+    plan: &Plan,
+    policy: &Policy,
+    args: &Args,
+) -> Result<MaintenanceReport, CliError> {
     let bar = progress::bytes(plan.bytes(), "compacting");
     let moved = bar.clone();
     let options = RunOptions {
@@ -123,7 +128,7 @@ fn compact(database: &Database, plan: &Plan, args: &Args) -> Result<MaintenanceR
         threads: 0,
         ..RunOptions::default()
     };
-    let report = database.run_maintenance(plan, &options);
+    let report = database.maintain(policy, &options);
     bar.finish_and_clear();
     let report = report?;
     if report.done > 0 {

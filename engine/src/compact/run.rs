@@ -89,6 +89,26 @@ pub struct MaintenanceReport {
     pub files_of_segments_removed: usize,
 }
 
+impl MaintenanceReport {
+    /// Whether every task was done.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.lost == 0 && self.failed.is_empty() && !self.cancelled
+    }
+
+    /// Counts what was done after this.
+    pub(crate) fn add(&mut self, next: Self) {
+        self.done += next.done;
+        self.lost += next.lost;
+        self.failed.extend(next.failed);
+        self.cancelled |= next.cancelled;
+        self.segments_removed += next.segments_removed;
+        self.segments_added += next.segments_added;
+        self.bytes_removed += next.bytes_removed;
+        self.bytes_added += next.bytes_added;
+        self.files_of_segments_removed += next.files_of_segments_removed;
+    }
+}
+
 /// Plans and does what is worth doing now.
 ///
 /// # Errors
