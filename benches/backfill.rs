@@ -25,9 +25,10 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// Names of the figures and how each is measured.
-const FIGURES: [(&str, fn()); 4] = [
+const FIGURES: [(&str, fn()); 5] = [
     ("gaps", gaps),
     ("fill", fill),
+    ("windows", windows),
     ("commits", commits),
     ("infer", infer),
 ];
@@ -233,6 +234,65 @@ fn fill() {
         db.flush().expect("flushed");
         println!("      files after a flush {}", files(&path));
     }
+}
+
+/// One window of each node written over what the table has, each durable when its call returns: I5 of the comparison with
+/// other engines.
+fn windows() {
+    let (nodes, days) = (size(100, 5), 30);
+    let directory = tempfile::tempdir().expect("a directory");
+    let db = open(&directory.path().join("db"));
+    let table = db.create_table(&bars_spec("bars")).expect("a table");
+    let end = FIRST_DAY + days * DAY;
+    let batches = (0..nodes).map(|node| with_node(&bars(FIRST_DAY, end), &name(node)));
+    table.write(batches).expect("written");
+    let mut random = Random(11);
+    let windows: Vec<_> = (0..nodes)
+        .map(|node| {
+            let minutes = 60 + (random.next() % 1381) as i64;
+            let start = FIRST_DAY + (random.next() % (days as u64 * 1440 - 1440)) as i64 * MINUTE;
+            (node, start, start + minutes * MINUTE)
+        })
+        .collect();
+    let (mut times, mut rows, begin) = (Vec::new(), 0, Instant::now());
+    for (node, start, end) in windows {
+        let batch = with_node(&bars(start, end), &name(node));
+        rows += batch.num_rows();
+        let said = Attestation::new(start..end)
+            .series(name(node))
+            .interval(MINUTE)
+            .source("bench");
+        let began = Instant::now();
+        table
+            .append_covering(&batch, [said], Some(Durability::Sync))
+            .expect("committed");
+        times.push(began.elapsed());
+    }
+    let took = begin.elapsed();
+    println!(
+        "windows: {nodes} windows, {rows} rows, each durable: median {:?}, {:.2} M rows/s",
+        median(times),
+        rows as f64 / took.as_secs_f64() / 1e6
+    );
+    let count = table.scan().and_then(|scan| scan.count()).expect("a count");
+    assert_eq!(count, nodes as u64 * days as u64 * 1440);
+}
+
+/// The same rows with the name of their series.
+fn with_node(batch: &RecordBatch, name: &str) -> RecordBatch {
+    let node = DictionaryArray::new(
+        UInt32Array::from(vec![0; batch.num_rows()]),
+        Arc::new(StringArray::from(vec![name])) as ArrayRef,
+    );
+    let schema = batch.schema();
+    let mut columns: Vec<(String, ArrayRef)> = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| (field.name().clone(), Arc::clone(column)))
+        .collect();
+    columns.insert(1, ("node".to_owned(), Arc::new(node)));
+    RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
 
 fn files(path: &Path) -> usize {
