@@ -25,8 +25,9 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// Names of the figures and how each is measured.
-const FIGURES: [(&str, fn()); 5] = [
+const FIGURES: [(&str, fn()); 6] = [
     ("gaps", gaps),
+    ("ranges", ranges),
     ("fill", fill),
     ("windows", windows),
     ("commits", commits),
@@ -177,6 +178,49 @@ fn gaps() {
         );
         println!("gaps: {series} series x {days} days, {found} gaps: all {all:?}, one series {one:?}");
     }
+}
+
+/// What is known of one series, where the table has many and each has many ranges.
+fn ranges() {
+    let (series, holes_each) = (size(10_000, 20), size(99, 9));
+    let directory = tempfile::tempdir().expect("a directory");
+    let db = open(&directory.path().join("db"));
+    let table = db.create_table(&bars_spec("bars")).expect("a table");
+    attest_without(&table, series, 90, holes_each);
+    let coverage = table.coverage().expect("coverage");
+    let (mut count, mut at) = (0, 0);
+    let time = |read: &mut dyn FnMut(&str)| {
+        let times = (0..1001).map(|nth| {
+            let name = name(nth * 7919 % series);
+            let begin = Instant::now();
+            read(&name);
+            begin.elapsed()
+        });
+        median(times.collect())
+    };
+    let held = time(&mut |name| {
+        count += coverage
+            .ranges(Some(name), MINUTE, 0..i64::MAX)
+            .expect("ranges")
+            .len();
+        at += 1;
+    });
+    let opened = time(&mut |name| {
+        let coverage = table.coverage().expect("coverage");
+        assert!(
+            !coverage
+                .ranges(Some(name), MINUTE, 0..i64::MAX)
+                .expect("ranges")
+                .is_empty()
+        );
+    });
+    println!(
+        "ranges: {series} series with {} ranges: {held:?} of one, {opened:?} with a new snapshot",
+        count / at
+    );
+    let begin = Instant::now();
+    let rows = coverage.arrow_ranges(0..i64::MAX).expect("ranges").num_rows();
+    println!("ranges: {rows} as Arrow in {:?}", begin.elapsed());
 }
 
 /// Holes filled from a local source, and filled again.

@@ -1,8 +1,6 @@
 //! Coverage: files of a table, and one file by itself; calendars.
 
-use gapless_format::{
-    CoverageFile, CoverageKey, CoverageRecord, CoverageRef, CoverageState, TableMeta, file_name,
-};
+use gapless_format::{CoverageFile, CoverageKey, CoverageRecord, CoverageRef, TableMeta, file_name};
 use serde_json::Value;
 
 use super::disk::{Disk, Outcome};
@@ -122,7 +120,7 @@ fn row(key: CoverageKey, it: &CoverageRecord<'_>, commit: Option<i64>, symbols: 
         interval(key.interval),
         time(it.start).into(),
         time(it.end).into(),
-        state(it.state).into(),
+        it.state.name().into(),
         it.source.into(),
         it.batch.into(),
         instant_iso(it.fetched_at).into(),
@@ -159,20 +157,6 @@ pub(super) fn time(time: i64) -> String {
         i64::MIN => "the beginning of time".to_owned(),
         i64::MAX => "the end of time".to_owned(),
         time => instant_iso(time),
-    }
-}
-
-/// A state as the engine spells it.
-pub(super) fn state(state: CoverageState) -> &'static str {
-    match state {
-        CoverageState::Complete => "complete",
-        CoverageState::Empty => "empty",
-        CoverageState::NotApplicable => "not applicable",
-        CoverageState::Partial => "partial",
-        CoverageState::Live => "live",
-        CoverageState::Expired => "expired",
-        CoverageState::Lost => "lost",
-        CoverageState::Unknown => "unknown",
     }
 }
 

@@ -6,7 +6,7 @@ use gapless_format::wal::{WalColumn, WalHeader, WalItem, WalOutcome, WalRecord, 
 use gapless_format::{ColumnType, Coverage, Deletion, HEADER_LEN, Identity, TableMeta, Tail};
 use serde_json::{Map, Value};
 
-use super::coverage::{interval, state as state_name, time};
+use super::coverage::{interval, time};
 use super::disk::{Disk, Outcome};
 use super::records;
 use super::section::{Section, hex64};
@@ -516,7 +516,7 @@ fn coverage(it: &Coverage, section: &mut Section) {
     section.field("interval", interval(it.interval));
     section.field("start", time(it.start));
     section.field("end", time(it.end));
-    section.field("state", state_name(it.state));
+    section.field("state", it.state.name());
     section.field("rows_of_source", it.rows);
     section.field("content", hex64(it.content));
     section.field("fetched_at", instant_iso(it.fetched_at));

@@ -85,7 +85,7 @@ fn the_dump_of_a_database_shows_what_is_covered() {
             (
                 &"every series".into(),
                 &"no grid".into(),
-                &"not applicable".into()
+                &"not_applicable".into()
             )
         );
         assert_eq!(of_all["start"], "the beginning of time");

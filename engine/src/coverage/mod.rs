@@ -8,6 +8,7 @@
 //! - A reader lays the files and the memtables over each other for the keys it asks for, not for all.
 //! - A gap is what is expected (asked, inside the calendar and the life of the series, on the grid) and not covered.
 
+mod arrow;
 mod attest;
 mod duration;
 mod expired;

@@ -57,6 +57,22 @@ tags!(CoverageState {
     Complete = 0, Empty = 1, NotApplicable = 2, Partial = 3, Live = 4, Expired = 5, Lost = 6, Unknown = 7
 });
 
+impl CoverageState {
+    /// `complete`, `empty`, `not_applicable`, `partial`, `live`, `expired`, `lost` or `unknown`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Empty => "empty",
+            Self::NotApplicable => "not_applicable",
+            Self::Partial => "partial",
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Lost => "lost",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Coverage {
     pub(crate) fn encode(&self, writer: &mut Writer) {
         writer.u32(self.table);

@@ -427,3 +427,91 @@ fn a_session_covers_the_slot_of_a_row_between_two_slots_and_no_more() {
         .expect("appended");
     assert_eq!(session.watermark(), 2 * MINUTE);
 }
+
+#[test]
+fn what_is_known_and_what_is_missing_are_rows_of_arrow() {
+    use arrow_array::RecordBatch;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{DurationNanosecondType, TimestampNanosecondType, UInt32Type, UInt64Type};
+
+    let (_directory, _db, table) = fresh();
+    table
+        .attest([
+            said("a", 0..10 * MINUTE),
+            Attestation::new(i64::MIN..0).state(CoverageState::NotApplicable),
+        ])
+        .expect("attested");
+    let coverage = table.coverage().expect("coverage");
+    let text = |batch: &RecordBatch, column: usize, row: usize| {
+        let texts = batch.column(column).as_dictionary::<UInt32Type>();
+        let key = texts.key(row)?;
+        Some(texts.values().as_string::<i32>().value(key).to_owned())
+    };
+    let times = |batch: &RecordBatch, column: usize| {
+        let times = batch.column(column).as_primitive::<TimestampNanosecondType>();
+        assert_eq!(times.timezone(), Some("UTC"));
+        times.values().to_vec()
+    };
+
+    let ranges = coverage.arrow_ranges(i64::MIN..i64::MAX).expect("ranges");
+    let names: Vec<_> = ranges
+        .schema_ref()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    let expected = [
+        "series",
+        "interval",
+        "start",
+        "end",
+        "state",
+        "source",
+        "batch",
+        "rows",
+        "fetched_at",
+        "commit",
+    ];
+    assert_eq!(names, expected);
+    let all = coverage.all_ranges(i64::MIN..i64::MAX);
+    assert_eq!(ranges.num_rows(), all.len());
+    for (at, (series, interval, range)) in all.iter().enumerate() {
+        assert_eq!(text(&ranges, 0, at), *series);
+        let intervals = ranges.column(1).as_primitive::<DurationNanosecondType>();
+        assert_eq!(intervals.iter().nth(at).flatten(), *interval);
+        assert_eq!(
+            (times(&ranges, 2)[at], times(&ranges, 3)[at]),
+            (range.start, range.end)
+        );
+        assert_eq!(text(&ranges, 4, at).as_deref(), Some(range.state.name()));
+        assert_eq!(text(&ranges, 5, at).as_deref(), Some(&*range.source));
+        let rows = ranges.column(7).as_primitive::<UInt64Type>();
+        assert_eq!(rows.iter().nth(at).flatten(), range.rows);
+    }
+
+    let query = GapQuery::new(-5 * MINUTE, 20 * MINUTE)
+        .series(["a", "b"])
+        .interval(MINUTE);
+    let gaps = coverage.arrow_gaps(&query).expect("gaps");
+    let found: Vec<_> = (0..gaps.num_rows())
+        .map(|at| {
+            (
+                text(&gaps, 0, at),
+                times(&gaps, 2)[at] / MINUTE,
+                times(&gaps, 3)[at] / MINUTE,
+            )
+        })
+        .collect();
+    let expected = coverage.gaps(&query).expect("gaps");
+    let expected: Vec<_> = expected
+        .into_iter()
+        .map(|gap| (gap.series, gap.start / MINUTE, gap.end / MINUTE))
+        .collect();
+    assert_eq!(found, expected);
+    assert!(!found.is_empty());
+
+    let days = coverage.arrow_completeness(&query).expect("days");
+    assert_eq!(days.num_rows(), 4, "two series, two days");
+    let covered = days.column(4).as_primitive::<UInt64Type>();
+    assert_eq!(covered.value(1), 10, "of the second day of a");
+}

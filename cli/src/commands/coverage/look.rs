@@ -28,13 +28,13 @@ pub(super) const PARTLY: Look = look("partly covered", '▄', 33, "#fdae61");
 /// Outside of the calendar, or of the life of the series.
 pub(super) const CLOSED: Look = look("not expected", '·', 90, "#f4f4f4");
 
-const COMPLETE: Look = look("complete", '█', 32, "#1a9850");
-const LIVE: Look = look("live", '▓', 36, "#2aa1b3");
-const EMPTY: Look = look("empty", '▒', 34, "#91bfdb");
-const NOT_APPLICABLE: Look = look("not_applicable", '-', 90, "#d9d9d9");
-const EXPIRED: Look = look("expired", '░', 90, "#bdbdbd");
-const PARTIAL: Look = look("partial", '~', 33, "#fee08b");
-const LOST: Look = look("lost", '!', 35, "#762a83");
+const COMPLETE: Look = look(CoverageState::Complete.name(), '█', 32, "#1a9850");
+const LIVE: Look = look(CoverageState::Live.name(), '▓', 36, "#2aa1b3");
+const EMPTY: Look = look(CoverageState::Empty.name(), '▒', 34, "#91bfdb");
+const NOT_APPLICABLE: Look = look(CoverageState::NotApplicable.name(), '-', 90, "#d9d9d9");
+const EXPIRED: Look = look(CoverageState::Expired.name(), '░', 90, "#bdbdbd");
+const PARTIAL: Look = look(CoverageState::Partial.name(), '~', 33, "#fee08b");
+const LOST: Look = look(CoverageState::Lost.name(), '!', 35, "#762a83");
 
 /// The look of a state.
 pub(super) fn of(state: CoverageState) -> Look {
@@ -47,7 +47,7 @@ pub(super) fn of(state: CoverageState) -> Look {
         CoverageState::Partial => PARTIAL,
         CoverageState::Lost => LOST,
         CoverageState::Unknown => Look {
-            word: "unknown",
+            word: state.name(),
             ..GAP
         },
     }
