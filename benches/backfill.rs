@@ -5,6 +5,7 @@
 
 #[expect(dead_code, reason = "this bench has sizes of its own")]
 mod data;
+mod figures;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use gapless::backfill::{FetchError, FetchRequest, Fetched, FetcherStrategy};
 use gapless::{Attestation, Database, Durability, GapQuery, Keep, Table, TableSpec};
 
-use data::{FIRST_DAY, Random, is_test};
+use data::{FIRST_DAY, Random};
+use figures::size;
 
 const MINUTE: i64 = 60_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -35,19 +37,7 @@ const FIGURES: [(&str, fn()); 6] = [
 ];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|name| !name.starts_with('-'))
-        .collect();
-    for (name, measure) in FIGURES {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            measure();
-        }
-    }
-}
-
-fn size(full: usize, test: usize) -> usize {
-    if is_test() { test } else { full }
+    figures::run(&FIGURES);
 }
 
 fn bars_spec(name: &str) -> TableSpec {

@@ -5,6 +5,7 @@
 
 #[expect(dead_code, reason = "this bench has sizes of its own")]
 mod data;
+mod figures;
 
 use std::fs::File;
 use std::io::Write;
@@ -17,7 +18,8 @@ use arrow_array::types::{Float64Type, Int8Type, Int32Type, TimestampNanosecondTy
 use arrow_array::{RecordBatch, UInt32Array};
 use gapless::{Database, Durability, Maintenance, Table};
 
-use data::{DAY_NS, FIRST_DAY, Random, is_test, sorted_day, spec};
+use data::{DAY_NS, FIRST_DAY, Random, sorted_day, spec};
+use figures::size;
 
 /// Names of the figures and how each is measured.
 const FIGURES: [(&str, fn()); 10] = [
@@ -34,19 +36,7 @@ const FIGURES: [(&str, fn()); 10] = [
 ];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|name| !name.starts_with('-'))
-        .collect();
-    for (name, measure) in FIGURES {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            measure();
-        }
-    }
-}
-
-fn size(full: usize, test: usize) -> usize {
-    if is_test() { test } else { full }
+    figures::run(&FIGURES);
 }
 
 /// A day's rows as they arrive: by time.

@@ -46,6 +46,8 @@ mod stream;
 mod subscribe;
 pub mod symbols;
 pub mod table;
+#[cfg(test)]
+mod test_events;
 pub mod write;
 
 pub use calendar::{Calendar, Days, Listing};

@@ -25,6 +25,7 @@ mod real;
 mod region;
 mod storage;
 mod unsynced;
+mod window;
 
 pub use faulty::{CrashImages, Fault, FaultPlan, FaultyStorage};
 pub(crate) use host::host_name;
@@ -35,3 +36,4 @@ pub use real::{Access, COPY_BYTES_MAX, Options, RealStorage};
 pub use region::{REGION_ALIGNMENT, Region};
 pub use storage::{DirEntry, EntryKind, FileLock, FileStamp, LockMode, ReadableFile, Storage, WritableFile};
 pub use unsynced::UnsyncedStorage;
+pub(crate) use window::ReadWindow;

@@ -17,7 +17,7 @@ use gapless_format::{
 use super::lease::Lease;
 use super::table::LeaseTable;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{FileStamp, ReadableFile, RelPath, Storage, WritableFile};
+use crate::io::{FileStamp, ReadWindow, ReadableFile, RelPath, Storage, WritableFile};
 
 /// A shorter log is not replaced, however little of it is needed.
 pub(super) const LOG_BYTES_MIN: u64 = 1 << 20;
@@ -128,24 +128,19 @@ impl Follower {
 impl Position {
     /// Applies the records up to byte `len` of the file.
     fn read_on(&mut self, table: &mut LeaseTable, len: u64) -> Result<()> {
-        let mut scan = Scan {
-            file: &*self.file,
-            len,
-            at: self.end,
-            buffer: Vec::new(),
-            start: 0,
-        };
+        let mut window = ReadWindow::new(self.end, READ_BYTES..READ_BYTES);
         loop {
-            scan.fill(LEASE_RECORD_LEN_MIN)?;
-            if let Some(len) = scan.unread().first_chunk() {
-                scan.fill((u32::from_le_bytes(*len) as usize).min(LEASE_RECORD_LEN_MAX))?;
+            window.fill(&*self.file, len, LEASE_RECORD_LEN_MIN)?;
+            if let Some(record) = window.unread().first_chunk() {
+                let record = (u32::from_le_bytes(*record) as usize).min(LEASE_RECORD_LEN_MAX);
+                window.fill(&*self.file, len, record)?;
             }
-            let outcome = decode_lease_record(scan.unread(), self.chain, self.end);
+            let outcome = decode_lease_record(window.unread(), self.chain, self.end);
             match outcome.map_err(|error| Error::from_format(LOG, &error))? {
                 LeaseOutcome::Record { items, chain, len } => {
                     items.into_iter().for_each(|item| table.apply(item, drop));
                     (self.chain, self.end) = (chain, self.end + len as u64);
-                    scan.skip(len);
+                    window.skip(len);
                 }
                 LeaseOutcome::End => return Ok(()),
                 LeaseOutcome::Torn { .. } => {
@@ -153,46 +148,6 @@ impl Position {
                     return Ok(());
                 }
             }
-        }
-    }
-}
-
-/// Some bytes of the log in memory: never more than a record and one read.
-struct Scan<'a> {
-    file: &'a dyn ReadableFile,
-    /// Where the file ends.
-    len: u64,
-    /// Where the unread bytes begin in the file.
-    at: u64,
-    buffer: Vec<u8>,
-    start: usize,
-}
-
-impl Scan<'_> {
-    fn unread(&self) -> &[u8] {
-        self.buffer.get(self.start..).unwrap_or_default()
-    }
-
-    fn skip(&mut self, len: usize) {
-        self.start += len;
-        self.at += len as u64;
-    }
-
-    /// Makes `len` bytes unread, or what is left of the file.
-    fn fill(&mut self, len: usize) -> Result<()> {
-        let unread = self.unread().len();
-        if unread >= len {
-            return Ok(());
-        }
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let from = self.at + unread as u64;
-        let left = usize::try_from(self.len.saturating_sub(from)).unwrap_or(usize::MAX);
-        self.buffer
-            .resize(unread + (len - unread).max(READ_BYTES).min(left), 0);
-        match self.buffer.get_mut(unread..) {
-            Some(rest) if !rest.is_empty() => self.file.read_at(from, rest),
-            _ => Ok(()),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gapless_format::{HEADER_LEN, WalHeader, WalOutcome, WalRecord, wal};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{ReadableFile, RelPath, Storage, WritableFile};
+use crate::io::{ReadWindow, ReadableFile, RelPath, Storage, WritableFile};
 
 /// Bytes that are read at first, and at most, at a time: most readers find a record or two, or space for more.
 const READ_BYTES_MIN: usize = 8 * 1024;
@@ -70,11 +70,8 @@ pub(crate) struct LogReader {
     name: String,
     file: Arc<dyn ReadableFile>,
     first_lsn: u64,
-    /// Bytes of the file; the record at `at` begins at `start`.
-    buffer: Vec<u8>,
-    start: usize,
-    at: u64,
-    read_bytes: usize,
+    /// Its next record begins with what is unread.
+    window: ReadWindow,
 }
 
 /// Why a log file has no further record.
@@ -118,16 +115,16 @@ impl LogReader {
             name,
             file,
             first_lsn: expected.first_lsn,
-            buffer: Vec::new(),
-            start: 0,
-            at: HEADER_LEN as u64 + (lsn - expected.first_lsn),
-            read_bytes: READ_BYTES_MIN,
+            window: ReadWindow::new(
+                HEADER_LEN as u64 + (lsn - expected.first_lsn),
+                READ_BYTES_MIN..READ_BYTES_MAX,
+            ),
         }))
     }
 
     /// The position of the next record.
     pub(crate) fn lsn(&self) -> u64 {
-        self.first_lsn + (self.at - HEADER_LEN as u64)
+        self.first_lsn + (self.window.at() - HEADER_LEN as u64)
     }
 
     /// The file's name, for messages.
@@ -140,11 +137,13 @@ impl LogReader {
         &mut self,
         take: impl FnOnce(&WalRecord<'_>) -> Result<T>,
     ) -> Result<std::result::Result<T, LogEnd>> {
-        self.fill(wal::WAL_RECORD_HEADER_LEN)?;
-        if let Some(len) = self.unread().first_chunk() {
-            self.fill(u32::from_le_bytes(*len) as usize)?;
+        let (file, file_len) = (&*self.file, self.file.len());
+        self.window.fill(file, file_len, wal::WAL_RECORD_HEADER_LEN)?;
+        if let Some(len) = self.window.unread().first_chunk() {
+            let len = u32::from_le_bytes(*len) as usize;
+            self.window.fill(file, file_len, len)?;
         }
-        let outcome = wal::decode_wal_record(self.unread(), self.lsn(), self.at)
+        let outcome = wal::decode_wal_record(self.window.unread(), self.lsn(), self.window.at())
             .map_err(|error| Error::from_format(&self.name, &error))?;
         let record = match outcome {
             WalOutcome::Record(record) => record,
@@ -153,32 +152,8 @@ impl LogReader {
         };
         let taken = take(&record)?;
         let len = record.len;
-        self.start += len;
-        self.at += len as u64;
+        self.window.skip(len);
         Ok(Ok(taken))
-    }
-
-    fn unread(&self) -> &[u8] {
-        self.buffer.get(self.start..).unwrap_or_default()
-    }
-
-    /// Makes `len` bytes unread, or what is left of the file.
-    fn fill(&mut self, len: usize) -> Result<()> {
-        let unread = self.unread().len();
-        if unread >= len {
-            return Ok(());
-        }
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let from = self.at + unread as u64;
-        let left = usize::try_from(self.file.len().saturating_sub(from)).unwrap_or(usize::MAX);
-        self.buffer
-            .resize(unread + (len - unread).max(self.read_bytes).min(left), 0);
-        self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
-        match self.buffer.get_mut(unread..) {
-            Some(rest) if !rest.is_empty() => self.file.read_at(from, rest),
-            _ => Ok(()),
-        }
     }
 }
 

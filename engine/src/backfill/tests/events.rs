@@ -1,14 +1,11 @@
 //! The names and fields that dashboards read, which nothing else would miss.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 use super::*;
 use crate::backfill::run::{Begun, GapRun, Next};
 use crate::backfill::{BackfillStrategy, FetcherStrategy};
-
-type Event = BTreeMap<String, String>;
+use crate::test_events::{Event, events_of};
 
 #[test]
 fn every_step_of_a_gap_is_told_under_the_names_that_dashboards_read() {
@@ -85,11 +82,7 @@ fn fill(
         .retry(at_once());
     let core = job.core().expect("a job");
     let unit = job.units().expect("a plan").remove(0);
-    let recorder = Recorder::default();
-    // While there is one subscriber, another thread that reaches an event first would switch it off for all of them.
-    static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
-    SECOND.get_or_init(|| tracing::Dispatch::new(Recorder::default()));
-    tracing::subscriber::with_default(recorder.clone(), || {
+    events_of("backfill::event", || {
         let Begun::Ready(mut run) = GapRun::begin(&core, unit).expect("a claim") else {
             panic!("nobody else is here");
         };
@@ -101,42 +94,5 @@ fn fill(
                 Next::Retry(_) => run.again().expect("the lease is ours"),
             }
         }
-    });
-    let events = recorder.0.lock().expect("no panic");
-    events.clone()
-}
-
-/// Keeps the fields of every event of backfills.
-#[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<Event>>>);
-
-struct Fields(Event);
-
-impl tracing::field::Visit for Fields {
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.to_owned());
-    }
-
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}"));
-    }
-}
-
-impl tracing::Subscriber for Recorder {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().contains("backfill::event")
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        let level = event.metadata().level().to_string();
-        let mut fields = Fields(BTreeMap::from([("level".to_owned(), level)]));
-        event.record(&mut fields);
-        self.0.lock().expect("no panic").push(fields.0);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
+    })
 }

@@ -1,9 +1,7 @@
 //! What each operation grants, refuses and tells, one rule per test; two processes wherever it matters.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
 use super::*;
+use crate::test_events::{Event, events_of};
 
 #[test]
 fn a_live_lease_excludes_what_overlaps_it_and_nothing_else() {
@@ -205,11 +203,8 @@ fn a_thread_with_a_fence_is_told_so_instead_of_waiting_for_itself() {
 
 #[test]
 fn every_step_of_a_lease_is_told_under_the_names_that_dashboards_read() {
-    let events = Recorder::default();
-    // While there is one subscriber, another thread that reaches an event first would switch it off for all of them.
-    let _second = tracing::Dispatch::new(Recorder::default());
     let (one, _, _) = two();
-    tracing::subscriber::with_default(events.clone(), || {
+    let events = events_of("lease", || {
         let mut wanted = request("A:1", 0, 10_000_000_000, "worker", 5_000_000);
         wanted.key = wanted.key.world("w").as_of(Some(2_000_000_000));
         let lease = grant(&one, &wanted);
@@ -217,7 +212,6 @@ fn every_step_of_a_lease_is_told_under_the_names_that_dashboards_read() {
         let lease = grant(&one, &request("A:1", 0, 10, "worker", 5));
         one.fail(&lease, "source is down").expect("its own");
     });
-    let events = events.0.lock().expect("no panic").clone();
     let names: Vec<&str> = events.iter().map(|fields| fields["message"].as_str()).collect();
     let name = |step| format!("seamless.backfill.coordinator_{step}");
     let expected = ["claimed", "completed", "claimed", "failed"].map(name);
@@ -236,43 +230,10 @@ fn every_step_of_a_lease_is_told_under_the_names_that_dashboards_read() {
         ("lease_until_ms", "5"),
         ("completion_ratio", "1.0"),
         ("message", "seamless.backfill.coordinator_completed"),
+        ("level", "INFO"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(events[1], BTreeMap::from(expected));
+    assert_eq!(events[1], Event::from(expected));
     assert_eq!(events[3]["reason"], "source is down");
     assert!(!events[3].contains_key("requested_as_of"));
-}
-
-/// Keeps the fields of every event of leases.
-#[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<BTreeMap<String, String>>>>);
-
-struct Fields(BTreeMap<String, String>);
-
-impl tracing::field::Visit for Fields {
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.to_owned());
-    }
-
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}"));
-    }
-}
-
-impl tracing::Subscriber for Recorder {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().contains("lease")
-    }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut fields = Fields(BTreeMap::new());
-        event.record(&mut fields);
-        self.0.lock().expect("no panic").push(fields.0);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
 }
