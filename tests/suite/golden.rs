@@ -9,6 +9,8 @@
 //!
 //! Long because it has the writer and the reader of one fixture.
 
+mod calendars;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -562,6 +564,7 @@ fn the_golden_database_is_written_only_when_asked_for() {
         EncodingPolicy::cold(),
     );
     state(&said_in_files());
+    calendars::write(&db);
     db.flush().expect("coverage files are written");
     db.create_snapshot(SNAPSHOT).expect("a named snapshot");
     for (golden, name) in [(&all, "everything"), (&quotes, "quotes"), (&gone, "dropped")] {
@@ -745,6 +748,7 @@ fn compare_all(db: &Database) {
     let error = db.table("dropped").expect_err("the table was dropped");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     check_table(&old, "dropped", &format!("dropped@{SNAPSHOT}.jsonl"));
+    calendars::check(db, &newest);
     let expected = |name: &str| {
         let file = golden().join("expected").join(name);
         fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
