@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -245,8 +246,10 @@ fn many_pages(path: &Path) -> (Vec<Bar>, Range<i64>, i64) {
 }
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(directory).expect("a directory");
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return; // It was superfluous, and somebody has collected it.
+    };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     for path in paths {
         match path.is_dir() {
@@ -418,4 +421,90 @@ fn segments_of_several_pages_are_what_they_were() {
     let (rows, range, step) = many_pages(&path);
     assert_eq!(rows.len(), 4 * 2 * 23 * 1800);
     heal_all(&path, &rows, &range, step, 40);
+}
+
+/// Flips a bit of a file that others have mapped.
+fn flip(random: &mut Random, path: &Path) {
+    let Ok(mut bytes) = std::fs::read(path) else {
+        return; // A compaction has taken its place.
+    };
+    let at = random.below(bytes.len());
+    bytes[at] ^= 1 << random.below(8);
+    let file = std::fs::OpenOptions::new().write(true).open(path);
+    if let Ok(file) = file {
+        file.write_at(&bytes[at..=at], at as u64).expect("a byte");
+    }
+}
+
+/// A writer streams the bars of the next days, flushes and compacts, while segments of the days before are damaged and
+/// repaired, and what was lost is fetched again.
+#[test]
+fn a_repair_beside_a_writer_takes_nothing_of_what_it_writes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("db");
+    let (mut rows, range, step) = minutes(&path);
+    let ahead = range.end..range.end + 3 * DAY;
+    let db = open(&path);
+    let table = db.table("bars").expect("the table");
+    let write = || {
+        for (nth, start) in (0..).zip((ahead.start..ahead.end).step_by(HOUR as usize)) {
+            let window = start..start + HOUR;
+            for name in SERIES {
+                let said = Attestation::new(window.clone()).series(name).interval(step);
+                table
+                    .append_covering(&batch(name, &window, step), [said], None)
+                    .expect("appended");
+            }
+            if nth % 5 == 4 {
+                db.flush().expect("a flush");
+            }
+            if nth % 12 == 11 {
+                db.compact("bars").expect("a compaction, but for what is damaged");
+            }
+        }
+    };
+    let mut repairs = 0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        let mut random = Random::new(1);
+        while !writer.is_finished() {
+            let mut all = Vec::new();
+            for day in 16..20 {
+                let day = path.join(format!("tables/bars/2026-11-{day}"));
+                files(&day, &mut all);
+            }
+            let file = all.swap_remove(random.below(all.len()));
+            flip(&mut random, &file);
+            let report = db.repair(&RepairOptions::default()).expect("a repair");
+            repairs += usize::from(report.has_damage());
+            fill(&table, &range, step);
+            db.flush().expect("a flush");
+        }
+    });
+    assert!(repairs > 0, "nothing was repaired beside the writer");
+    db.repair(&RepairOptions::default()).expect("a repair");
+    settle(&db);
+    let checked = check(&path);
+    assert!(checked.is_clean(), "{:#?}", checked.findings);
+
+    let query = GapQuery::new(ahead.start, ahead.end)
+        .series(SERIES)
+        .interval(step);
+    assert_eq!(
+        table.gaps(&query).expect("gaps"),
+        [],
+        "nothing that it wrote is lost"
+    );
+    let asked = fill(&table, &range, step);
+    assert!(asked.iter().all(|(_, asked)| asked.end <= range.end));
+    let of_writer = SERIES.map(|name| batch(name, &ahead, step).num_rows());
+    let before = rows.len();
+    rows.extend(
+        read(&table)
+            .into_iter()
+            .filter(|(_, time, _)| *time >= ahead.start),
+    );
+    rows.sort_unstable();
+    assert_eq!(rows.len() - before, of_writer.iter().sum::<usize>());
+    assert!(read(&table) == rows);
 }
