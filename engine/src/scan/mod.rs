@@ -23,6 +23,7 @@ mod presence;
 mod rows;
 mod runs;
 mod select;
+mod stored;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -38,4 +39,5 @@ pub use predicate::{Column, Comparison, Literal, Predicate, col};
 pub(crate) use presence::may_have_rows;
 pub(crate) use rows::Rows;
 pub(crate) use runs::fold_runs;
+pub use stored::{Beside, StoredPart, StoredRows, StoredScan};
 pub use stream::Batches;

@@ -131,18 +131,32 @@ impl Output {
 
     /// Rows as a batch, without those for which the condition does not hold.
     pub(crate) fn batch(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<RecordBatch> {
-        let rows = chunks.iter().map(Chunk::len).sum();
-        let passing = match &self.condition {
-            None => None,
-            Some(condition) => {
-                let column = |id: u32| self.column_by_id(cache, id, chunks);
-                let yes = condition.evaluate(rows, &column)?.yes;
-                (yes.count_set_bits() < rows).then(|| BooleanArray::new(yes, None))
-            }
+        let passing = self.passing(cache, chunks)?;
+        self.passed(cache, chunks, passing.as_ref())
+    }
+
+    /// The rows for which the condition holds; `None` for all.
+    pub(super) fn passing(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<Option<BooleanArray>> {
+        let Some(condition) = &self.condition else {
+            return Ok(None);
         };
-        let count = passing
-            .as_ref()
-            .map_or(rows, |passing| passing.values().count_set_bits());
+        let rows = chunks.iter().map(Chunk::len).sum();
+        let column = |id: u32| self.column_by_id(cache, id, chunks);
+        let yes = condition.evaluate(rows, &column)?.yes;
+        Ok((yes.count_set_bits() < rows).then(|| BooleanArray::new(yes, None)))
+    }
+
+    /// The rows that have passed, as a batch.
+    pub(super) fn passed(
+        &self,
+        cache: &SegmentCache,
+        chunks: &[Chunk],
+        passing: Option<&BooleanArray>,
+    ) -> Result<RecordBatch> {
+        let count = match passing {
+            None => chunks.iter().map(Chunk::len).sum(),
+            Some(passing) => passing.values().count_set_bits(),
+        };
         let mut columns = Vec::with_capacity(self.projection.len());
         for spec in &self.projection {
             if count == 0 {
@@ -155,10 +169,7 @@ impl Output {
                 columns.push(symbols);
                 continue;
             }
-            let mut array = read_column(cache, spec, chunks)?;
-            if let Some(passing) = &passing {
-                array = filter(&array, passing).map_err(|error| internal("rows do not filter", &error))?;
-            }
+            let array = read_passed(cache, spec, chunks, passing)?;
             columns.push(self.dressed(spec, array)?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -262,6 +273,20 @@ impl Symbols {
             })
         });
         Ok((keys, Arc::new(self.domain.array(present.into_iter())?)))
+    }
+}
+
+/// A column of the rows that have passed, in its storage type.
+pub(super) fn read_passed(
+    cache: &SegmentCache,
+    spec: &ColumnSpec,
+    chunks: &[Chunk],
+    passing: Option<&BooleanArray>,
+) -> Result<ArrayRef> {
+    let array = read_column(cache, spec, chunks)?;
+    match passing {
+        None => Ok(array),
+        Some(passing) => filter(&array, passing).map_err(|error| internal("rows do not filter", &error)),
     }
 }
 
