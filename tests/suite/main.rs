@@ -16,6 +16,7 @@ mod layout;
 mod live;
 mod opening;
 mod real_data;
+mod real_gaps;
 mod scan_model;
 mod semantics;
 mod stream;

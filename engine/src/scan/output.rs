@@ -129,17 +129,21 @@ impl Output {
         self.condition.is_some()
     }
 
+    /// Which rows the condition holds for; `None` for all of them.
+    pub(super) fn passing(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<Option<BooleanArray>> {
+        let Some(condition) = &self.condition else {
+            return Ok(None);
+        };
+        let rows = chunks.iter().map(Chunk::len).sum();
+        let column = |id: u32| self.column_by_id(cache, id, chunks);
+        let yes = condition.evaluate(rows, &column)?.yes;
+        Ok((yes.count_set_bits() < rows).then(|| BooleanArray::new(yes, None)))
+    }
+
     /// Rows as a batch, without those for which the condition does not hold.
     pub(crate) fn batch(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<RecordBatch> {
         let rows = chunks.iter().map(Chunk::len).sum();
-        let passing = match &self.condition {
-            None => None,
-            Some(condition) => {
-                let column = |id: u32| self.column_by_id(cache, id, chunks);
-                let yes = condition.evaluate(rows, &column)?.yes;
-                (yes.count_set_bits() < rows).then(|| BooleanArray::new(yes, None))
-            }
-        };
+        let passing = self.passing(cache, chunks)?;
         let count = passing
             .as_ref()
             .map_or(rows, |passing| passing.values().count_set_bits());

@@ -399,6 +399,40 @@ fn rows_off_the_grid_are_inferred_into_the_slot_that_they_lie_in() {
     assert_eq!(again.ranges(), 4);
 }
 
+/// The condition of a scan was left out: every row counted, so the rows that a user had excluded were covered.
+#[test]
+fn rows_that_a_scan_leaves_out_are_not_inferred() {
+    use gapless::scan::col;
+    let (_directory, db, table) = fresh();
+    let row = |minute: i64, sym: &str| Row {
+        price: (minute % 3 != 1).then_some(minute as f64),
+        ..row(minute * MINUTE, sym)
+    };
+    let rows: Vec<Row> = (0..6)
+        .flat_map(|minute| [row(minute, "a"), row(minute + 1, "b")])
+        .collect();
+    table.append(&batch(&rows)).expect("appended");
+    for _ in 0..2 {
+        let scan = table.scan().expect("a scan").filter(col("price").is_not_null());
+        let inferred = scan.clone().infer_coverage(MINUTE).expect("inferred");
+        let minutes = inferred.series.iter().map(|(name, ranges)| {
+            let ranges = ranges
+                .iter()
+                .map(|range| (range.start / MINUTE, range.end / MINUTE));
+            (name.as_deref().expect("a series"), ranges.collect::<Vec<_>>())
+        });
+        let minutes: Vec<_> = minutes.collect();
+        assert_eq!(
+            minutes,
+            [("a", vec![(0, 1), (2, 4), (5, 6)]), ("b", vec![(2, 4), (5, 7)])]
+        );
+        assert_eq!(inferred.rows, 8);
+        let limited = scan.limit(3).infer_coverage(MINUTE).expect_err("a limit");
+        assert_eq!(limited.kind(), ErrorKind::Invalid);
+        db.flush().expect("flushed");
+    }
+}
+
 #[test]
 fn a_session_that_goes_on_does_not_cover_again_what_was_deleted_behind_its_watermark() {
     let (_directory, _db, table) = fresh();
