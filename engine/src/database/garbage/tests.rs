@@ -52,6 +52,27 @@ fn known(db: &Database, table: &str) -> Vec<CoverageRange> {
     coverage.ranges(None, 0, i64::MIN..i64::MAX).expect("no series")
 }
 
+/// A statement of no series.
+fn statement() -> (CoverageKey, CoverageRecord<'static>) {
+    let key = CoverageKey {
+        series: None,
+        interval: Some(0),
+    };
+    let record = CoverageRecord {
+        start: 0,
+        end: 1,
+        state: CoverageState::Complete,
+        first_commit: 0,
+        commit: 0,
+        rows: None,
+        content: 0,
+        fetched_at: 0,
+        source: "",
+        batch: "",
+    };
+    (key, record)
+}
+
 #[test]
 fn a_coverage_file_of_the_dead_goes_and_those_of_the_living_and_of_versions_stay() {
     let storage = MemoryStorage::new();
@@ -154,25 +175,31 @@ fn coverage_that_a_snapshot_needs_stays_until_the_snapshot_goes() {
 fn a_coverage_file_that_is_not_committed_yet_stays_and_goes_when_it_is_given_up() {
     let storage = MemoryStorage::new();
     let db = database(&storage);
-    let key = CoverageKey {
-        series: None,
-        interval: Some(0),
-    };
-    let record = CoverageRecord {
-        start: 0,
-        end: 1,
-        state: CoverageState::Complete,
-        first_commit: 0,
-        commit: 0,
-        rows: None,
-        content: 0,
-        fetched_at: 0,
-        source: "",
-        batch: "",
-    };
+    let (key, record) = statement();
     let new = write_coverage(db.engine(), (0, "trade"), &[(key, vec![record])]).expect("a file");
     db.collect_garbage().expect("a collection");
     assert_eq!(coverage_files(&storage, "trade").len(), 2);
     drop(new);
     assert_eq!(coverage_files(&storage, "trade").len(), 1);
+}
+
+#[test]
+fn a_coverage_file_is_written_though_its_empty_directory_is_removed_again_and_again() {
+    let storage = MemoryStorage::new();
+    let db = database(&storage);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                super::remove_empty_directories(&storage, &super::tables(), 0).expect("a collection");
+            }
+        });
+        let written = (0..2000).try_for_each(|_| {
+            let (key, record) = statement();
+            // Dropped at once, which removes it: the directories of the table are empty again.
+            write_coverage(db.engine(), (9, "late"), &[(key, vec![record])]).map(drop)
+        });
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        written.expect("a file each time");
+    });
 }
