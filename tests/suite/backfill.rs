@@ -6,3 +6,4 @@ mod failures;
 mod fixture;
 mod processes;
 mod resample;
+mod short;
