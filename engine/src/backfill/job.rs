@@ -340,8 +340,12 @@ impl JobCore {
         }
     }
 
-    /// Renews the leases of units that are being filled, but for those whose workers have stopped.
+    /// Renews the leases of units that are being filled, but for those whose workers have stopped. A job that was cancelled
+    /// commits nothing more, so it keeps nothing from others.
     pub(crate) fn renew_active(&self) {
+        if self.is_cancelled() {
+            return;
+        }
         let active: Vec<Lease> = {
             let active = self.active.lock();
             let is_at_it = |since: &Stopwatch| since.left(self.options.stalled_after).is_some();
@@ -535,7 +539,9 @@ impl BackfillJob {
         self.core.progress()
     }
 
-    /// Begins nothing more. Attempts that run are told so and end when they look.
+    /// Begins nothing more and commits nothing more. Attempts that run are told so and end when they look; what the job has
+    /// leased is free once they have, or when the leases expire. Returns at once; [`BackfillJob::wait`] waits for a source that
+    /// was given no time limit. Who cannot, drops the job.
     pub fn cancel(&self) {
         self.core.cancel();
     }
