@@ -97,15 +97,15 @@ impl<F: Fetcher + 'static> BackfillStrategy for FetcherStrategy<F> {
     }
 }
 
-/// What is to be asked next: from the first part that is left to the last one; `None` when nothing is.
+/// What is to be asked next; `None` when nothing is.
 pub(super) fn next_request(gap: &Gap, writer: &GapWriter) -> Option<FetchRequest> {
-    let (first, last) = (writer.remaining().first()?, writer.remaining().last()?);
+    let range = writer.next_range()?;
     Some(FetchRequest {
         table: writer.table().name().to_owned(),
         series: gap.series.clone(),
         interval: gap.interval,
-        start: first.start,
-        end: last.end,
+        start: range.start,
+        end: range.end,
         attempt: writer.attempt(),
         schema: Arc::clone(writer.schema()),
     })

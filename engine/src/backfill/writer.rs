@@ -490,6 +490,25 @@ impl GapWriter {
         format!("table {:?}, gap of {}", self.meta.name, self.unit.gap)
     }
 
+    /// What a source is to be asked for next: from the first part that is left over all that were planned to be asked for
+    /// with it, but not over what was covered since; `None` when nothing is left.
+    pub(super) fn next_range(&self) -> Option<Range<i64>> {
+        let (first, rest) = self.remaining().split_first()?;
+        let mut range = first.clone();
+        for part in rest {
+            let between = range.end..part.start;
+            let planned = &self.unit.parts;
+            if planned
+                .iter()
+                .any(|planned| planned.start < between.end && between.start < planned.end)
+            {
+                break;
+            }
+            range.end = part.end;
+        }
+        Some(range)
+    }
+
     /// Begins another attempt.
     pub(crate) fn begin_attempt(&mut self, attempt: u32) {
         self.attempt = attempt;
