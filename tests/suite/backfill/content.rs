@@ -174,6 +174,25 @@ fn a_row_that_the_source_has_changed_replaces_the_old_one_as_the_table_keeps_the
 }
 
 #[test]
+fn of_an_answer_for_two_gaps_at_once_nothing_is_kept_when_rows_of_the_second_are_refused() {
+    everywhere(|table, keep, interval| {
+        if keep != Keep::All || interval == 0 {
+            return;
+        }
+        let known = Attestation::new(4 * MINUTE..6 * MINUTE)
+            .series("a")
+            .interval(interval);
+        table.attest([known.source("vendor")]).expect("attested");
+        let source = |_: &FetchRequest| Ok(Fetched::all([minutes(0, END), rows(&[(8 * MINUTE, -1.0)])]));
+        let both = job(table, FetcherStrategy::new(source), interval).merge_within(END);
+        let report = both.run().expect("a report");
+        assert!(why(&report).contains("two different rows"), "{report:?}");
+        let gaps = vec![(0, 4 * MINUTE), (6 * MINUTE, END)];
+        assert_eq!((stored(table), missing(table, interval)), (vec![], gaps));
+    });
+}
+
+#[test]
 fn what_was_covered_inside_of_a_gap_since_it_was_planned_is_not_asked_for() {
     everywhere(|table, _, interval| {
         let asked = Arc::new(Mutex::new(Vec::new()));
