@@ -7,3 +7,5 @@ mod fixture;
 mod processes;
 mod resample;
 mod short;
+mod stale;
+mod storm;
