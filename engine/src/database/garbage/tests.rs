@@ -2,7 +2,8 @@
 //!
 //! When this breaks, ranges that were stated are gaps again, or files stay for ever.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use gapless_format::{CoverageKey, CoverageRecord, CoverageState};
@@ -187,19 +188,23 @@ fn a_coverage_file_that_is_not_committed_yet_stays_and_goes_when_it_is_given_up(
 fn a_coverage_file_is_written_though_its_empty_directory_is_removed_again_and_again() {
     let storage = MemoryStorage::new();
     let db = database(&storage);
-    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let directory = path(&format!("tables/late/{COVERAGE_DIRECTORY}"));
+    let (is_over, both) = (AtomicBool::new(false), Barrier::new(2));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
-                super::remove_empty_directories(&storage, &super::tables(), 0).expect("a collection");
+            both.wait();
+            while !is_over.load(Ordering::Relaxed) {
+                // As a collection does that has just found it empty.
+                let _ = storage.remove_dir(&directory);
             }
         });
-        let written = (0..2000).try_for_each(|_| {
+        both.wait();
+        let written = (0..20_000).try_for_each(|_| {
             let (key, record) = statement();
-            // Dropped at once, which removes it: the directories of the table are empty again.
+            // Dropped at once, which removes it: the directory is empty again.
             write_coverage(db.engine(), (9, "late"), &[(key, vec![record])]).map(drop)
         });
-        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        is_over.store(true, Ordering::Relaxed);
         written.expect("a file each time");
     });
 }
