@@ -172,7 +172,9 @@ impl Source {
             9 => return Ok(Fetched::all([with(&with_lie(start), "colour", names("red"))])),
             10 => {
                 let mut partial = self.partial.lock().expect("no panic");
-                partial.extend(Self::slots(request, end));
+                // What lies between gaps that are asked for at once may be here already, and stays as it is.
+                let answered = self.answered.lock().expect("no panic");
+                partial.extend(Self::slots(request, end).filter(|slot| !answered.contains_key(slot)));
                 let some: Vec<_> = all.iter().copied().step_by(2).collect();
                 return Ok(Fetched::partial([rows(&some)]));
             }
