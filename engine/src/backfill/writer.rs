@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use gapless_format::{Coverage, CoverageState, Deletion, TableMeta};
 
-use super::content::{RowCounts, compare, content, existing};
+use super::content::{RowCounts, check_slots, compare, content, existing};
 use super::observe::JobObserver;
 use super::plan::Unit;
 use super::strategy::{BackfillError, BackfillErrorKind};
@@ -26,7 +26,8 @@ use crate::table::Table;
 /// What a strategy writes a gap through.
 ///
 /// - Rows outside of the gap, off its grid or of another series are refused, and nothing of the call is written then.
-/// - The rows of a call and what they cover are one commit, made while nobody else can have the lease of the gap.
+/// - The rows of a call and what they cover are one commit, made while nobody else can have the lease of the gap. Where
+///   something in its range is covered already, each part that is left is one.
 /// - Rows that are here already are not written again.
 /// - What an earlier attempt has committed is not asked for again: a strategy goes on at [`GapWriter::remaining`].
 #[derive(Debug)]
@@ -262,11 +263,17 @@ impl GapWriter {
             return Ok(RowCounts::default());
         }
         let rows = self.checked_rows(&range, batches)?;
+        // The rows of a part are compared with each other when it is its turn, and then the parts before it are committed.
+        if let Some(rows) = rows
+            .as_ref()
+            .filter(|_| self.grid.is_some() && parts.as_slice().len() > 1)
+        {
+            check_slots(rows)?;
+        }
         let mut counts = RowCounts::default();
         for part in parts.iter() {
             counts += self.commit_part(&part, rows.as_ref(), state)?;
         }
-        self.counts += counts;
         Ok(counts)
     }
 
@@ -312,6 +319,8 @@ impl GapWriter {
             batch: self.batch.clone(),
         };
         self.append(rows, self.deletions(&replaced), coverage)?;
+        // Counted whatever becomes of the next part, and of the lease.
+        self.counts += counts;
         let part = Intervals::single(part.clone());
         self.left = self.left.difference(&part);
         self.partial = match state {
@@ -488,6 +497,25 @@ impl GapWriter {
 
     fn described(&self) -> String {
         format!("table {:?}, gap of {}", self.meta.name, self.unit.gap)
+    }
+
+    /// What a source is to be asked for next: from the first part that is left over all that were planned to be asked for
+    /// with it, but not over what was covered since; `None` when nothing is left.
+    pub(super) fn next_range(&self) -> Option<Range<i64>> {
+        let (first, rest) = self.remaining().split_first()?;
+        let mut range = first.clone();
+        for part in rest {
+            let between = range.end..part.start;
+            let planned = &self.unit.parts;
+            if planned
+                .iter()
+                .any(|planned| planned.start < between.end && between.start < planned.end)
+            {
+                break;
+            }
+            range.end = part.end;
+        }
+        Some(range)
     }
 
     /// Begins another attempt.
