@@ -168,6 +168,7 @@ impl JobCore {
             source: self.options.source.clone(),
             batch,
             durability: self.options.durability,
+            missing_columns: self.options.missing_columns,
             cancelled: Arc::clone(&self.cancelled),
             observer: Arc::clone(&self.observer),
         }

@@ -45,6 +45,7 @@ pub struct GapWriter {
     has_source: bool,
     batch: String,
     durability: Option<Durability>,
+    missing_columns: bool,
     /// What is not committed yet.
     left: Intervals,
     attempt: u32,
@@ -63,6 +64,8 @@ pub(crate) struct WriterOptions {
     pub(crate) source: Option<String>,
     pub(crate) batch: String,
     pub(crate) durability: Option<Durability>,
+    /// Whether rows may come without some of the columns.
+    pub(crate) missing_columns: bool,
     pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) observer: Arc<dyn JobObserver>,
 }
@@ -95,6 +98,7 @@ impl GapWriter {
             source: options.source.clone().unwrap_or_default(),
             batch: options.batch.clone(),
             durability: options.durability,
+            missing_columns: options.missing_columns,
             attempt: 1,
             counts: RowCounts::default(),
             states: Vec::new(),
@@ -421,6 +425,7 @@ impl GapWriter {
                 })?
             }
         };
+        self.check_columns(&batch)?;
         let engine = self.table.database().engine();
         let rows = engine
             .prepare_rows(&self.meta, &batch)
@@ -450,6 +455,20 @@ impl GapWriter {
         columns.push(Arc::new(names));
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
             .map_err(|error| refused(format!("{}: {error}", self.described())))
+    }
+
+    fn check_columns(&self, batch: &RecordBatch) -> Result<(), BackfillError> {
+        let is_missing = |name: &&str| batch.column_by_name(name).is_none();
+        let columns = self.meta.columns.iter().map(|column| column.name.as_str());
+        let missing: Vec<&str> = columns.filter(is_missing).collect();
+        match missing.is_empty() || self.missing_columns {
+            true => Ok(()),
+            false => Err(refused(format!(
+                "{}: the source gave no column {missing:?}. Nothing of it was written: give it, with nulls where the source has no \
+                 value, or say that columns may be missing",
+                self.described()
+            ))),
+        }
     }
 
     fn check_times(&self, range: &Range<i64>, rows: &PreparedRows) -> Result<(), BackfillError> {

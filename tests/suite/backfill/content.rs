@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use gapless::backfill::{FetchRequest, Fetched, FetcherStrategy};
 use gapless::{Attestation, Keep};
 
@@ -25,7 +25,7 @@ fn names(name: &str) -> ArrayRef {
 #[test]
 fn rows_that_do_not_belong_to_the_gap_are_refused_with_all_that_came_with_them() {
     type Answer = fn() -> RecordBatch;
-    let answers: [(Answer, &str, bool); 7] = [
+    let answers: [(Answer, &str, bool); 8] = [
         (|| minutes(0, END + MINUTE), "clip its rows", false),
         (|| minutes(-MINUTE, END), "clip its rows", false),
         (|| rows(&[(0, 1.0), (MINUTE + 1, 1.0)]), "not on the grid", true),
@@ -41,6 +41,11 @@ fn rows_that_do_not_belong_to_the_gap_are_refused_with_all_that_came_with_them()
             false,
         ),
         (|| with(&minutes(0, END), "colour", names("red")), "colour", false),
+        (
+            || minutes(0, END).project(&[0]).expect("times"),
+            "gave no column [\"price\"]",
+            false,
+        ),
     ];
     everywhere(|table, _, interval| {
         for (answer, expected, needs_grid) in &answers {
@@ -56,6 +61,21 @@ fn rows_that_do_not_belong_to_the_gap_are_refused_with_all_that_came_with_them()
                 (vec![], vec![(0, END)])
             );
         }
+    });
+}
+
+#[test]
+fn columns_may_be_missing_where_the_job_says_so() {
+    everywhere(|table, _, interval| {
+        let source = |_: &FetchRequest| Ok(Fetched::all([minutes(0, END).project(&[0]).expect("times")]));
+        let job = job(table, FetcherStrategy::new(source), interval).missing_columns(true);
+        assert!(job.run().expect("a report").is_complete());
+        let rows = table.scan().and_then(|scan| scan.collect()).expect("rows");
+        let nulls = rows
+            .iter()
+            .map(|batch| batch["price"].null_count())
+            .sum::<usize>();
+        assert_eq!(nulls, 10);
     });
 }
 

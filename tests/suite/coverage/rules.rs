@@ -330,6 +330,51 @@ fn a_session_that_is_dropped_closes_at_its_watermark() {
 }
 
 #[test]
+fn a_session_is_not_moved_by_rows_of_another_series_or_by_a_time_that_no_clock_has_reached() {
+    let (_directory, _db, table) = fresh();
+    let mut session = table
+        .session()
+        .series("a")
+        .interval(MINUTE)
+        .start(0)
+        .open()
+        .expect("a session");
+    session.append(&batch(&[row(0, "a")])).expect("appended");
+    let far = 4_102_444_800_000_000_000; // 2100-01-01T00:00:00Z
+    for (rows, expected) in [
+        (vec![row(50 * MINUTE, "b")], "another series"),
+        (vec![row(MINUTE, "a"), row(50 * MINUTE, "b")], "another series"),
+        (vec![row(far, "a")], "ahead of the clock"),
+    ] {
+        let error = session.append(&batch(&rows)).expect_err(expected);
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.message().contains(expected), "{error}");
+    }
+    let error = session
+        .heartbeat(far)
+        .expect_err("nobody has followed it until then");
+    assert!(error.message().contains("ahead of the clock"), "{error}");
+    assert_eq!(session.watermark(), MINUTE);
+    assert_eq!(
+        table.rows().expect("a count"),
+        1,
+        "nothing of what was refused was written"
+    );
+    assert_eq!(gaps(&table, "a", 60 * MINUTE), [(1, 60)]);
+    drop(session);
+    let session = table
+        .session()
+        .series("a")
+        .interval(MINUTE)
+        .start(0)
+        .ahead_max(i64::MAX);
+    let mut session = session.open().expect("a session");
+    session
+        .heartbeat(far)
+        .expect("a simulation has a clock of its own");
+}
+
+#[test]
 fn many_small_commits_to_one_series_are_a_handful_of_ranges() {
     let (_directory, db, table) = fresh();
     for minute in 0..2000 {
