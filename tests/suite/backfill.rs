@@ -6,3 +6,6 @@ mod failures;
 mod fixture;
 mod processes;
 mod resample;
+mod short;
+mod stale;
+mod storm;

@@ -23,7 +23,7 @@ use gapless_interchange::{ReadOptions, Source, plan};
 
 use crate::common::{DAY, HOUR, SECOND};
 
-const MINUTE: i64 = 60 * SECOND;
+pub const MINUTE: i64 = 60 * SECOND;
 
 pub fn data() -> Option<PathBuf> {
     let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
@@ -135,7 +135,7 @@ fn sum(array: &ArrayRef) -> f64 {
     }
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
+pub fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
     batch
         .column_by_name(name)
         .unwrap_or_else(|| panic!("there is no column {name}"))
@@ -164,11 +164,11 @@ fn runs(batch: &RecordBatch, series: Option<&str>) -> Vec<(usize, usize, String)
 
 /// What the database holds, read in order of series and time.
 #[derive(Default)]
-struct Stored {
+pub struct Stored {
     rows: u64,
     fingerprint: u64,
     /// The times of each series, ascending.
-    times: BTreeMap<String, Vec<i64>>,
+    pub times: BTreeMap<String, Vec<i64>>,
     /// Rows beyond the first that are equal in every column.
     exact_duplicates: u64,
     sums: BTreeMap<String, f64>,
@@ -202,7 +202,7 @@ impl Stored {
         stored
     }
 
-    fn series(&self, name: &str) -> &[i64] {
+    pub fn series(&self, name: &str) -> &[i64] {
         self.times.get(name).map_or(&[], Vec::as_slice)
     }
 
@@ -220,7 +220,7 @@ impl Stored {
             .collect()
     }
 
-    fn span(&self) -> (i64, i64) {
+    pub fn span(&self) -> (i64, i64) {
         let all = self.all();
         (all[0], all[all.len() - 1])
     }
@@ -239,7 +239,7 @@ fn steps(times: &[i64]) -> impl Iterator<Item = i64> + '_ {
 }
 
 /// Gaps at a native interval: how many, how many rows are missing, the longest step.
-fn gaps(times: &[i64], interval: i64) -> (usize, i64, i64) {
+pub fn gaps(times: &[i64], interval: i64) -> (usize, i64, i64) {
     let wide = || steps(times).filter(|step| *step > interval);
     (
         wide().count(),
@@ -253,8 +253,9 @@ fn longer(times: &[i64], than: i64) -> usize {
 }
 
 /// A table in a directory that goes with it.
-struct Scratch {
+pub struct Scratch {
     table: Table,
+    pub database: Database,
     _directory: tempfile::TempDir,
 }
 
@@ -267,14 +268,14 @@ impl std::ops::Deref for Scratch {
 }
 
 /// An imported file.
-struct Imported {
-    table: Scratch,
+pub struct Imported {
+    pub table: Scratch,
     passed: Passed,
-    stored: Stored,
+    pub stored: Stored,
 }
 
 /// Imports files into a new database in one commit and checks what holds for all of them.
-fn import(names: &[&str], options: &ReadOptions) -> Option<Imported> {
+pub fn import(names: &[&str], options: &ReadOptions) -> Option<Imported> {
     import_prepared(names, options, Ok)
 }
 
@@ -356,6 +357,7 @@ fn import_prepared(
     );
     let table = Scratch {
         table,
+        database: db,
         _directory: directory,
     };
     Some(Imported {
@@ -365,14 +367,14 @@ fn import_prepared(
     })
 }
 
-fn series(column: &str) -> ReadOptions {
+pub fn series(column: &str) -> ReadOptions {
     ReadOptions {
         series: Some(column.into()),
         ..ReadOptions::default()
     }
 }
 
-fn types(options: ReadOptions, types: &[(&str, &str)]) -> ReadOptions {
+pub fn types(options: ReadOptions, types: &[(&str, &str)]) -> ReadOptions {
     let types = types
         .iter()
         .map(|(name, given)| ((*name).to_owned(), given.parse().expect("a type")));
@@ -382,7 +384,7 @@ fn types(options: ReadOptions, types: &[(&str, &str)]) -> ReadOptions {
     }
 }
 
-fn time(column: &str, zone: Option<&str>) -> ReadOptions {
+pub fn time(column: &str, zone: Option<&str>) -> ReadOptions {
     ReadOptions {
         time: Some(column.into()),
         zone: zone.map(Into::into),
@@ -390,7 +392,7 @@ fn time(column: &str, zone: Option<&str>) -> ReadOptions {
     }
 }
 
-fn named(columns: &[&str]) -> ReadOptions {
+pub fn named(columns: &[&str]) -> ReadOptions {
     let names = columns.iter().map(|name| (*name).to_owned()).collect();
     ReadOptions {
         column_names: Some(names),
@@ -399,7 +401,7 @@ fn named(columns: &[&str]) -> ReadOptions {
 }
 
 /// A time in nanoseconds from its ISO text, such as `2014-05-01T05:00:01.787Z`, read with no help of the code under test.
-fn at(text: &str) -> i64 {
+pub fn at(text: &str) -> i64 {
     let (date, clock) = text.split_once('T').unwrap_or((text, "00:00:00"));
     let part = |text: &str| text.parse::<i64>().expect("digits");
     let date: Vec<i64> = date.split('-').map(part).collect();
@@ -854,6 +856,25 @@ fn xrpeth_trades_from_arrays() {
     assert_eq!(ids.len(), 12_477);
 }
 
+/// Arrays without names, whose prices may all be whole.
+pub fn bitfinex() -> ReadOptions {
+    let bar = ["open", "close", "high", "low", "volume"].map(|name| (name, "f64"));
+    types(named(&["ts_ms", "open", "close", "high", "low", "volume"]), &bar)
+}
+
+/// Arrays without names.
+pub fn freqtrade() -> ReadOptions {
+    named(&["ts_ms", "open", "high", "low", "close", "volume"])
+}
+
+/// Arrays without names, with prices as text.
+pub fn klines() -> ReadOptions {
+    let prices = ["o", "h", "l", "c", "v"];
+    let others = ["end_ms", "quote", "trades", "buy", "buy_quote", "ignored"];
+    let columns = [&["ts_ms"], &prices[..], &others].concat();
+    types(named(&columns), &prices.map(|name| (name, "f64")))
+}
+
 #[test]
 fn bitfinex_bars_with_their_long_holes() {
     let files = [
@@ -879,8 +900,7 @@ fn bitfinex_bars_with_their_long_holes() {
             3_268,
         ),
     ];
-    let bar = ["open", "close", "high", "low", "volume"].map(|name| (name, "f64"));
-    let options = types(named(&["ts_ms", "open", "close", "high", "low", "volume"]), &bar);
+    let options = bitfinex();
     for (name, rows, (first, last), expected, over_an_hour) in files {
         let file = format!("bars/bitfinex_{name}.ndjson.zst");
         let Some(Imported { passed, stored, .. }) = import(&[&file], &options) else {
@@ -975,9 +995,8 @@ fn bars_of_bitmex_freqtrade_and_binance() {
         );
     }
 
-    let bar = named(&["ts_ms", "open", "high", "low", "close", "volume"]);
     let Some(Imported { passed, stored, .. }) =
-        import(&["bars/freqtrade_unittest_btc_1m_201711.json.gz"], &bar)
+        import(&["bars/freqtrade_unittest_btc_1m_201711.json.gz"], &freqtrade())
     else {
         return;
     };
@@ -988,27 +1007,12 @@ fn bars_of_bitmex_freqtrade_and_binance() {
     assert_eq!(stored.span(), (at("2017-11-04T23:02"), at("2017-11-14T22:59")));
     assert_eq!(gaps(stored.series(""), MINUTE), (538, 717, 8 * MINUTE));
 
-    let kline = [
-        "ts_ms",
-        "o",
-        "h",
-        "l",
-        "c",
-        "v",
-        "end_ms",
-        "quote",
-        "trades",
-        "buy",
-        "buy_quote",
-        "ignored",
-    ];
     for (name, interval, first, last) in [
         ("1m", MINUTE, "2024-09-04T02:27", "2024-09-04T19:06"),
         ("5m", 5 * MINUTE, "2024-09-01T07:55", "2024-09-04T19:10"),
     ] {
         let file = format!("bars/binance_klines_raw_btcusdt_{name}.json.gz");
-        let prices = ["o", "h", "l", "c", "v"].map(|name| (name, "f64"));
-        let Some(Imported { passed, stored, .. }) = import(&[&file], &types(named(&kline), &prices)) else {
+        let Some(Imported { passed, stored, .. }) = import(&[&file], &klines()) else {
             return;
         };
         assert_eq!(
@@ -1083,10 +1087,14 @@ fn futures_orders_and_bars() {
     assert_eq!(stored.span(), (at("2024-01-01T23:01"), at("2024-01-31T23:59")));
 }
 
+/// The clock has no jump in spring: it is French winter time all the year.
+pub fn household() -> ReadOptions {
+    time("date_time", Some("+01:00"))
+}
+
 #[test]
 fn household_power_with_its_empty_runs() {
-    // The clock has no jump in spring: it is French winter time all the year.
-    let options = time("date_time", Some("+01:00"));
+    let options = household();
     let file = "energy/household_power_1min_2006-2010.csv.zst";
     let Some(Imported {
         table,
@@ -1213,8 +1221,7 @@ fn transformer_and_sensor_series() {
 /// The air quality file has no time column but four of its parts, which no option of the import joins: a user has to
 /// make one (`time = year-month-day hour:00`) before the import. Here the file is read with its hour for a time, and
 /// the parts are joined in each batch.
-#[test]
-fn air_quality_after_a_time_was_made_of_its_parts() {
+pub fn air_quality() -> Option<Imported> {
     let options = ReadOptions {
         time: Some("hour".into()),
         time_unit: Some(TimeUnit::Second),
@@ -1245,7 +1252,12 @@ fn air_quality_after_a_time_was_made_of_its_parts() {
         RecordBatch::try_new(batch.schema(), columns).map_err(|error| Error::invalid(error.to_string()))
     };
     let file = "sensors/beijing_air_quality_hourly.csv.zst";
-    let Some(Imported { passed, stored, .. }) = import_prepared(&[file], &options, joined) else {
+    import_prepared(&[file], &options, joined)
+}
+
+#[test]
+fn air_quality_after_a_time_was_made_of_its_parts() {
+    let Some(Imported { passed, stored, .. }) = air_quality() else {
         return;
     };
     assert_eq!(

@@ -47,7 +47,7 @@ const TESTS: &str = "test --workspace --all-features --no-fail-fast";
 /// its profile would compile everything again.
 const BENCHES_ONCE: &str = "test --workspace --all-features --no-fail-fast --bench *";
 
-/// `cargo xtask real-data`: imports the real files and compares them with what their README says.
+/// `cargo xtask real-data`: imports the real files, compares them with what their README says, and fills their holes.
 pub fn real_data() -> ExitCode {
     run(vec![Step::new(
         "real data",
@@ -55,7 +55,7 @@ pub fn real_data() -> ExitCode {
     )])
 }
 
-const REAL_DATA: &str = "test --release -p gapless --test suite real_data -- --nocapture --include-ignored";
+const REAL_DATA: &str = "test --release -p gapless --all-features --test suite -- --nocapture --include-ignored real_data real_gaps";
 
 /// `cargo xtask bench [NAME] [ARGS]`: measures in the bench profile.
 pub fn bench(rest: &[&str]) -> ExitCode {

@@ -17,7 +17,7 @@ const HELP: &str = "\
 Chores of gapless. Usage: cargo xtask CHORE
 
   test                   format, hygiene, lints, all tests, every bench once; ends with `N passed, M failed`
-  real-data              the suite's module `real_data` in release, on the real files when they are there
+  real-data              the suite's `real_data` and `real_gaps` in release, on the real files when they are there
   bench [NAME] [ARGS]    measure: all benches, or the one in benches/NAME.rs; ARGS go to criterion
   help                   this text
 

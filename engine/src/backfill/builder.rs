@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::job::{BackfillJob, BackfillProgress, JobCore, OnProgress};
 use super::observe::{JobObserver, Nobody};
-use super::plan::{BackfillOrder, PlanOptions, Unit, plan};
+use super::plan::{BackfillOrder, PlanOptions, Unit, check_size, plan};
 use super::report::BackfillReport;
 use super::retry::RetryPolicy;
 use super::strategy::BackfillStrategy;
@@ -28,6 +28,7 @@ pub(crate) struct JobOptions {
     pub(crate) concurrency: usize,
     pub(crate) pause_between: Duration,
     pub(crate) waits_for_others: bool,
+    pub(crate) missing_columns: bool,
 }
 
 impl Default for JobOptions {
@@ -43,6 +44,7 @@ impl Default for JobOptions {
             concurrency: 1,
             pause_between: Duration::ZERO,
             waits_for_others: true,
+            missing_columns: false,
         }
     }
 }
@@ -231,6 +233,14 @@ impl<S: ?Sized> Backfill<S> {
         self
     }
 
+    /// Whether rows may come without some of the table's columns, which are null then. They may not unless told otherwise: a source
+    /// that has forgotten a column would be taken to have given everything.
+    #[must_use]
+    pub fn missing_columns(mut self, may_miss: bool) -> Self {
+        self.options.missing_columns = may_miss;
+        self
+    }
+
     /// Whether the job waits for ranges that other workers have, and fills what they leave; it does unless told otherwise.
     #[must_use]
     pub fn waits_for_others(mut self, waits: bool) -> Self {
@@ -269,7 +279,9 @@ impl<S: ?Sized> Backfill<S> {
         if let Some(merge) = &self.merge {
             options.merge_within = merge.clone()?;
         }
-        Ok(plan(self.table.gaps(&self.query)?, &options))
+        let gaps = self.table.gaps(&self.query)?;
+        check_size(&gaps, &options)?;
+        Ok(plan(gaps, &options))
     }
 
     /// The job, not begun.

@@ -151,6 +151,18 @@ fn compare_slots(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Resu
     })
 }
 
+/// Refuses rows of a slot that differ, where the table keeps all rows: before any of them is written.
+///
+/// # Errors
+/// `Invalid` for two such rows.
+pub(super) fn check_slots(fetched: &PreparedRows) -> Result<()> {
+    if fetched.table.keep != Keep::All || fetched.times().is_sorted_by(|a, b| a < b) {
+        return Ok(());
+    }
+    let all = converted(fetched, &mut converter(fetched, |_| true)?, |_| true)?;
+    without_repeats(fetched.clone(), &all).map(drop)
+}
+
 /// Rows without those that are there twice. On a grid a slot has one row.
 fn without_repeats(fetched: PreparedRows, all: &Rows) -> Result<PreparedRows> {
     let mut by_time: HashMap<i64, usize> = HashMap::new();

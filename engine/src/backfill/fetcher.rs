@@ -5,9 +5,13 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use super::fetch::{FetchError, FetchRequest, Fetched, Fetcher};
-use super::strategy::{BackfillError, BackfillStrategy, Filled};
+use super::strategy::{BackfillError, BackfillErrorKind, BackfillStrategy, Filled};
 use super::writer::GapWriter;
+use crate::clock::Stopwatch;
 use crate::coverage::Gap;
+
+/// How often who waits for a source looks whether the job was cancelled.
+const CANCEL_POLL: Duration = Duration::from_millis(20);
 
 /// Asks a [`Fetcher`] for each gap and writes what it gives.
 ///
@@ -29,7 +33,8 @@ impl<F: Fetcher + 'static> FetcherStrategy<F> {
         }
     }
 
-    /// Gives a request up after so long, as a transient error. What it gives later is dropped; its thread stays until then.
+    /// Gives a request up after so long, as a transient error, and at once when the job is cancelled. What it gives later is
+    /// dropped; its thread stays until then. Without a limit the worker itself asks, and waits as long as the source takes.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -44,9 +49,9 @@ impl<F: Fetcher + 'static> FetcherStrategy<F> {
         self
     }
 
-    fn fetch(&self, request: FetchRequest) -> Result<Fetched, FetchError> {
+    fn fetch(&self, request: FetchRequest, writer: &GapWriter) -> Result<Fetched, BackfillError> {
         let Some(timeout) = self.timeout else {
-            return self.fetcher.fetch(&request);
+            return Ok(self.fetcher.fetch(&request)?);
         };
         let (sender, receiver) = sync_channel(1);
         let fetcher = Arc::clone(&self.fetcher);
@@ -54,12 +59,24 @@ impl<F: Fetcher + 'static> FetcherStrategy<F> {
             // Nobody may wait any more.
             let _ = sender.send(fetcher.fetch(&request));
         });
-        match receiver.recv_timeout(timeout) {
-            Ok(fetched) => fetched,
-            Err(RecvTimeoutError::Timeout) => Err(FetchError::transient(format!(
-                "the source gave no answer for {timeout:?}"
-            ))),
-            Err(RecvTimeoutError::Disconnected) => Err(FetchError::permanent("the source panicked")),
+        let watch = Stopwatch::start();
+        loop {
+            let left = watch.left(timeout);
+            match receiver.recv_timeout(left.unwrap_or_default().min(CANCEL_POLL)) {
+                Ok(fetched) => return Ok(fetched?),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(FetchError::permanent("the source panicked").into());
+                }
+                Err(RecvTimeoutError::Timeout) if writer.is_cancelled() => {
+                    let why = "the job was cancelled while the source was asked";
+                    return Err(BackfillError::new(BackfillErrorKind::Cancelled, why));
+                }
+                Err(RecvTimeoutError::Timeout) if left.is_none() => {
+                    let why = format!("the source gave no answer for {timeout:?}");
+                    return Err(FetchError::transient(why).into());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
         }
     }
 }
@@ -69,7 +86,7 @@ impl<F: Fetcher + 'static> BackfillStrategy for FetcherStrategy<F> {
         writer.set_source(self.fetcher.name());
         while let Some(request) = next_request(gap, writer) {
             let (start, end) = (request.start, request.end);
-            let fetched = self.fetch(request)?;
+            let fetched = self.fetch(request, writer)?;
             take(gap, writer, start..end, fetched, self.clips)?;
         }
         Ok(Filled::default())
@@ -80,15 +97,15 @@ impl<F: Fetcher + 'static> BackfillStrategy for FetcherStrategy<F> {
     }
 }
 
-/// What is to be asked next: from the first part that is left to the last one; `None` when nothing is.
+/// What is to be asked next; `None` when nothing is.
 pub(super) fn next_request(gap: &Gap, writer: &GapWriter) -> Option<FetchRequest> {
-    let (first, last) = (writer.remaining().first()?, writer.remaining().last()?);
+    let range = writer.next_range()?;
     Some(FetchRequest {
         table: writer.table().name().to_owned(),
         series: gap.series.clone(),
         interval: gap.interval,
-        start: first.start,
-        end: last.end,
+        start: range.start,
+        end: range.end,
         attempt: writer.attempt(),
         schema: Arc::clone(writer.schema()),
     })

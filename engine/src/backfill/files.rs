@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt32Type};
-use arrow_array::{Array, BooleanArray, RecordBatch};
+use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
-use arrow_select::filter::filter_record_batch;
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
 use parking_lot::Mutex;
 
 use super::fetch::FetchError;
@@ -58,7 +59,7 @@ pub struct FilesStrategy {
     attests: FilesAttest,
     files: Mutex<Option<Arc<Vec<File>>>>,
     /// The newest last.
-    cache: Mutex<Vec<(PathBuf, Arc<Vec<Rows>>)>>,
+    cache: Mutex<Vec<(PathBuf, Arc<Option<Rows>>)>>,
 }
 
 impl fmt::Debug for FilesStrategy {
@@ -78,11 +79,61 @@ struct File {
     bounds: HashMap<Option<String>, (i64, i64)>,
 }
 
-/// Rows of a file, with their times and series.
+/// The rows of a file, by series and time; rows equal in both as the file has them.
 struct Rows {
     batch: RecordBatch,
     times: Vec<i64>,
-    series: Series,
+    /// Where the rows of each series are.
+    runs: HashMap<Option<String>, Range<usize>>,
+}
+
+impl Rows {
+    /// Puts rows in order.
+    fn sorted(
+        batch: RecordBatch,
+        times: Vec<i64>,
+        series: &Series,
+    ) -> Result<Self, arrow_schema::ArrowError> {
+        let place = |row: u32| (series.code(row as usize), times.get(row as usize).copied());
+        let mut order: Vec<u32> = (0..u32::try_from(times.len()).unwrap_or(u32::MAX)).collect();
+        let batch = if order.is_sorted_by_key(|row| place(*row)) {
+            batch
+        } else {
+            order.sort_by_key(|row| place(*row));
+            take_record_batch(&batch, &UInt32Array::from(order.clone()))?
+        };
+        let mut runs = HashMap::new();
+        let mut from = 0;
+        for run in order.chunk_by(|a, b| series.code(*a as usize) == series.code(*b as usize)) {
+            let code = run.first().and_then(|row| series.code(*row as usize));
+            runs.insert(series.name(code).map(str::to_owned), from..from + run.len());
+            from += run.len();
+        }
+        let times = order.iter().filter_map(|row| times.get(*row as usize).copied());
+        Ok(Self {
+            batch,
+            times: times.collect(),
+            runs,
+        })
+    }
+
+    /// The first and the last time of each series.
+    fn bounds(&self) -> HashMap<Option<String>, (i64, i64)> {
+        let bounds = self.runs.iter().filter_map(|(series, run)| {
+            let times = self.times.get(run.clone())?;
+            Some((series.clone(), (*times.first()?, *times.last()?)))
+        });
+        bounds.collect()
+    }
+
+    /// The rows of a series in a range.
+    fn of(&self, series: &Option<String>, range: &Range<i64>) -> RecordBatch {
+        let run = self.runs.get(series).cloned().unwrap_or_default();
+        let times = self.times.get(run.clone()).unwrap_or_default();
+        let first = times.partition_point(|time| *time < range.start);
+        let end = times.partition_point(|time| *time < range.end);
+        self.batch.slice(run.start + first, end - first)
+    }
 }
 
 /// The series of rows.
@@ -111,28 +162,6 @@ impl Series {
             Self::One(name) => Some(name),
             Self::Many(_, names) => names.get(code? as usize).map(String::as_str),
         }
-    }
-}
-
-impl Rows {
-    /// The first and the last time of each series.
-    fn bounds(&self) -> HashMap<Option<u32>, (i64, i64)> {
-        let mut bounds: HashMap<Option<u32>, (i64, i64)> = HashMap::new();
-        for (row, time) in self.times.iter().enumerate() {
-            let (first, last) = bounds.entry(self.series.code(row)).or_insert((*time, *time));
-            (*first, *last) = ((*first).min(*time), (*last).max(*time));
-        }
-        bounds
-    }
-
-    /// Which rows are of a series and lie in a range.
-    fn are(&self, series: Option<&str>, range: &Range<i64>) -> BooleanArray {
-        let rows = self.times.iter().enumerate();
-        rows.map(|(row, time)| {
-            let is_inside = range.contains(time);
-            Some(is_inside && self.series.name(self.series.code(row)) == series)
-        })
-        .collect()
     }
 }
 
@@ -174,14 +203,8 @@ impl FilesStrategy {
         }
         let mut files = Vec::new();
         for path in self.list()? {
-            let mut bounds: HashMap<Option<String>, (i64, i64)> = HashMap::new();
-            for rows in self.read(&path, writer)?.iter() {
-                for (code, (first, last)) in rows.bounds() {
-                    let name = rows.series.name(code).map(str::to_owned);
-                    let known = bounds.entry(name).or_insert((first, last));
-                    *known = (known.0.min(first), known.1.max(last));
-                }
-            }
+            let rows = self.read(&path, writer)?;
+            let bounds = rows.as_ref().as_ref().map(Rows::bounds).unwrap_or_default();
             files.push(File { path, bounds });
         }
         Ok(Arc::clone(known.insert(Arc::new(files))))
@@ -209,16 +232,23 @@ impl FilesStrategy {
         Ok(files)
     }
 
-    fn read(&self, path: &Path, writer: &GapWriter) -> Result<Arc<Vec<Rows>>, BackfillError> {
+    /// The rows of a file; `None` for one without rows, or that is left out.
+    fn read(&self, path: &Path, writer: &GapWriter) -> Result<Arc<Option<Rows>>, BackfillError> {
         if let Some((_, rows)) = self.cache.lock().iter().find(|(cached, _)| cached == path) {
             return Ok(Arc::clone(rows));
         }
         let batches = (self.reader)(path)?;
-        let rows: Result<Vec<Rows>, BackfillError> = batches
-            .into_iter()
-            .filter_map(|batch| self.rows(path, batch, writer).transpose())
-            .collect();
-        let rows = Arc::new(rows?);
+        let rows = match batches.first() {
+            None => None,
+            Some(first) => {
+                let batch = concat_batches(&first.schema(), &batches).map_err(|error| {
+                    FetchError::permanent(format!("{}: its rows do not join: {error}", path.display()))
+                })?;
+                drop(batches);
+                self.rows(path, batch, writer)?
+            }
+        };
+        let rows = Arc::new(rows);
         let mut cache = self.cache.lock();
         if cache.len() >= CACHED_FILES_MAX {
             cache.remove(0);
@@ -227,7 +257,7 @@ impl FilesStrategy {
         Ok(rows)
     }
 
-    /// The rows of a batch; `None` for a file that is left out.
+    /// The rows of a batch, in order; `None` for a file that is left out.
     fn rows(
         &self,
         path: &Path,
@@ -262,32 +292,31 @@ impl FilesStrategy {
                 return Err(refused(why.to_owned()).into());
             }
         };
-        Ok(Some(Rows { batch, times, series }))
+        let sorted = Rows::sorted(batch, times, &series);
+        sorted
+            .map(Some)
+            .map_err(|error| refused(format!("its rows cannot be put in order: {error}")).into())
     }
 
     /// The rows of a series in a range.
     fn rows_of(
         &self,
         files: &[File],
-        series: Option<&str>,
+        series: &Option<String>,
         range: &Range<i64>,
         writer: &GapWriter,
     ) -> Result<Vec<RecordBatch>, BackfillError> {
         let mut found = Vec::new();
         for file in files {
-            let bounds = file.bounds.get(&series.map(str::to_owned));
+            let bounds = file.bounds.get(series);
             if bounds.is_none_or(|(first, last)| *last < range.start || *first >= range.end) {
                 continue;
             }
-            for rows in self.read(&file.path, writer)?.iter() {
-                let wanted = rows.are(series, range);
-                if wanted.true_count() > 0 {
-                    found.push(filter_record_batch(&rows.batch, &wanted).map_err(|error| {
-                        FetchError::permanent(format!("{}: {error}", file.path.display()))
-                    })?);
-                }
+            if let Some(rows) = self.read(&file.path, writer)?.as_ref() {
+                found.push(rows.of(series, range));
             }
         }
+        found.retain(|batch| batch.num_rows() > 0);
         Ok(found)
     }
 }
@@ -297,23 +326,32 @@ fn many(column: &Arc<dyn Array>) -> Result<Series, arrow_schema::ArrowError> {
     let text = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
     let column = cast(column, &text)?;
     let column = column.as_dictionary::<UInt32Type>();
-    let names = column.values().as_string::<i32>();
-    let names = names
+    // A dictionary may have a name twice, or null as a name.
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let mut names = Vec::new();
+    let codes: Vec<Option<u32>> = column
+        .values()
+        .as_string::<i32>()
         .iter()
-        .map(|name| name.unwrap_or_default().to_owned())
+        .map(|name| {
+            let name = name?;
+            Some(*known.entry(name).or_insert_with(|| {
+                names.push(name.to_owned());
+                names.len() as u32 - 1
+            }))
+        })
         .collect();
-    Ok(Series::Many(column.keys().iter().collect(), names))
+    let code = |key: Option<u32>| codes.get(key? as usize).copied().flatten();
+    Ok(Series::Many(column.keys().iter().map(code).collect(), names))
 }
 
 impl BackfillStrategy for FilesStrategy {
     fn fill(&self, gap: &Gap, writer: &mut GapWriter) -> Result<Filled, BackfillError> {
         writer.set_source("files");
         let files = self.index(writer)?;
-        let series = gap.series.as_deref();
-        let key = gap.series.clone();
         let bounds: Intervals = files
             .iter()
-            .filter_map(|file| file.bounds.get(&key))
+            .filter_map(|file| file.bounds.get(&gap.series))
             .map(|(first, last)| *first..last.saturating_add(gap.interval.max(1)))
             .collect();
         for part in writer.remaining().to_vec() {
@@ -322,7 +360,7 @@ impl BackfillStrategy for FilesStrategy {
                 _ => whole_slots(&bounds.clip(&part), &part, gap.interval)?,
             };
             for range in ranges.iter() {
-                let rows = self.rows_of(&files, series, &range, writer)?;
+                let rows = self.rows_of(&files, &gap.series, &range, writer)?;
                 match self.attests {
                     FilesAttest::Nothing if rows.is_empty() => {}
                     FilesAttest::Nothing => drop(writer.write_partial(range, &rows)?),

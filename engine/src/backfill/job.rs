@@ -21,7 +21,7 @@ use crate::clock::Stopwatch;
 use crate::coverage::Gap;
 use crate::database::series_domain;
 use crate::error::{Error, Result};
-use crate::lease::{Lease, Leases};
+use crate::lease::{Lease, Leases, TimeText};
 use crate::table::Table;
 
 /// Units that one worker claims at once.
@@ -145,16 +145,11 @@ impl JobCore {
         self.table.database().engine().leases()
     }
 
-    /// The batch of a gap: who it is for, and its range in seconds.
+    /// The batch of a gap: who it is for, its interval and its range, in seconds where they are whole, as in a lease's key.
     pub(crate) fn batch_of(&self, gap: &Gap) -> String {
-        let seconds = |ns: i64| ns.div_euclid(1_000_000_000);
         let series = gap.series.as_deref().unwrap_or_default();
-        format!(
-            "{series}:{}:{}:{}",
-            seconds(gap.interval),
-            seconds(gap.start),
-            seconds(gap.end)
-        )
+        let (interval, start, end) = (TimeText(gap.interval), TimeText(gap.start), TimeText(gap.end));
+        format!("{series}:{interval}:{start}:{end}")
     }
 
     /// The code of a series, which is made if need be.
@@ -173,6 +168,7 @@ impl JobCore {
             source: self.options.source.clone(),
             batch,
             durability: self.options.durability,
+            missing_columns: self.options.missing_columns,
             cancelled: Arc::clone(&self.cancelled),
             observer: Arc::clone(&self.observer),
         }
@@ -345,8 +341,12 @@ impl JobCore {
         }
     }
 
-    /// Renews the leases of units that are being filled, but for those whose workers have stopped.
+    /// Renews the leases of units that are being filled, but for those whose workers have stopped. A job that was cancelled
+    /// commits nothing more, so it keeps nothing from others.
     pub(crate) fn renew_active(&self) {
+        if self.is_cancelled() {
+            return;
+        }
         let active: Vec<Lease> = {
             let active = self.active.lock();
             let is_at_it = |since: &Stopwatch| since.left(self.options.stalled_after).is_some();
@@ -540,7 +540,9 @@ impl BackfillJob {
         self.core.progress()
     }
 
-    /// Begins nothing more. Attempts that run are told so and end when they look.
+    /// Begins nothing more and commits nothing more. Attempts that run are told so and end when they look; what the job has
+    /// leased is free once they have, or when the leases expire. Returns at once; [`BackfillJob::wait`] waits for a source that
+    /// was given no time limit. Who cannot, drops the job.
     pub fn cancel(&self) {
         self.core.cancel();
     }

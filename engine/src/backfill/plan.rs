@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::coverage::Gap;
 use crate::coverage::intervals::Grid;
+use crate::coverage::{Gap, duration_text};
+use crate::error::{Error, Result};
 
 /// In which order gaps are filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -31,6 +32,28 @@ pub(crate) struct Unit {
     /// From the first gap to the last.
     pub(crate) gap: Gap,
     pub(crate) parts: Vec<Range<i64>>,
+}
+
+/// More windows than gaps are no plan but a mistake: the beginning of a range in the wrong unit, or a window that is too short.
+const WINDOWS_MAX: i64 = 1 << 20;
+
+/// Refuses a plan that would cut gaps into more windows than anybody asks for.
+pub(crate) fn check_size(gaps: &[Gap], options: &PlanOptions) -> Result<()> {
+    let Some(window) = options.window_max else {
+        return Ok(());
+    };
+    let windows = |gap: &Gap| gap.end.saturating_sub(gap.start) / window.max(gap.interval).max(1);
+    let all = gaps.iter().map(windows).fold(0, i64::saturating_add);
+    if all <= WINDOWS_MAX {
+        return Ok(());
+    }
+    let largest = gaps.iter().max_by_key(|gap| windows(gap));
+    Err(Error::invalid(format!(
+        "about {all} requests, of {} each, would be planned, most of them for the gap of {}: give a longer window, or a range that \
+         begins later",
+        duration_text(window),
+        largest.map(ToString::to_string).unwrap_or_default()
+    )))
 }
 
 /// The units of gaps that are sorted by series and time.
@@ -210,5 +233,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_plan_of_millions_of_requests_is_refused_in_words() {
+        let options = PlanOptions {
+            window_max: Some(60),
+            ..PlanOptions::default()
+        };
+        let gaps = [gap("a", 0, 600), gap("b", 0, 60 * (WINDOWS_MAX - 10))];
+        check_size(&gaps, &options).expect("as many as can be");
+        let gaps = [gap("a", 0, 600), gap("b", 0, i64::MAX)];
+        let error = check_size(&gaps, &options).expect_err("too many");
+        assert!(
+            error.message().contains("\"b\"") && error.message().contains("longer window"),
+            "{error}"
+        );
+        check_size(&gaps, &PlanOptions::default()).expect("two requests");
     }
 }

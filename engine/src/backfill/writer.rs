@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use gapless_format::{Coverage, CoverageState, Deletion, TableMeta};
 
-use super::content::{RowCounts, compare, content, existing};
+use super::content::{RowCounts, check_slots, compare, content, existing};
 use super::observe::JobObserver;
 use super::plan::Unit;
 use super::strategy::{BackfillError, BackfillErrorKind};
@@ -26,7 +26,8 @@ use crate::table::Table;
 /// What a strategy writes a gap through.
 ///
 /// - Rows outside of the gap, off its grid or of another series are refused, and nothing of the call is written then.
-/// - The rows of a call and what they cover are one commit, made while nobody else can have the lease of the gap.
+/// - The rows of a call and what they cover are one commit, made while nobody else can have the lease of the gap. Where
+///   something in its range is covered already, each part that is left is one.
 /// - Rows that are here already are not written again.
 /// - What an earlier attempt has committed is not asked for again: a strategy goes on at [`GapWriter::remaining`].
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub struct GapWriter {
     has_source: bool,
     batch: String,
     durability: Option<Durability>,
+    missing_columns: bool,
     /// What is not committed yet.
     left: Intervals,
     attempt: u32,
@@ -62,6 +64,8 @@ pub(crate) struct WriterOptions {
     pub(crate) source: Option<String>,
     pub(crate) batch: String,
     pub(crate) durability: Option<Durability>,
+    /// Whether rows may come without some of the columns.
+    pub(crate) missing_columns: bool,
     pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) observer: Arc<dyn JobObserver>,
 }
@@ -94,6 +98,7 @@ impl GapWriter {
             source: options.source.clone().unwrap_or_default(),
             batch: options.batch.clone(),
             durability: options.durability,
+            missing_columns: options.missing_columns,
             attempt: 1,
             counts: RowCounts::default(),
             states: Vec::new(),
@@ -262,11 +267,17 @@ impl GapWriter {
             return Ok(RowCounts::default());
         }
         let rows = self.checked_rows(&range, batches)?;
+        // The rows of a part are compared with each other when it is its turn, and then the parts before it are committed.
+        if let Some(rows) = rows
+            .as_ref()
+            .filter(|_| self.grid.is_some() && parts.as_slice().len() > 1)
+        {
+            check_slots(rows)?;
+        }
         let mut counts = RowCounts::default();
         for part in parts.iter() {
             counts += self.commit_part(&part, rows.as_ref(), state)?;
         }
-        self.counts += counts;
         Ok(counts)
     }
 
@@ -312,6 +323,8 @@ impl GapWriter {
             batch: self.batch.clone(),
         };
         self.append(rows, self.deletions(&replaced), coverage)?;
+        // Counted whatever becomes of the next part, and of the lease.
+        self.counts += counts;
         let part = Intervals::single(part.clone());
         self.left = self.left.difference(&part);
         self.partial = match state {
@@ -412,6 +425,7 @@ impl GapWriter {
                 })?
             }
         };
+        self.check_columns(&batch)?;
         let engine = self.table.database().engine();
         let rows = engine
             .prepare_rows(&self.meta, &batch)
@@ -441,6 +455,20 @@ impl GapWriter {
         columns.push(Arc::new(names));
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
             .map_err(|error| refused(format!("{}: {error}", self.described())))
+    }
+
+    fn check_columns(&self, batch: &RecordBatch) -> Result<(), BackfillError> {
+        let is_missing = |name: &&str| batch.column_by_name(name).is_none();
+        let columns = self.meta.columns.iter().map(|column| column.name.as_str());
+        let missing: Vec<&str> = columns.filter(is_missing).collect();
+        match missing.is_empty() || self.missing_columns {
+            true => Ok(()),
+            false => Err(refused(format!(
+                "{}: the source gave no column {missing:?}. Nothing of it was written: give it, with nulls where the source has no \
+                 value, or say that columns may be missing",
+                self.described()
+            ))),
+        }
     }
 
     fn check_times(&self, range: &Range<i64>, rows: &PreparedRows) -> Result<(), BackfillError> {
@@ -488,6 +516,25 @@ impl GapWriter {
 
     fn described(&self) -> String {
         format!("table {:?}, gap of {}", self.meta.name, self.unit.gap)
+    }
+
+    /// What a source is to be asked for next: from the first part that is left over all that were planned to be asked for
+    /// with it, but not over what was covered since; `None` when nothing is left.
+    pub(super) fn next_range(&self) -> Option<Range<i64>> {
+        let (first, rest) = self.remaining().split_first()?;
+        let mut range = first.clone();
+        for part in rest {
+            let between = range.end..part.start;
+            let planned = &self.unit.parts;
+            if planned
+                .iter()
+                .any(|planned| planned.start < between.end && between.start < planned.end)
+            {
+                break;
+            }
+            range.end = part.end;
+        }
+        Some(range)
     }
 
     /// Begins another attempt.

@@ -13,7 +13,7 @@ use crate::database::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Region, RelPath, Storage};
 use crate::manifest::Version;
-use crate::segment::{create_with_parents, table_path};
+use crate::segment::{create_file_with_parents, table_path};
 
 /// Files that stay open although the newest version does not name them.
 const UNUSED_MAX: usize = 16;
@@ -229,16 +229,7 @@ pub(crate) fn write_coverage(
         created: 0,
         commit: 0,
     };
-    let mut writer = match storage.create(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            match create_with_parents(&**storage, &directory) {
-                Err(error) if error.kind() == ErrorKind::Conflict => {} // Another writer made it meanwhile.
-                outcome => outcome?,
-            }
-            storage.create(&path)?
-        }
-        created => created?,
-    };
+    let mut writer = create_file_with_parents(&**storage, &directory, &path)?;
     let new = NewCoverage {
         storage: Arc::clone(storage),
         path,

@@ -41,12 +41,17 @@ type Slots = HashMap<u32, Vec<Range<i64>>>;
 
 impl Scan {
     /// The slots of a grid that have rows, by series: from the slot of a row to the next. A row between two slots counts
-    /// for the earlier one. Reads the times alone, on all threads.
+    /// for the earlier one. Reads the times alone, and what a condition needs, on all threads.
     ///
     /// # Errors
-    /// `Invalid` for an interval below 1; as [`Scan::stream`].
+    /// `Invalid` for an interval below 1, or a scan with a limit; as [`Scan::stream`].
     pub fn infer_coverage(self, interval: i64) -> Result<InferredCoverage> {
         let grid = Grid::new(interval)?;
+        if self.limit.is_some() {
+            return Err(Error::invalid(
+                "coverage is inferred of all rows of a scan: take the limit away, or give a range of time",
+            ));
+        }
         let snapshot = self.snapshot.clone();
         let meta = self.meta().clone();
         let join = |(mut a, rows): (Slots, u64), (b, more): (Slots, u64)| {

@@ -9,20 +9,26 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{Array, RecordBatch};
 use gapless_format::CoverageState;
 
 use super::attest::Attestation;
-use super::duration::IntoInterval;
+use super::duration::{IntoInterval, duration_text};
 use super::intervals::Grid;
-use crate::database::Durability;
-use crate::error::Result;
+use super::query::instant;
+use crate::database::{Durability, series_domain};
+use crate::error::{Error, Result};
 use crate::stream::PreparedRows;
 use crate::table::Table;
 use crate::write::AppendReport;
 
 /// How the batch of what a session states begins; the stream's id in hexadecimal digits follows.
 const BATCH: &str = "session ";
+
+/// How far the clocks of a source and of this machine may differ, unless told otherwise: a minute.
+const AHEAD_MAX: i64 = 60_000_000_000;
 
 /// Numbers sessions of this process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -47,6 +53,7 @@ pub struct SessionBuilder {
     source: String,
     start: Option<i64>,
     durability: Option<Durability>,
+    ahead_max: i64,
 }
 
 impl SessionBuilder {
@@ -85,6 +92,14 @@ impl SessionBuilder {
         self
     }
 
+    /// How far ahead of the clock a row or a heartbeat may be, in nanoseconds: a minute unless told otherwise; `i64::MAX` for
+    /// sources whose time is not that of the clock.
+    #[must_use]
+    pub fn ahead_max(mut self, ns: i64) -> Self {
+        self.ahead_max = ns;
+        self
+    }
+
     /// Opens it. Nothing is covered yet. On a grid it begins with the first whole slot.
     ///
     /// # Errors
@@ -114,6 +129,7 @@ impl SessionBuilder {
                 ..Attestation::new(0..0)
             },
             durability: self.durability,
+            ahead_max: self.ahead_max,
         })
     }
 }
@@ -126,6 +142,7 @@ pub struct LiveSession {
     /// What the last commit has covered, up to the watermark.
     said: Attestation,
     durability: Option<Durability>,
+    ahead_max: i64,
 }
 
 impl Table {
@@ -148,6 +165,7 @@ impl Table {
             source: String::new(),
             start: None,
             durability: None,
+            ahead_max: AHEAD_MAX,
         }
     }
 }
@@ -178,10 +196,13 @@ impl LiveSession {
     /// to the time itself, since more rows may come that have it.
     ///
     /// # Errors
-    /// As [`Table::append`]. The watermark has not moved then.
+    /// As [`Table::append`]; `Invalid` for rows of another series than the session's, or a time that lies further ahead of the
+    /// clock than [`SessionBuilder::ahead_max`]. Nothing was written then, and the watermark has not moved.
     pub fn append(&mut self, batch: &RecordBatch) -> Result<AppendReport> {
         let rows = self.table.prepare(batch)?;
+        self.check_series(&rows)?;
         let last = rows.iter().filter_map(PreparedRows::last_time).max();
+        last.map_or(Ok(()), |last| self.check_ahead("a row", last))?;
         let until = last.map_or(Ok(self.watermark()), |last| self.slot_end(last))?;
         self.commit(rows, until)
     }
@@ -190,17 +211,65 @@ impl LiveSession {
     /// changes nothing.
     ///
     /// # Errors
-    /// As [`Table::append`]. The watermark has not moved then.
+    /// As [`LiveSession::append`].
     pub fn heartbeat(&mut self, until: i64) -> Result<()> {
         if until <= self.watermark() {
             return Ok(());
         }
+        self.check_ahead("a heartbeat", until)?;
         let until = match self.said.interval {
             0 => until,
             // A slot that has begun is not over.
             interval => Grid::new(interval)?.floor(until),
         };
         self.commit(Vec::new(), until).map(|_| ())
+    }
+
+    /// Rows of another series do not say how far this one was followed.
+    fn check_series(&self, rows: &[PreparedRows]) -> Result<()> {
+        let Some(name) = self.series() else {
+            return Ok(());
+        };
+        let meta = self.table.meta()?;
+        let Some(column) = meta.series_column.and_then(|id| meta.column(id)) else {
+            return Ok(());
+        };
+        let engine = self.table.database().engine();
+        let code = engine
+            .encode_symbols(series_domain(&meta)?, &[name])?
+            .first()
+            .copied();
+        let is_ours = |rows: &PreparedRows| {
+            let columns = rows.columns.iter().filter(|it| it.column_id == column.column_id);
+            columns.into_iter().all(|column| {
+                let codes = column.array.as_primitive::<UInt32Type>();
+                codes.null_count() == 0 && codes.values().iter().all(|other| Some(*other) == code)
+            })
+        };
+        match rows.iter().all(is_ours) {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "a session of series {name:?} of table {:?} was given rows of another series: open a session for each, or one \
+                 without a series that speaks for all",
+                meta.name
+            ))),
+        }
+    }
+
+    /// A time that no clock has reached was followed by nobody: one bad row would cover all outages that come.
+    fn check_ahead(&self, what: &str, time: i64) -> Result<()> {
+        let now = self.table.database().engine().now_ns();
+        match time.saturating_sub(now) <= self.ahead_max {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "{what} at {} of a session of table {:?} lies further ahead of the clock, which shows {}, than {}: mend its time, or \
+                 let the session run ahead of the clock",
+                instant(time),
+                self.table.name(),
+                instant(now),
+                duration_text(self.ahead_max)
+            ))),
+        }
     }
 
     /// Closes it: what it covered is complete. Dropping it does the same.

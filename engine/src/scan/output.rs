@@ -129,13 +129,7 @@ impl Output {
         self.condition.is_some()
     }
 
-    /// Rows as a batch, without those for which the condition does not hold.
-    pub(crate) fn batch(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<RecordBatch> {
-        let passing = self.passing(cache, chunks)?;
-        self.passed(cache, chunks, passing.as_ref())
-    }
-
-    /// The rows for which the condition holds; `None` for all.
+    /// Which rows the condition holds for; `None` for all of them.
     pub(super) fn passing(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<Option<BooleanArray>> {
         let Some(condition) = &self.condition else {
             return Ok(None);
@@ -144,6 +138,12 @@ impl Output {
         let column = |id: u32| self.column_by_id(cache, id, chunks);
         let yes = condition.evaluate(rows, &column)?.yes;
         Ok((yes.count_set_bits() < rows).then(|| BooleanArray::new(yes, None)))
+    }
+
+    /// Rows as a batch, without those for which the condition does not hold.
+    pub(crate) fn batch(&self, cache: &SegmentCache, chunks: &[Chunk]) -> Result<RecordBatch> {
+        let passing = self.passing(cache, chunks)?;
+        self.passed(cache, chunks, passing.as_ref())
     }
 
     /// The rows that have passed, as a batch.

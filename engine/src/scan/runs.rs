@@ -1,19 +1,22 @@
-//! The times of each series, run by run, on all threads: no other column is read, and codes only where runs may end.
+//! The times of each series, run by run, on all threads: no other column is read, but for those of a condition, and codes only
+//! where runs may end.
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt32Type};
-use gapless_format::NULL_CODE;
+use arrow_select::filter::filter;
+use gapless_format::{ColumnSpec, NULL_CODE};
 use rayon::prelude::*;
 
 use super::builder::{Order, Scan};
 use super::fold::{for_each_chunk, tasks};
-use super::gather::read_chunk;
+use super::gather::{internal, read_chunk};
 use super::plan::Plan;
 use crate::error::{Error, Result};
 
 /// Folds the times of a scan's rows, nanoseconds, ascending inside each run: `take` gets the code of a series (`NULL_CODE`
-/// for rows and tables without one) and consecutive rows of it. A series comes in any number of runs, in no order.
+/// for rows and tables without one) and consecutive rows of it. A series comes in any number of runs, in no order. The scan has
+/// no limit.
 pub(crate) fn fold_runs<T: Send>(
     scan: Scan,
     start: impl Fn() -> T + Sync + Send,
@@ -32,13 +35,24 @@ pub(crate) fn fold_runs<T: Send>(
         .map(|task| {
             let mut folded = start();
             for_each_chunk(&plan, task, |chunk| {
-                let times = read_chunk(plan.cache(), &time, &chunk)?;
+                let chunks = std::slice::from_ref(&chunk);
+                let passing = plan.output.passing(plan.cache(), chunks)?;
+                let read = |column: &ColumnSpec| {
+                    let array = read_chunk(plan.cache(), column, &chunk)?;
+                    match &passing {
+                        None => Ok(array),
+                        Some(passing) => {
+                            filter(&array, passing).map_err(|error| internal("rows do not filter", &error))
+                        }
+                    }
+                };
+                let times = read(&time)?;
                 let times = times.as_primitive::<TimestampNanosecondType>().values();
                 let Some(series) = &series else {
                     take(&mut folded, NULL_CODE, times);
                     return Ok(());
                 };
-                let codes = read_chunk(plan.cache(), series, &chunk)?;
+                let codes = read(series)?;
                 let codes = codes.as_primitive::<UInt32Type>();
                 let code = |row: usize| {
                     if codes.is_null(row) {

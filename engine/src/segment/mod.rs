@@ -34,4 +34,6 @@ pub(crate) use reencode::stored_columns;
 #[allow(unused_imports, reason = "maintenance rewrites cold partitions with it")]
 pub(crate) use reencode::{NewSegment, Reencoded, reencode};
 pub(crate) use times::Times;
-pub(crate) use writer::{SEGMENT_ROWS_MAX, SegmentWriter, create_with_parents, segment_path, table_path};
+pub(crate) use writer::{
+    SEGMENT_ROWS_MAX, SegmentWriter, create_file_with_parents, create_with_parents, segment_path, table_path,
+};

@@ -17,7 +17,7 @@ use super::discard::SegmentGuard;
 use super::encode::EncodingPolicy;
 use super::sync::SyncBatch;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{RelPath, Storage};
+use crate::io::{RelPath, Storage, WritableFile};
 
 /// Rows in one segment at most. Row numbers in indexes are u32.
 pub(crate) const SEGMENT_ROWS_MAX: usize = (1 << 31) - 1;
@@ -242,6 +242,30 @@ fn column_bytes(meta: &ColumnMeta) -> u64 {
         .map(|attribute| attribute.index_bytes)
         .sum();
     meta.values_bytes + meta.offsets_bytes + meta.validity_bytes + indexes
+}
+
+/// Creates a file, and its directory if need be: a garbage collection may remove that while nothing is in it.
+///
+/// # Errors
+/// `Conflict` when the name is taken, or the directory is removed as often as it is made; `Io`.
+pub(crate) fn create_file_with_parents(
+    storage: &dyn Storage,
+    directory: &RelPath,
+    path: &RelPath,
+) -> Result<Box<dyn WritableFile>> {
+    for _ in 0..CREATE_RETRIES {
+        match storage.create(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            created => return created,
+        }
+        match create_with_parents(storage, directory) {
+            Err(error) if error.kind() == ErrorKind::Conflict => {} // Another writer made it meanwhile.
+            outcome => outcome?,
+        }
+    }
+    Err(Error::conflict(format!(
+        "{path}: its directory is removed as often as it is made"
+    )))
 }
 
 /// Makes a directory and those above it.

@@ -1,15 +1,15 @@
 //! Sources that answer with rows that do not belong there. Nothing of such an answer may be kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use gapless::Keep;
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use gapless::backfill::{FetchRequest, Fetched, FetcherStrategy};
+use gapless::{Attestation, Keep};
 
 use super::fixture::*;
 
 /// The rows with another column.
-fn with(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
+pub fn with(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
     let schema = batch.schema();
     let names = schema.fields().iter().map(|field| field.name().as_str());
     let columns = names.zip(batch.columns().iter().cloned());
@@ -25,7 +25,7 @@ fn names(name: &str) -> ArrayRef {
 #[test]
 fn rows_that_do_not_belong_to_the_gap_are_refused_with_all_that_came_with_them() {
     type Answer = fn() -> RecordBatch;
-    let answers: [(Answer, &str, bool); 7] = [
+    let answers: [(Answer, &str, bool); 8] = [
         (|| minutes(0, END + MINUTE), "clip its rows", false),
         (|| minutes(-MINUTE, END), "clip its rows", false),
         (|| rows(&[(0, 1.0), (MINUTE + 1, 1.0)]), "not on the grid", true),
@@ -41,6 +41,11 @@ fn rows_that_do_not_belong_to_the_gap_are_refused_with_all_that_came_with_them()
             false,
         ),
         (|| with(&minutes(0, END), "colour", names("red")), "colour", false),
+        (
+            || minutes(0, END).project(&[0]).expect("times"),
+            "gave no column [\"price\"]",
+            false,
+        ),
     ];
     everywhere(|table, _, interval| {
         for (answer, expected, needs_grid) in &answers {
@@ -56,6 +61,21 @@ fn rows_that_do_not_belong_to_the_gap_are_refused_with_all_that_came_with_them()
                 (vec![], vec![(0, END)])
             );
         }
+    });
+}
+
+#[test]
+fn columns_may_be_missing_where_the_job_says_so() {
+    everywhere(|table, _, interval| {
+        let source = |_: &FetchRequest| Ok(Fetched::all([minutes(0, END).project(&[0]).expect("times")]));
+        let job = job(table, FetcherStrategy::new(source), interval).missing_columns(true);
+        assert!(job.run().expect("a report").is_complete());
+        let rows = table.scan().and_then(|scan| scan.collect()).expect("rows");
+        let nulls = rows
+            .iter()
+            .map(|batch| batch["price"].null_count())
+            .sum::<usize>();
+        assert_eq!(nulls, 10);
     });
 }
 
@@ -170,5 +190,53 @@ fn a_row_that_the_source_has_changed_replaces_the_old_one_as_the_table_keeps_the
             _ => assert_eq!(stored(table), all_ten()),
         }
         assert!(missing(table, interval).is_empty());
+    });
+}
+
+#[test]
+fn of_an_answer_for_two_gaps_at_once_nothing_is_kept_when_rows_of_the_second_are_refused() {
+    everywhere(|table, keep, interval| {
+        if keep != Keep::All || interval == 0 {
+            return;
+        }
+        let known = Attestation::new(4 * MINUTE..6 * MINUTE)
+            .series("a")
+            .interval(interval);
+        table.attest([known.source("vendor")]).expect("attested");
+        let source = |_: &FetchRequest| Ok(Fetched::all([minutes(0, END), rows(&[(8 * MINUTE, -1.0)])]));
+        let both = job(table, FetcherStrategy::new(source), interval).merge_within(END);
+        let report = both.run().expect("a report");
+        assert!(why(&report).contains("two different rows"), "{report:?}");
+        let gaps = vec![(0, 4 * MINUTE), (6 * MINUTE, END)];
+        assert_eq!((stored(table), missing(table, interval)), (vec![], gaps));
+    });
+}
+
+#[test]
+fn what_was_covered_inside_of_a_gap_since_it_was_planned_is_not_asked_for() {
+    everywhere(|table, _, interval| {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (note, bars) = (Arc::clone(&asked), table.clone());
+        let source = move |request: &FetchRequest| {
+            match request.series.as_deref() {
+                // Another worker, whose windows are smaller.
+                Some("a") => {
+                    let said = Attestation::new(4 * MINUTE..6 * MINUTE)
+                        .series("b")
+                        .interval(interval);
+                    bars.attest([said.source("vendor")]).expect("attested");
+                }
+                _ => note.lock().expect("no panic").push((request.start, request.end)),
+            }
+            every_minute(request)
+        };
+        let both = table.backfill(FetcherStrategy::new(source)).range(0, END);
+        let report = both.series(["a", "b"]).interval(interval).run();
+        assert_eq!(report.expect("a report").count("filled"), 2);
+        assert_eq!(
+            *asked.lock().expect("no panic"),
+            [(0, 4 * MINUTE), (6 * MINUTE, END)]
+        );
+        assert_eq!(stored(table).len(), 18);
     });
 }

@@ -1,8 +1,8 @@
 //! Sources that fail, hang and panic. What shows then: rows without coverage, coverage without rows, or a job that does not end.
 
 use std::sync::Mutex;
-use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use gapless::backfill::{FetchError, FetchRequest, Fetched, FetcherStrategy};
 
@@ -66,6 +66,65 @@ fn a_source_that_hangs_is_given_up_and_what_it_says_later_is_dropped() {
         assert_eq!((report.count("filled"), report.attempts()), (1, 2));
         release.send(()).expect("the source still hangs");
         answered.recv().expect("an answer");
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(stored(table), all_ten());
+    });
+}
+
+/// A source that says when it is asked, and hangs until it is released.
+fn hanging() -> (
+    impl Fn(&FetchRequest) -> Result<Fetched, FetchError> + Send + Sync,
+    Receiver<()>,
+    Sender<()>,
+) {
+    let ((ask, asked), (release, released)) = (channel(), channel());
+    let released = Mutex::new(released);
+    let source = move |_: &FetchRequest| -> Result<Fetched, FetchError> {
+        ask.send(()).expect("the test waits");
+        // Until it is released or the test is over.
+        let _ = released.lock().expect("no panic").recv();
+        Ok(Fetched::all([rows(&[(0, -1.0)])]))
+    };
+    (source, asked, release)
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_its_source_hangs_is_over_at_once_and_holds_nothing() {
+    everywhere(|table, _, interval| {
+        let (source, asked, release) = hanging();
+        let strategy = FetcherStrategy::new(source).timeout(Duration::from_secs(3600));
+        let running = job(table, strategy, interval).start().expect("a job");
+        asked.recv().expect("it is asked");
+        let since = Instant::now();
+        running.cancel();
+        let report = running.wait().expect("a report");
+        assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+        assert_eq!((report.count("cancelled"), stored(table)), (1, vec![]));
+        // The lease would last for two minutes.
+        let (report, _) = fill(table, interval, |_, request| every_minute(request));
+        assert_eq!(report.count("filled"), 1);
+        assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+        release.send(()).expect("the source still hangs");
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(stored(table), all_ten());
+    });
+}
+
+#[test]
+fn what_a_cancelled_job_hangs_on_without_a_time_limit_is_free_when_its_lease_expires() {
+    everywhere(|table, _, interval| {
+        let (source, asked, release) = hanging();
+        let ttl = Duration::from_millis(150);
+        let hangs = job(table, FetcherStrategy::new(source), interval).lease_ttl(ttl);
+        let hangs = hangs.start().expect("a job");
+        asked.recv().expect("it is asked");
+        let since = Instant::now();
+        hangs.cancel();
+        drop(hangs);
+        let (report, _) = fill(table, interval, |_, request| every_minute(request));
+        assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+        assert_eq!(report.count("filled"), 1);
+        release.send(()).expect("the source still hangs");
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(stored(table), all_ten());
     });

@@ -330,6 +330,51 @@ fn a_session_that_is_dropped_closes_at_its_watermark() {
 }
 
 #[test]
+fn a_session_is_not_moved_by_rows_of_another_series_or_by_a_time_that_no_clock_has_reached() {
+    let (_directory, _db, table) = fresh();
+    let mut session = table
+        .session()
+        .series("a")
+        .interval(MINUTE)
+        .start(0)
+        .open()
+        .expect("a session");
+    session.append(&batch(&[row(0, "a")])).expect("appended");
+    let far = 4_102_444_800_000_000_000; // 2100-01-01T00:00:00Z
+    for (rows, expected) in [
+        (vec![row(50 * MINUTE, "b")], "another series"),
+        (vec![row(MINUTE, "a"), row(50 * MINUTE, "b")], "another series"),
+        (vec![row(far, "a")], "ahead of the clock"),
+    ] {
+        let error = session.append(&batch(&rows)).expect_err(expected);
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.message().contains(expected), "{error}");
+    }
+    let error = session
+        .heartbeat(far)
+        .expect_err("nobody has followed it until then");
+    assert!(error.message().contains("ahead of the clock"), "{error}");
+    assert_eq!(session.watermark(), MINUTE);
+    assert_eq!(
+        table.rows().expect("a count"),
+        1,
+        "nothing of what was refused was written"
+    );
+    assert_eq!(gaps(&table, "a", 60 * MINUTE), [(1, 60)]);
+    drop(session);
+    let session = table
+        .session()
+        .series("a")
+        .interval(MINUTE)
+        .start(0)
+        .ahead_max(i64::MAX);
+    let mut session = session.open().expect("a session");
+    session
+        .heartbeat(far)
+        .expect("a simulation has a clock of its own");
+}
+
+#[test]
 fn many_small_commits_to_one_series_are_a_handful_of_ranges() {
     let (_directory, db, table) = fresh();
     for minute in 0..2000 {
@@ -397,6 +442,40 @@ fn rows_off_the_grid_are_inferred_into_the_slot_that_they_lie_in() {
     assert_eq!(states(&table, "b"), [(5, 6, Complete)]);
     let again = table.infer_coverage(MINUTE, None).expect("inferred");
     assert_eq!(again.ranges(), 4);
+}
+
+/// The condition of a scan was left out: every row counted, so the rows that a user had excluded were covered.
+#[test]
+fn rows_that_a_scan_leaves_out_are_not_inferred() {
+    use gapless::scan::col;
+    let (_directory, db, table) = fresh();
+    let row = |minute: i64, sym: &str| Row {
+        price: (minute % 3 != 1).then_some(minute as f64),
+        ..row(minute * MINUTE, sym)
+    };
+    let rows: Vec<Row> = (0..6)
+        .flat_map(|minute| [row(minute, "a"), row(minute + 1, "b")])
+        .collect();
+    table.append(&batch(&rows)).expect("appended");
+    for _ in 0..2 {
+        let scan = table.scan().expect("a scan").filter(col("price").is_not_null());
+        let inferred = scan.clone().infer_coverage(MINUTE).expect("inferred");
+        let minutes = inferred.series.iter().map(|(name, ranges)| {
+            let ranges = ranges
+                .iter()
+                .map(|range| (range.start / MINUTE, range.end / MINUTE));
+            (name.as_deref().expect("a series"), ranges.collect::<Vec<_>>())
+        });
+        let minutes: Vec<_> = minutes.collect();
+        assert_eq!(
+            minutes,
+            [("a", vec![(0, 1), (2, 4), (5, 6)]), ("b", vec![(2, 4), (5, 7)])]
+        );
+        assert_eq!(inferred.rows, 8);
+        let limited = scan.limit(3).infer_coverage(MINUTE).expect_err("a limit");
+        assert_eq!(limited.kind(), ErrorKind::Invalid);
+        db.flush().expect("flushed");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod buffered;
 mod covering;
 mod errors;
+mod fill;
 mod live;
 mod points;
 mod script;

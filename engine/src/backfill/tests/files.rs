@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use arrow_array::{DictionaryArray, StringArray, UInt32Array};
+
 use super::*;
 use crate::backfill::{BackfillReport, FilesAttest, FilesStrategy, GapOutcome};
 
@@ -97,4 +99,61 @@ fn a_file_that_does_not_say_its_series_is_refused_unless_its_path_does() {
     let job = bars.backfill(FilesStrategy::new(["0-9.a"], read)).range(0, END);
     let report = job.series(["a"]).interval("1m").run().expect("a report");
     assert!(matches!(&report.gaps[0].outcome, GapOutcome::Failed(why) if why.contains("no series column")));
+}
+
+#[test]
+fn rows_of_several_series_in_any_order_are_those_of_their_series() {
+    let db = database();
+    let bars = bars(&db);
+    // Backwards, the series in turn, in batches whose dictionaries differ, with a name that is there twice and rows of none.
+    let reader = |_: &Path| -> Result<Vec<RecordBatch>, FetchError> {
+        let part = |minutes: std::ops::Range<i64>, names: [Option<&str>; 4]| {
+            let times: Vec<i64> = minutes
+                .clone()
+                .rev()
+                .flat_map(|minute| [minute * MINUTE; 3])
+                .collect();
+            let keys = minutes.clone().flat_map(|minute| [0, 1 + minute as u32 % 2, 3]);
+            let names = DictionaryArray::new(
+                UInt32Array::from_iter_values(keys),
+                Arc::new(StringArray::from(names.to_vec())),
+            );
+            let price = times.iter().map(|time| (time / MINUTE) as f64).collect();
+            let rows = batch(&times, &[("price", price)]);
+            let mut columns: Vec<(&str, ArrayRef)> = vec![("node", Arc::new(names))];
+            columns.extend([
+                ("ts", Arc::clone(&rows["ts"])),
+                ("price", Arc::clone(&rows["price"])),
+            ]);
+            RecordBatch::try_from_iter(columns).expect("columns of one length")
+        };
+        Ok(vec![
+            part(10..20, [Some("a"), Some("b"), Some("b"), None]),
+            part(0..10, [Some("b"), Some("a"), Some("a"), Some("c")]),
+        ])
+    };
+    let files = FilesStrategy::new(["all"], reader).attests(FilesAttest::Bounds);
+    let report = fill(&bars, files);
+    assert!(report.is_complete(), "{report:?}");
+    let expected: Vec<(i64, f64)> = (0..20).map(|minute| (minute * MINUTE, minute as f64)).collect();
+    for name in ["a", "b"] {
+        let of_one = bars
+            .scan()
+            .expect("a scan")
+            .series([name])
+            .collect()
+            .expect("rows");
+        let found: Vec<(i64, f64)> = of_one
+            .iter()
+            .flat_map(|batch| {
+                let times = batch["ts"]
+                    .as_primitive::<TimestampNanosecondType>()
+                    .values()
+                    .to_vec();
+                let prices = batch["price"].as_primitive::<Float64Type>().values().to_vec();
+                times.into_iter().zip(prices)
+            })
+            .collect();
+        assert_eq!(found, expected, "{name}");
+    }
 }

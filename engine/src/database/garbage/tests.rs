@@ -2,7 +2,8 @@
 //!
 //! When this breaks, ranges that were stated are gaps again, or files stay for ever.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use gapless_format::{CoverageKey, CoverageRecord, CoverageState};
@@ -50,6 +51,27 @@ fn known(db: &Database, table: &str) -> Vec<CoverageRange> {
     let table = db.table(table).expect("it is there");
     let coverage = table.coverage().expect("sound files");
     coverage.ranges(None, 0, i64::MIN..i64::MAX).expect("no series")
+}
+
+/// A statement of no series.
+fn statement() -> (CoverageKey, CoverageRecord<'static>) {
+    let key = CoverageKey {
+        series: None,
+        interval: Some(0),
+    };
+    let record = CoverageRecord {
+        start: 0,
+        end: 1,
+        state: CoverageState::Complete,
+        first_commit: 0,
+        commit: 0,
+        rows: None,
+        content: 0,
+        fetched_at: 0,
+        source: "",
+        batch: "",
+    };
+    (key, record)
 }
 
 #[test]
@@ -154,25 +176,35 @@ fn coverage_that_a_snapshot_needs_stays_until_the_snapshot_goes() {
 fn a_coverage_file_that_is_not_committed_yet_stays_and_goes_when_it_is_given_up() {
     let storage = MemoryStorage::new();
     let db = database(&storage);
-    let key = CoverageKey {
-        series: None,
-        interval: Some(0),
-    };
-    let record = CoverageRecord {
-        start: 0,
-        end: 1,
-        state: CoverageState::Complete,
-        first_commit: 0,
-        commit: 0,
-        rows: None,
-        content: 0,
-        fetched_at: 0,
-        source: "",
-        batch: "",
-    };
+    let (key, record) = statement();
     let new = write_coverage(db.engine(), (0, "trade"), &[(key, vec![record])]).expect("a file");
     db.collect_garbage().expect("a collection");
     assert_eq!(coverage_files(&storage, "trade").len(), 2);
     drop(new);
     assert_eq!(coverage_files(&storage, "trade").len(), 1);
+}
+
+#[test]
+fn a_coverage_file_is_written_though_its_empty_directory_is_removed_again_and_again() {
+    let storage = MemoryStorage::new();
+    let db = database(&storage);
+    let directory = path(&format!("tables/late/{COVERAGE_DIRECTORY}"));
+    let (is_over, both) = (AtomicBool::new(false), Barrier::new(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            both.wait();
+            while !is_over.load(Ordering::Relaxed) {
+                // As a collection does that has just found it empty.
+                let _ = storage.remove_dir(&directory);
+            }
+        });
+        both.wait();
+        let written = (0..20_000).try_for_each(|_| {
+            let (key, record) = statement();
+            // Dropped at once, which removes it: the directory is empty again.
+            write_coverage(db.engine(), (9, "late"), &[(key, vec![record])]).map(drop)
+        });
+        is_over.store(true, Ordering::Relaxed);
+        written.expect("a file each time");
+    });
 }
