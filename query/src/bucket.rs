@@ -38,7 +38,11 @@ impl Every {
     pub fn parse(text: &str) -> Result<Self> {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let number = digits.parse().ok();
-        let months = |each: i64| number.and_then(|number: i64| number.checked_mul(each)).map(Self::Months);
+        let months = |each: i64| {
+            number
+                .and_then(|number: i64| number.checked_mul(each))
+                .map(Self::Months)
+        };
         let every = match text.get(digits.len()..) {
             Some("d") => number.map(Self::Days),
             Some("w") => number.map(Self::Weeks),
@@ -47,7 +51,9 @@ impl Every {
             Some("y") => months(12),
             _ => Some(Self::Ns(duration_ns(text).map_err(|_| no_length(text))?)),
         };
-        every.filter(|every| every.count() > 0).ok_or_else(|| no_length(text))
+        every
+            .filter(|every| every.count() > 0)
+            .ok_or_else(|| no_length(text))
     }
 
     fn count(self) -> i64 {
@@ -198,7 +204,9 @@ impl Unit {
     fn first(self, number: i64) -> Option<Date> {
         match self {
             Self::Day => {
-                let hours = number.checked_mul(24).filter(|hours| hours.abs() < i64::MAX / 3600)?;
+                let hours = number
+                    .checked_mul(24)
+                    .filter(|hours| hours.abs() < i64::MAX / 3600)?;
                 EPOCH.checked_add(SignedDuration::from_hours(hours)).ok()
             }
             Self::Month => {
@@ -230,7 +238,9 @@ impl Civil<'_> {
 
     /// The first instant of a bucket, cut to what an `i64` holds.
     fn start(&self, at: i64) -> i64 {
-        let number = at.checked_mul(self.count).and_then(|number| number.checked_add(self.anchor));
+        let number = at
+            .checked_mul(self.count)
+            .and_then(|number| number.checked_add(self.anchor));
         let date = number.and_then(|number| self.unit.first(number));
         // A midnight that is skipped is the first instant after it; of one that occurs twice the first counts.
         let instant = date.and_then(|date| {
@@ -260,40 +270,121 @@ mod tests {
     #[test]
     fn fixed_lengths_are_counted_from_the_epoch_or_an_origin() {
         let minutes = Bucket::new("5m").expect("a bucket");
-        check(&minutes, "2026-11-20T14:33:59.999999999Z", "2026-11-20T14:30:00Z", "2026-11-20T14:35:00Z");
-        check(&minutes, "1969-12-31T23:59:59Z", "1969-12-31T23:55:00Z", "1970-01-01T00:00:00Z");
+        check(
+            &minutes,
+            "2026-11-20T14:33:59.999999999Z",
+            "2026-11-20T14:30:00Z",
+            "2026-11-20T14:35:00Z",
+        );
+        check(
+            &minutes,
+            "1969-12-31T23:59:59Z",
+            "1969-12-31T23:55:00Z",
+            "1970-01-01T00:00:00Z",
+        );
         let moved = minutes.clone().origin(ns("2026-01-01T00:02:00Z"));
-        check(&moved, "2026-11-20T14:31:59Z", "2026-11-20T14:27:00Z", "2026-11-20T14:32:00Z");
+        check(
+            &moved,
+            "2026-11-20T14:31:59Z",
+            "2026-11-20T14:27:00Z",
+            "2026-11-20T14:32:00Z",
+        );
         let moved = minutes.offset("-1m").expect("an offset");
-        check(&moved, "2026-11-20T14:33:59Z", "2026-11-20T14:29:00Z", "2026-11-20T14:34:00Z");
+        check(
+            &moved,
+            "2026-11-20T14:33:59Z",
+            "2026-11-20T14:29:00Z",
+            "2026-11-20T14:34:00Z",
+        );
         assert_eq!(Bucket::of(Every::Ns(i64::MAX)).range(-5), -i64::MAX..0);
     }
 
     #[test]
     fn weeks_begin_on_monday_and_months_have_their_lengths() {
         let bucket = |every: &str| Bucket::new(every).expect("a bucket");
-        check(&bucket("1d"), "1969-12-31T12:00:00Z", "1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z");
-        check(&bucket("1w"), "2026-11-22T23:59:59Z", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z");
-        check(&bucket("2w"), "1970-01-01T00:00:00Z", "1969-12-29T00:00:00Z", "1970-01-12T00:00:00Z");
-        check(&bucket("1mo"), "2024-02-29T12:00:00Z", "2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z");
-        check(&bucket("1q"), "2024-06-30T12:00:00Z", "2024-04-01T00:00:00Z", "2024-07-01T00:00:00Z");
-        check(&bucket("1y"), "1969-06-30T12:00:00Z", "1969-01-01T00:00:00Z", "1970-01-01T00:00:00Z");
+        check(
+            &bucket("1d"),
+            "1969-12-31T12:00:00Z",
+            "1969-12-31T00:00:00Z",
+            "1970-01-01T00:00:00Z",
+        );
+        check(
+            &bucket("1w"),
+            "2026-11-22T23:59:59Z",
+            "2026-11-16T00:00:00Z",
+            "2026-11-23T00:00:00Z",
+        );
+        check(
+            &bucket("2w"),
+            "1970-01-01T00:00:00Z",
+            "1969-12-29T00:00:00Z",
+            "1970-01-12T00:00:00Z",
+        );
+        check(
+            &bucket("1mo"),
+            "2024-02-29T12:00:00Z",
+            "2024-02-01T00:00:00Z",
+            "2024-03-01T00:00:00Z",
+        );
+        check(
+            &bucket("1q"),
+            "2024-06-30T12:00:00Z",
+            "2024-04-01T00:00:00Z",
+            "2024-07-01T00:00:00Z",
+        );
+        check(
+            &bucket("1y"),
+            "1969-06-30T12:00:00Z",
+            "1969-01-01T00:00:00Z",
+            "1970-01-01T00:00:00Z",
+        );
         let fiscal = bucket("1y").origin(ns("2020-04-01T00:00:00Z"));
-        check(&fiscal, "2026-03-31T12:00:00Z", "2025-04-01T00:00:00Z", "2026-04-01T00:00:00Z");
+        check(
+            &fiscal,
+            "2026-03-31T12:00:00Z",
+            "2025-04-01T00:00:00Z",
+            "2026-04-01T00:00:00Z",
+        );
     }
 
     #[test]
     fn days_of_a_zone_have_23_24_or_25_hours() {
-        let of_zone = |every: &str, zone: &str| Bucket::new(every).and_then(|it| it.zone(zone)).expect("a bucket");
+        let of_zone =
+            |every: &str, zone: &str| Bucket::new(every).and_then(|it| it.zone(zone)).expect("a bucket");
         let days = of_zone("1d", "America/New_York");
-        check(&days, "2026-03-08T12:00:00Z", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z");
-        check(&days, "2026-11-01T04:00:00Z", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z");
+        check(
+            &days,
+            "2026-03-08T12:00:00Z",
+            "2026-03-08T05:00:00Z",
+            "2026-03-09T04:00:00Z",
+        );
+        check(
+            &days,
+            "2026-11-01T04:00:00Z",
+            "2026-11-01T04:00:00Z",
+            "2026-11-02T05:00:00Z",
+        );
         let month = of_zone("1mo", "Europe/Berlin");
-        check(&month, "2026-03-31T21:59:59Z", "2026-02-28T23:00:00Z", "2026-03-31T22:00:00Z");
+        check(
+            &month,
+            "2026-03-31T21:59:59Z",
+            "2026-02-28T23:00:00Z",
+            "2026-03-31T22:00:00Z",
+        );
         // Midnight is skipped in Santiago when the clocks go forward, and occurs twice when they go back.
         let days = of_zone("1d", "America/Santiago");
-        check(&days, "2024-09-08T12:00:00Z", "2024-09-08T04:00:00Z", "2024-09-09T03:00:00Z");
-        check(&days, "2024-04-07T03:30:00Z", "2024-04-06T03:00:00Z", "2024-04-07T04:00:00Z");
+        check(
+            &days,
+            "2024-09-08T12:00:00Z",
+            "2024-09-08T04:00:00Z",
+            "2024-09-09T03:00:00Z",
+        );
+        check(
+            &days,
+            "2024-04-07T03:30:00Z",
+            "2024-04-06T03:00:00Z",
+            "2024-04-07T04:00:00Z",
+        );
     }
 
     #[test]
@@ -308,7 +399,9 @@ mod tests {
         ];
         for zone in zones {
             for every in ["1d", "3d", "1w", "1mo"] {
-                let bucket = Bucket::new(every).and_then(|bucket| bucket.zone(zone)).expect("a bucket");
+                let bucket = Bucket::new(every)
+                    .and_then(|bucket| bucket.zone(zone))
+                    .expect("a bucket");
                 let mut time = ns("2011-09-01T00:00:00Z");
                 let mut last = bucket.range(time);
                 while time < ns("2012-06-01T00:00:00Z") {
@@ -328,16 +421,33 @@ mod tests {
             let bucket = Bucket::new(every).expect("a bucket");
             for time in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1] {
                 let range = bucket.range(time);
-                assert!(range.start <= time && time < range.end, "{every} {time} {range:?}");
+                assert!(
+                    range.start <= time && time < range.end,
+                    "{every} {time} {range:?}"
+                );
             }
         }
     }
 
     #[test]
     fn what_is_no_length_is_refused() {
-        for text in ["", "m", "0m", "-1d", "0mo", "1.5h", "1M", "99999999999999999999d", "1 d"] {
+        for text in [
+            "",
+            "m",
+            "0m",
+            "-1d",
+            "0mo",
+            "1.5h",
+            "1M",
+            "99999999999999999999d",
+            "1 d",
+        ] {
             assert!(Every::parse(text).is_err(), "{text:?}");
         }
-        assert!(Bucket::new("1d").and_then(|days| days.zone("Mars/Olympus")).is_err());
+        assert!(
+            Bucket::new("1d")
+                .and_then(|days| days.zone("Mars/Olympus"))
+                .is_err()
+        );
     }
 }
