@@ -327,7 +327,7 @@ fn what_cannot_be_filled_is_misuse() {
     for (words, said) in [
         (vec![], "--exec"),
         (vec!["--from", "bars.csv", "--exec", "true"], "--exec"),
-        (vec!["--exec", "get '{series}'"], "quotes"),
+        (vec!["--exec", "get ${series}"], "after $"),
         (vec!["--exec", "  "], "--exec"),
         (vec!["--from", "nothing.csv"], "nothing.csv"),
         (vec!["--from", "empty"], "holds no file"),
@@ -406,4 +406,37 @@ fn a_fill_that_is_interrupted_kills_its_command_and_keeps_what_is_done() {
         6 + done["rows_inserted"].as_u64().unwrap()
     );
     assert!(place.ok("leases db").contains("no leases"));
+}
+
+#[test]
+fn the_name_of_a_series_never_becomes_a_command() {
+    let place = Place::new();
+    place.file(
+        "bars.csv",
+        "ts,sym,close\n2026-11-20T00:00:00Z,$(touch PWNED),1\n2026-11-20T00:00:00Z,x; touch PWNED;,1\n",
+    );
+    place.ok("import db bars bars.csv --series sym");
+    for command in [
+        "x=\"$(cat \"/nonexistent/{series}\")\"; echo \"$x\"",
+        "cat <<EOF\n{series}\nEOF",
+        "cat <<'EOF'\n{series}\nEOF",
+        "# don't\ncat '{series}'",
+        "cat '{series}' \"{series}\" {series}",
+        "x=`cat {series}`",
+    ] {
+        let range = "--interval 1m --start 2026-11-20T00:00:00Z --end 2026-11-20T00:01:00Z --retries 0";
+        exec(&place, command, range);
+        assert!(!place.has("PWNED"), "{command}");
+    }
+}
+
+#[test]
+fn a_command_has_what_it_is_asked_for_in_its_environment_too() {
+    let place = bars();
+    let command = "echo \"$GAPLESS_TABLE $GAPLESS_SERIES $GAPLESS_START $GAPLESS_END $GAPLESS_INTERVAL\" '{series}' >> asked";
+    exec(&place, command, "--series A");
+    assert_eq!(
+        std::fs::read_to_string(place.path("asked")).unwrap(),
+        "bars A 2026-11-20T00:02:00Z 2026-11-20T00:04:00Z 1m A\n"
+    );
 }

@@ -1,5 +1,6 @@
 //! The source that runs a command for each request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use super::arguments::Args;
 use super::index::Layout;
 use super::process::{self, Ended, Ran};
 use super::reply;
-use super::template::Template;
+use super::template::{Template, Values};
 use crate::error::CliError;
-use crate::render::{instant, seconds};
+use crate::render::seconds;
 use crate::stop::Stop;
 
 /// A command says that it may work later: `EX_TEMPFAIL` of sysexits.h.
@@ -47,8 +48,15 @@ impl Exec {
 
 impl Fetcher for Exec {
     fn fetch(&self, request: &FetchRequest) -> Result<Fetched, FetchError> {
-        let line = self.template.fill_for(request);
-        let ran = process::run(&line, &environment(request), self.timeout, &self.stop)
+        let values = values(request);
+        let line = self.template.shown(&values);
+        if let Some((variable, _)) = values.variables().find(|(_, value)| value.contains('\0')) {
+            return Err(FetchError::permanent(format!(
+                "`{line}` cannot be run: the value of {variable} has a NUL byte, which no command can be given"
+            )));
+        }
+        let environment = environment(request, &values);
+        let ran = process::run(&self.template.line(), &environment, self.timeout, &self.stop)
             .map_err(|error| FetchError::permanent(format!("`{line}` cannot be run: {error}")))?;
         let failed = |what: String| format!("`{line}` {what}{}", last_lines(&ran.stderr));
         match ran.ended {
@@ -91,17 +99,30 @@ impl Exec {
     }
 }
 
-fn environment(request: &FetchRequest) -> [(&'static str, String); 8] {
-    [
-        ("GAPLESS_TABLE", request.table.clone()),
-        ("GAPLESS_SERIES", request.series.clone().unwrap_or_default()),
-        ("GAPLESS_START", instant(request.start)),
-        ("GAPLESS_END", instant(request.end)),
-        ("GAPLESS_START_NS", request.start.to_string()),
-        ("GAPLESS_END_NS", request.end.to_string()),
-        ("GAPLESS_INTERVAL_NS", request.interval.to_string()),
-        ("GAPLESS_ATTEMPT", request.attempt.to_string()),
-    ]
+fn values(request: &FetchRequest) -> Values {
+    let series = request.series.as_deref();
+    Values::new(
+        &request.table,
+        series,
+        request.interval,
+        request.start,
+        request.end,
+    )
+}
+
+fn environment<'a>(request: &FetchRequest, values: &'a Values) -> Vec<(&'static str, Cow<'a, str>)> {
+    let numbers = [
+        ("GAPLESS_START_NS", request.start),
+        ("GAPLESS_END_NS", request.end),
+        ("GAPLESS_INTERVAL_NS", request.interval),
+        ("GAPLESS_ATTEMPT", i64::from(request.attempt)),
+    ];
+    let texts = values
+        .variables()
+        .map(|(name, value)| (name, Cow::Borrowed(value)));
+    texts
+        .chain(numbers.map(|(name, number)| (name, Cow::Owned(number.to_string()))))
+        .collect()
 }
 
 /// The end of standard error, for a message.

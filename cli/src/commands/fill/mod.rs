@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `arguments` | the options |
 //! | `files`, `index` | the strategy that takes rows from files, which are read once |
-//! | `template` | the command line of a request, quoted for the shell |
+//! | `template` | the command line of a request, which has its values from the environment |
 //! | `exec`, `process` | the source that runs a command, and the running: time limit, process group, output |
 //! | `reply` | what a command has printed: rows, how far they go |
 //! | `report` | the plan, and what became of it |

@@ -2,6 +2,7 @@
 //!
 //! Output goes to files and not through pipes, so that nothing waits for who still holds a pipe.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -56,7 +57,7 @@ impl Group {
 /// When it cannot be started.
 pub(super) fn run(
     line: &str,
-    environment: &[(&str, String)],
+    environment: &[(&str, Cow<'_, str>)],
     timeout: Duration,
     stop: &Stop,
 ) -> std::io::Result<Ran> {
@@ -64,7 +65,7 @@ pub(super) fn run(
     let mut stderr = tempfile::tempfile()?;
     let child = Command::new("sh")
         .args(["-c", line])
-        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .envs(environment.iter().map(|(name, value)| (name, value.as_ref())))
         .stdin(Stdio::null())
         .stdout(stdout.reopen()?)
         .stderr(stderr.try_clone()?)

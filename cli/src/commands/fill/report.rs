@@ -5,7 +5,7 @@ use gapless::backfill::{BackfillReport, GapOutcome, GapReport};
 use serde::Serialize;
 
 use super::arguments::Args;
-use super::template::Template;
+use super::template::{Template, Values};
 use crate::commands::gaps::{GapLine, rows};
 use crate::error::CliError;
 use crate::output::Output;
@@ -83,7 +83,8 @@ pub(super) fn plan(
 ) -> Result<(), CliError> {
     let command = |gap: &Gap| {
         let series = gap.series.as_deref();
-        template.map(|template| template.fill(&args.asked.table, series, gap.interval, gap.start, gap.end))
+        let values = Values::new(&args.asked.table, series, gap.interval, gap.start, gap.end);
+        template.map(|template| template.shown(&values))
     };
     if output.is_json() {
         let line = |gap: &Gap| Line {
