@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gapless::Table;
 use gapless::backfill::{FetchError, FetchRequest, Fetched, Fetcher};
@@ -10,11 +9,13 @@ use gapless_format::TableMeta;
 
 use super::arguments::Args;
 use super::index::Layout;
-use super::process::{self, Ended, Ran};
+use super::marks::Reach;
+use super::printed::Printed;
+use super::process::{self, Ended, Limits, Ran};
 use super::reply;
 use super::template::{Template, Values};
 use crate::error::CliError;
-use crate::render::seconds;
+use crate::render::{bytes, seconds};
 use crate::stop::Stop;
 
 /// A command says that it may work later: `EX_TEMPFAIL` of sysexits.h.
@@ -25,7 +26,7 @@ const LINES_MAX: usize = 5;
 /// A command, and how its rows are read.
 pub(super) struct Exec {
     template: Template,
-    timeout: Duration,
+    limits: Limits,
     stop: Stop,
     meta: Arc<TableMeta>,
     reading: gapless_interchange::ReadOptions,
@@ -38,7 +39,10 @@ impl Exec {
         Ok(Self {
             reading: Layout::new(args, &meta).options,
             template,
-            timeout: super::duration(args.timeout),
+            limits: Limits {
+                timeout: super::duration(args.timeout),
+                output: args.output_max as u64,
+            },
             stop,
             meta,
             has_header: args.reading.has_header(),
@@ -56,13 +60,21 @@ impl Fetcher for Exec {
             )));
         }
         let environment = environment(request, &values);
-        let ran = process::run(&self.template.line(), &environment, self.timeout, &self.stop)
+        let Ran {
+            ended,
+            stdout,
+            mut stderr,
+        } = process::run(&self.template.line(), &environment, self.limits, &self.stop)
             .map_err(|error| FetchError::permanent(format!("`{line}` cannot be run: {error}")))?;
-        let failed = |what: String| format!("`{line}` {what}{}", last_lines(&ran.stderr));
-        match ran.ended {
-            Ended::Code(0) => self.rows(&ran).map_err(|error| {
-                FetchError::permanent(failed(format!("printed what cannot be used: {error}")))
-            }),
+        let tail = stderr.tail();
+        let failed = |what: String| format!("`{line}` {what}{}", last_lines(&tail));
+        match ended {
+            Ended::Code(0) => {
+                let rows = stderr.reach().and_then(|reach| self.rows(stdout, reach));
+                rows.map_err(|error| {
+                    FetchError::permanent(failed(format!("printed what cannot be used: {error}")))
+                })
+            }
             Ended::Code(TRANSIENT) => Err(FetchError::transient(failed(
                 "failed for now (exit code 75)".to_owned(),
             ))),
@@ -73,9 +85,15 @@ impl Fetcher for Exec {
                 "was ended by signal {signal}"
             )))),
             Ended::TimeOver => {
-                let limit = seconds(self.timeout);
+                let limit = seconds(self.limits.timeout);
                 Err(FetchError::transient(failed(format!(
                     "was killed after {limit} (--timeout)"
+                ))))
+            }
+            Ended::TooMuch => {
+                let limit = bytes(self.limits.output);
+                Err(FetchError::permanent(failed(format!(
+                    "was killed: it printed more than {limit} (--output-max)"
                 ))))
             }
             Ended::Stopped => Err(FetchError::transient(failed(
@@ -90,12 +108,12 @@ impl Fetcher for Exec {
 }
 
 impl Exec {
-    fn rows(&self, ran: &Ran) -> Result<Fetched, CliError> {
+    fn rows(&self, printed: Printed, reach: Reach) -> Result<Fetched, CliError> {
         let layout = Layout {
             meta: &self.meta,
             options: self.reading.clone(),
         };
-        reply::read(ran, &layout, self.has_header)
+        reply::read(printed, reach, &layout, self.has_header)
     }
 }
 

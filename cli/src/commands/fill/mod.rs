@@ -5,7 +5,8 @@
 //! | `arguments` | the options |
 //! | `files`, `index` | the strategy that takes rows from files, which are read once |
 //! | `template` | the command line of a request, which has its values from the environment |
-//! | `exec`, `process` | the source that runs a command, and the running: time limit, process group, output |
+//! | `exec`, `process` | the source that runs a command, and the running: limits, process group, pipes |
+//! | `printed`, `marks` | its standard output, and what standard error says to us |
 //! | `reply` | what a command has printed: rows, how far they go |
 //! | `report` | the plan, and what became of it |
 //!
@@ -15,6 +16,8 @@ mod arguments;
 mod exec;
 mod files;
 mod index;
+mod marks;
+mod printed;
 mod process;
 mod reply;
 mod report;
