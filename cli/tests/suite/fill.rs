@@ -457,7 +457,11 @@ fn a_mark_on_standard_error_is_not_lost_in_what_follows_it() {
 fn a_mark_that_is_not_understood_is_no_complete_answer() {
     let place = bars();
     for mark in ["gapless: through 2026-11-20T00:03:00Z", "gapless: Partial"] {
-        let (code, done) = exec(&place, &format!("echo '{mark}' >&2; yes log | head -c 100000 >&2"), "--series A");
+        let (code, done) = exec(
+            &place,
+            &format!("echo '{mark}' >&2; yes log | head -c 100000 >&2"),
+            "--series A",
+        );
         assert_eq!((code, &done["failed"]), (1, &1.into()), "{done:#}");
         assert!(error_of(&done).contains(mark), "{}", error_of(&done));
         assert_eq!(done["gaps"][0]["attempts"], 1);
@@ -466,14 +470,19 @@ fn a_mark_that_is_not_understood_is_no_complete_answer() {
 }
 
 /// Prints more than is kept in memory.
-const LARGE: &str = "echo ts,close; echo 2026-11-20T00:02:00Z,3; yes '' | head -c 6000000; echo 2026-11-20T00:03:00Z,4";
+const LARGE: &str =
+    "echo ts,close; echo 2026-11-20T00:02:00Z,3; yes '' | head -c 6000000; echo 2026-11-20T00:03:00Z,4";
 
 #[test]
 fn an_answer_that_cannot_be_kept_is_not_taken_for_nothing() {
     let place = bars();
     let fill = |command: &str| {
         let words = ["fill", "db", "bars", "--series", "A", "--json", "--exec", command];
-        let output = place.command(&words).env("TMPDIR", place.path("no/such")).output().unwrap();
+        let output = place
+            .command(&words)
+            .env("TMPDIR", place.path("no/such"))
+            .output()
+            .unwrap();
         let done: Value = serde_json::from_slice(&output.stdout).unwrap();
         (output.status.code(), done)
     };
@@ -482,7 +491,9 @@ fn an_answer_that_cannot_be_kept_is_not_taken_for_nothing() {
     assert!(error_of(&done).contains("cannot be kept"), "{}", error_of(&done));
     assert_eq!(gaps_of(&place.json("gaps db bars --series A")).len(), 1);
     // A small one needs no file.
-    let (code, done) = fill("printf 'ts,close\\n2026-11-20T00:02:00Z,3\\n#through 2026-11-20T00:03:00Z\\n'; test $GAPLESS_START_NS = 1795132920000000000 || exit 1");
+    let (code, done) = fill(
+        "printf 'ts,close\\n2026-11-20T00:02:00Z,3\\n#through 2026-11-20T00:03:00Z\\n'; test $GAPLESS_START_NS = 1795132920000000000 || exit 1",
+    );
     assert_eq!((code, &done["rows_inserted"]), (Some(1), &1.into()), "{done:#}");
     let (code, done) = exec(&place, LARGE, "--series A --clip");
     assert_eq!((code, &done["rows_inserted"]), (0, &1.into()), "{done:#}");
@@ -492,7 +503,11 @@ fn an_answer_that_cannot_be_kept_is_not_taken_for_nothing() {
 fn a_command_that_prints_without_end_is_ended() {
     let place = bars();
     let began = std::time::Instant::now();
-    let (code, done) = exec(&place, "echo $$ > pid; yes", "--series A --output-max 100kB --timeout 300s");
+    let (code, done) = exec(
+        &place,
+        "echo $$ > pid; yes",
+        "--series A --output-max 100kB --timeout 300s",
+    );
     assert_eq!((code, &done["gaps"][0]["attempts"]), (1, &1.into()), "{done:#}");
     assert!(error_of(&done).contains("--output-max"), "{}", error_of(&done));
     assert!(began.elapsed().as_secs() < 60);
@@ -507,5 +522,8 @@ fn a_command_that_leaves_something_running_is_not_waited_for() {
     assert_eq!((code, &done["rows_inserted"]), (0, &1.into()), "{done:#}");
     assert!(began.elapsed().as_secs() < 25, "{:?}", began.elapsed());
     let left = std::fs::read_to_string(place.path("left")).unwrap();
-    std::process::Command::new("kill").arg(left.trim()).status().unwrap();
+    std::process::Command::new("kill")
+        .arg(left.trim())
+        .status()
+        .unwrap();
 }

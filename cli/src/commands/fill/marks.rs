@@ -68,8 +68,7 @@ impl Marks {
 
     fn continue_line(&mut self, bytes: &[u8]) {
         let room = LINE_BYTES_MAX - self.line.len();
-        self.line
-            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn end_line(&mut self) {
@@ -145,8 +144,16 @@ mod tests {
             "gapless:",
         ] {
             let error = said(&format!("a\n{line}\nb\n"), 4).reach();
-            assert!(error.is_err_and(|error| error.to_string().contains(line)), "{line}");
+            assert!(
+                error.is_err_and(|error| error.to_string().contains(line)),
+                "{line}"
+            );
         }
-        assert_eq!(said("about gapless: partial\nsh: gapless: not found\n", 9).reach().expect("nothing"), Reach::default());
+        assert_eq!(
+            said("about gapless: partial\nsh: gapless: not found\n", 9)
+                .reach()
+                .expect("nothing"),
+            Reach::default()
+        );
     }
 }

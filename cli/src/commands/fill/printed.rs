@@ -89,6 +89,9 @@ impl Printed {
 
 fn not_kept(error: Error) -> Error {
     let directory = std::env::temp_dir();
-    let message = format!("what it prints cannot be kept in {}: {error}", directory.display());
+    let message = format!(
+        "what it prints cannot be kept in {}: {error}",
+        directory.display()
+    );
     Error::new(error.kind(), message)
 }

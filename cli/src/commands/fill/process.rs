@@ -62,7 +62,12 @@ pub(super) trait Sink {
 ///
 /// # Errors
 /// When it cannot be started, or what it prints cannot be kept.
-pub(super) fn run(line: &str, environment: &[(&str, Cow<'_, str>)], limits: Limits, stop: &Stop) -> Result<Ran> {
+pub(super) fn run(
+    line: &str,
+    environment: &[(&str, Cow<'_, str>)],
+    limits: Limits,
+    stop: &Stop,
+) -> Result<Ran> {
     let mut child = Command::new("sh")
         .args(["-c", line])
         .envs(environment.iter().map(|(name, value)| (name, value.as_ref())))

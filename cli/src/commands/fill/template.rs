@@ -171,9 +171,7 @@ impl Context {
             }
             (Some('#' | '\''), _) => {}
             (_, '\\') => self.is_escaped = true,
-            (_, '`') if self.open.contains(&'`') => {
-                while self.open.pop().is_some_and(|open| open != '`') {}
-            }
+            (_, '`') if self.open.contains(&'`') => while self.open.pop().is_some_and(|open| open != '`') {},
             (_, '`') => self.open.push('`'),
             (Some('"'), '(') if before == Some('$') => self.open.push('('),
             _ if is_bare && "'\"(".contains(character) => self.open.push(character),
@@ -222,7 +220,10 @@ mod tests {
 
     #[test]
     fn placeholders_become_references_in_the_quotes_that_they_stand_in() {
-        assert_eq!(line("get {series} {end}"), r#"get "${GAPLESS_SERIES}" "${GAPLESS_END}""#);
+        assert_eq!(
+            line("get {series} {end}"),
+            r#"get "${GAPLESS_SERIES}" "${GAPLESS_END}""#
+        );
         assert_eq!(line(r#"get "h/{series}?a""#), r#"get "h/${GAPLESS_SERIES}?a""#);
         assert_eq!(line("get 'h/{series}'"), r#"get 'h/'"${GAPLESS_SERIES}"''"#);
         assert_eq!(
@@ -233,7 +234,16 @@ mod tests {
 
     #[test]
     fn a_shell_sees_each_value_as_it_is_and_runs_nothing_of_it() {
-        for series in ["AAPL", "a  b", "*", "$(echo X)", "`echo X`", "'; echo X; '", "\"; echo X; \"", "\\"] {
+        for series in [
+            "AAPL",
+            "a  b",
+            "*",
+            "$(echo X)",
+            "`echo X`",
+            "'; echo X; '",
+            "\"; echo X; \"",
+            "\\",
+        ] {
             for template in [
                 "printf %s {series}",
                 "printf %s '{series}'",
@@ -247,7 +257,11 @@ mod tests {
             }
         }
         // What is understood wrongly is a wrong argument, and never a command.
-        for template in ["cat <<EOF\n{series}\nEOF", "cat <<'EOF'\n{series}\nEOF", "x=$(case a in a) echo \"{series}\";; esac); echo \"$x\""] {
+        for template in [
+            "cat <<EOF\n{series}\nEOF",
+            "cat <<'EOF'\n{series}\nEOF",
+            "x=$(case a in a) echo \"{series}\";; esac); echo \"$x\"",
+        ] {
             assert!(!run(template, "$(echo X)`echo X`").contains("XX"), "{template}");
         }
     }
