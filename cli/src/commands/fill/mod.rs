@@ -8,6 +8,7 @@
 //! | `exec`, `process` | the source that runs a command, and the running: limits, process group, pipes |
 //! | `printed`, `marks` | its standard output, and what standard error says to us |
 //! | `reply` | what a command has printed: rows, how far they go |
+//! | `waits` | who else has a lease on a gap |
 //! | `report` | the plan, and what became of it |
 //!
 //! What is asked for, leased, checked and committed is the engine's: nothing here writes but through it.
@@ -22,6 +23,7 @@ mod process;
 mod reply;
 mod report;
 mod template;
+mod waits;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,7 +34,7 @@ use gapless::{Gap, Table, TableCoverage};
 pub(crate) use arguments::Args;
 
 use super::gaps::series_of;
-use crate::error::CliError;
+use crate::error::{CliError, eprintln_quietly};
 use crate::options;
 use crate::output::Output;
 use crate::progress;
@@ -40,6 +42,7 @@ use crate::stop::Stop;
 use exec::Exec;
 use files::Files;
 use template::Template;
+use waits::Waits;
 
 /// How often it is looked whether the job is over, or whether it was asked to end.
 const TICK: Duration = Duration::from_millis(10);
@@ -78,7 +81,8 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
             backfill(&args, &table, range, files)
         }
     };
-    let filled = fill(job, &stop)?;
+    let waits = Waits::new(&args, &database, table.meta()?.table, &gaps);
+    let filled = fill(job, &stop, waits)?;
     database.flush()?;
     report::done(&args, range, &filled, output)?;
     Ok(ExitCode::from(u8::from(!filled.is_complete())))
@@ -91,7 +95,7 @@ fn read(args: &Args, coverage: &TableCoverage, gaps: &[Gap]) -> Result<Files, Cl
 }
 
 /// Runs a job under a bar, until it is over or was asked to end.
-fn fill(job: Backfill, stop: &Stop) -> Result<BackfillReport, CliError> {
+fn fill(job: Backfill, stop: &Stop, mut waits: Waits<'_>) -> Result<BackfillReport, CliError> {
     let bar = progress::count(0, "filling gaps");
     let moved = bar.clone();
     let job = job
@@ -106,6 +110,9 @@ fn fill(job: Backfill, stop: &Stop) -> Result<BackfillReport, CliError> {
     while !job.is_finished() {
         if stop.is_asked() {
             job.cancel();
+        }
+        for line in waits.look(bar.position()) {
+            bar.suspend(|| eprintln_quietly(&line));
         }
         std::thread::sleep(TICK);
     }
