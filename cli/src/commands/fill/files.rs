@@ -167,8 +167,8 @@ mod tests {
             .expect("a table");
         for (read, outcomes) in [
             (vec![20..30], (0, 1)),
-            (vec![0..10, 20..30], (0, 1)),
-            (vec![0..40], (1, 0)),
+            (vec![0..10, 20..30], (0, 2)),
+            (vec![0..40], (2, 0)),
         ] {
             let report = table
                 .backfill(Files::new(Index::without_rows(None, read), true))
