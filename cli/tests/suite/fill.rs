@@ -527,3 +527,38 @@ fn a_command_that_leaves_something_running_is_not_waited_for() {
         .status()
         .unwrap();
 }
+
+#[test]
+fn a_series_that_is_new_is_told_of() {
+    let place = bars();
+    let words = ["fill", "db", "bars", "--exec", "true", "--dry-run", "--series"];
+    for (series, note) in [("A", false), ("AALP", true)] {
+        let said = place.run_words(&[&words[..], &[series]].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(said.err.contains("new series"), note, "{said:?}");
+    }
+}
+
+#[test]
+fn a_row_off_the_grid_is_answered_with_what_can_be_done() {
+    let place = bars();
+    let (_, done) = exec(
+        &place,
+        "printf 'ts,close\\n2026-11-20T00:02:30Z,1\\n'",
+        "--series A",
+    );
+    assert!(
+        error_of(&done).ends_with("or a finer --interval"),
+        "{}",
+        error_of(&done)
+    );
+    let place = Place::new();
+    place.file("t.csv", "ts,v\n2026-11-20T00:00:00Z,1\n2026-11-20T00:04:00Z,1\n");
+    place.ok("import db bars t.csv");
+    let (_, done) = exec(
+        &place,
+        "printf 'ts,v\\n2026-11-20T00:02:30Z,1\\n'",
+        "--interval 1m",
+    );
+    assert!(error_of(&done).contains("gap from "), "{}", error_of(&done));
+}

@@ -73,7 +73,7 @@ impl Files {
         let files = plural(self.index.files() as u64, "file");
         let what = match (&gap.series, self.index.has_series(gap.series.as_deref())) {
             (Some(series), false) => format!("no gap of {series:?} has a row in {files}"),
-            _ => format!("{files} have no row of this range"),
+            _ => format!("no row of this range is in {files}"),
         };
         BackfillError::new(
             BackfillErrorKind::Permanent,

@@ -33,7 +33,7 @@ use gapless::{Gap, Table, TableCoverage};
 
 pub(crate) use arguments::Args;
 
-use super::gaps::series_of;
+use crate::asked::series_of;
 use crate::error::{CliError, eprintln_quietly};
 use crate::options;
 use crate::output::Output;
@@ -57,12 +57,26 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     let table = database.table(&args.asked.table)?;
     let coverage = table.coverage()?;
     // A series that cannot be asked for is said before files are read.
-    series_of(&args.asked, &coverage)?;
+    let asked = series_of(&args.asked, &coverage)?;
+    args.asked.interval(&coverage)?;
+    if !args.asked.series.is_empty() {
+        let known = coverage.series()?;
+        for series in asked
+            .into_iter()
+            .flatten()
+            .filter(|series| known.binary_search(series).is_err())
+        {
+            let table = &args.asked.table;
+            eprintln_quietly(&format!(
+                "note: {series:?} is a new series: table {table:?} has nothing of it so far"
+            ));
+        }
+    }
     let range = args.asked.some_range(&coverage)?;
     let gaps = coverage.gaps(&args.asked.query(range))?;
     if args.dry_run {
         let units = backfill(&args, &table, range, Nothing).plan()?;
-        report::plan(&args, range, &units, template.as_ref(), output)?;
+        report::plan(&args, range, &units, template.as_ref(), &coverage, output)?;
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::on_signals()?;
@@ -84,7 +98,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     let waits = Waits::new(&args, &database, table.meta()?.table, &gaps);
     let filled = fill(job, &stop, waits)?;
     database.flush()?;
-    report::done(&args, range, &filled, output)?;
+    report::done(&args, range, &filled, &coverage, output)?;
     Ok(ExitCode::from(u8::from(!filled.is_complete())))
 }
 

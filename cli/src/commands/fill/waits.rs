@@ -68,7 +68,9 @@ impl<'a> Waits<'a> {
     fn gap_under(&self, lease: &Lease) -> Option<&'a Gap> {
         let key = &lease.key;
         self.gaps.iter().find(|gap| {
-            (&gap.series, gap.interval) == (&key.series, key.interval) && gap.start < key.end && key.start < gap.end
+            (&gap.series, gap.interval) == (&key.series, key.interval)
+                && gap.start < key.end
+                && key.start < gap.end
         })
     }
 
