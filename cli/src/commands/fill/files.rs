@@ -134,6 +134,10 @@ fn is_known(path: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "a list of one range is what is meant"
+)]
 mod tests {
     use super::*;
 
