@@ -242,3 +242,39 @@ fn the_gaps_of_real_hours_are_those_that_a_plain_count_finds() {
         .sum();
     assert_eq!(slots, 27 + 24 + 24, "what fixtures/README.md counts");
 }
+
+#[test]
+fn that_nothing_is_expected_is_not_said_to_be_without_gaps() {
+    let place = bars();
+    for line in [
+        "gaps db bars --interval 99999d",
+        "gaps db bars --interval 1m --start 2026-11-20T00:02:01Z --end 2026-11-20T00:02:59Z --fail",
+        "fill db bars --exec false --interval 99999d",
+        "fill db bars --exec false --interval 99999d --dry-run",
+    ] {
+        let said = place.ok(line);
+        assert!(
+            said.contains("nothing is expected") && !said.contains("no gaps"),
+            "{line}: {said}"
+        );
+    }
+    let covered = "gaps db bars --interval 1m --start 2026-11-20T00:00:00Z --end 2026-11-20T00:01:00Z";
+    assert!(place.ok(covered).contains("no gaps"));
+}
+
+#[test]
+fn several_intervals_are_named_with_the_option_that_chooses() {
+    let place = bars();
+    place.ok("coverage db bars --infer 5m");
+    for verb in ["gaps db bars", "fill db bars --exec false"] {
+        let error = place.fails(2, verb);
+        assert!(
+            error.contains("1m, 5m") && error.contains("hint: give --interval"),
+            "{error}"
+        );
+    }
+    for nothing in ["0", "0s"] {
+        let error = place.fails(2, &format!("gaps db bars --interval {nothing}"));
+        assert!(error.contains("write none"), "{error}");
+    }
+}

@@ -23,8 +23,8 @@ use std::process::ExitCode;
 use gapless::{CoverageRange, InferredCoverage, TableCoverage};
 use serde::Serialize;
 
-use super::gaps::{interval_text, series_of};
-use crate::asked::Asked;
+use super::gaps::interval_text;
+use crate::asked::{Asked, series_of};
 use crate::error::CliError;
 use crate::options::{self, length};
 use crate::output::Output;
@@ -121,7 +121,7 @@ fn infer(args: &Args, interval: i64, output: &mut Output) -> Result<(), CliError
         return output.json(&document);
     }
     output.line(format!(
-        "{} of {} of {} have rows on the grid of {}: what was not known of them is attested as complete, from the source \
+        "{} of {} of {} with rows on the grid of {}: what was not known of them is attested as complete, from the source \
          \"inferred\"",
         plural(document.ranges as u64, "range"),
         match document.series {
