@@ -304,7 +304,7 @@ impl GapWriter {
             Some(_) => existing(&snapshot, &self.meta, series, self.code, part)?,
         };
         let compared = rows
-            .map(|rows| compare(rows, here.as_ref(), self.grid.is_some()))
+            .map(|rows| compare(rows, here.as_ref(), self.grid.as_ref().map(Grid::step)))
             .transpose()?;
         let (rows, replaced, counts) = compared.map_or_else(Default::default, |compared| {
             (compared.rows, compared.replaced, compared.counts)
@@ -353,24 +353,17 @@ impl GapWriter {
         Ok(())
     }
 
-    /// Hides the rows of some slots of this series: one deletion for slots that follow each other.
-    fn deletions(&self, times: &[i64]) -> Vec<Deletion> {
-        let step = self.unit.gap.interval;
-        let mut deletions: Vec<Deletion> = Vec::new();
-        for time in times {
-            match deletions.last_mut() {
-                Some(last) if last.end - 1 + step == *time => last.end = time + 1,
-                _ => deletions.push(Deletion {
-                    deletion: self.table.database().engine().next_segment().0,
-                    table: self.meta.table,
-                    start: *time,
-                    end: time + 1,
-                    series: self.code.map(|code| vec![code]),
-                    commit: 0,
-                }),
-            }
-        }
-        deletions
+    /// Hides the rows of this series in some ranges.
+    fn deletions(&self, ranges: &[Range<i64>]) -> Vec<Deletion> {
+        let deletion = |range: &Range<i64>| Deletion {
+            deletion: self.table.database().engine().next_segment().0,
+            table: self.meta.table,
+            start: range.start,
+            end: range.end,
+            series: self.code.map(|code| vec![code]),
+            commit: 0,
+        };
+        ranges.iter().map(deletion).collect()
     }
 
     fn renew_if_old(&mut self) -> Result<(), BackfillError> {

@@ -111,7 +111,8 @@ fn push_runs(grid: &Grid, times: &[i64], out: &mut Vec<Range<i64>>) {
         let slot = grid.floor(first);
         let rows = steady(rest, step);
         let last = rest.get(rows - 1).copied().unwrap_or(first);
-        let range = slot..grid.floor(last).saturating_add(step);
+        // Not a step from the slot: that of the first times of all begins before them.
+        let range = slot..grid.ceil(last.saturating_add(1));
         match out.last_mut() {
             Some(before) if before.start <= range.start && range.start <= before.end => {
                 before.end = before.end.max(range.end);

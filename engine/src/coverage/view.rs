@@ -26,6 +26,8 @@ pub(crate) struct CoverageView {
     own: Option<(u64, HashSet<u64>)>,
     /// Whether something is said of every series or of every interval.
     has_wildcards: bool,
+    /// Whether something was ever said to be lost.
+    has_lost: bool,
 }
 
 /// The ranges that one source has of a key.
@@ -52,11 +54,15 @@ impl CoverageView {
                 .own_stream()
                 .map(|own| (own.id(), snapshot.engine().open_sessions().lock().clone())),
             has_wildcards: false,
+            has_lost: false,
         };
         let has_wildcards = view.files.iter().any(|file| file.has_wildcards)
             || view.maps.iter().any(CoverageMap::has_wildcards);
+        let has_lost =
+            view.files.iter().any(|file| file.has_lost) || view.maps.iter().any(CoverageMap::has_lost);
         Ok(Self {
             has_wildcards,
+            has_lost,
             ..view
         })
     }
@@ -189,6 +195,36 @@ impl CoverageView {
         let spans = self.spans(&sources, time);
         let covered = spans.iter().filter(|span| is_covered(span.state));
         out.extend(covered.map(|span| span.start..span.end));
+    }
+
+    /// The parts of a time range in which a key is lost: ascending, perhaps adjacent.
+    pub(crate) fn lost(&self, key: CoverageKey, time: &Range<i64>) -> Vec<Range<i64>> {
+        if !self.has_lost {
+            return Vec::new();
+        }
+        let spans = self.spans(&self.sources(key, time), time);
+        let lost = spans.iter().filter(|span| span.state == CoverageState::Lost);
+        lost.map(|span| span.start..span.end).collect()
+    }
+
+    /// Whether what is said of every series at an interval, or at any, leaves something of a time range to be fetched.
+    pub(crate) fn leaves_all_open(&self, interval: Option<i64>, time: &Range<i64>) -> bool {
+        if !self.has_wildcards {
+            return false;
+        }
+        let asked = interval.map(|interval| CoverageKey {
+            series: None,
+            interval: Some(interval),
+        });
+        let keys = match asked {
+            Some(key) => vec![key],
+            None => self.keys(),
+        };
+        let mut of_all = keys.into_iter().filter(|key| key.series.is_none());
+        of_all.any(|key| {
+            let spans = self.spans(&self.sources(key, time), time);
+            spans.iter().any(|span| !is_covered(span.state))
+        })
     }
 
     /// What is known of a key in a time range. Neighbours that agree are one.
