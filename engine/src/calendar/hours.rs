@@ -125,9 +125,15 @@ impl Around<'_> {
             early.filter(|early| early.is_of_next_date() == is_of_next)
         };
         let (written_before, written_on) = if session.close.is_of_next_date() {
-            (early(self.on, true), early(self.after, false).map(WallTime::next_day))
+            (
+                early(self.on, true),
+                early(self.after, false).map(WallTime::next_day),
+            )
         } else {
-            (early(self.before, true).map(WallTime::on_the_clock), early(self.on, false))
+            (
+                early(self.before, true).map(WallTime::on_the_clock),
+                early(self.on, false),
+            )
         };
         written_before.into_iter().chain(written_on).min()
     }

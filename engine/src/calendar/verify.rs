@@ -18,7 +18,11 @@ impl Calendar {
     pub(crate) fn verify(&self) -> Result<()> {
         for (date, exception) in &self.exceptions {
             if let Some(early) = exception.early_close {
-                let closes = if early.is_of_next_date() { date.next() } else { *date };
+                let closes = if early.is_of_next_date() {
+                    date.next()
+                } else {
+                    *date
+                };
                 if !self.is_holiday(*date) && !self.is_holiday(closes) {
                     self.verify_early_close(closes, early.on_the_clock())?;
                 }
@@ -43,14 +47,20 @@ impl Calendar {
             .filter(|session| !session.close.is_of_next_date())
             .map(|session| (date, session));
         let closing: Vec<_> = over_midnight.chain(in_the_day).collect();
-        if !closing.iter().any(|(_, session)| session.close.on_the_clock() > early) {
+        if !closing
+            .iter()
+            .any(|(_, session)| session.close.on_the_clock() > early)
+        {
             return Err(self.refused(
                 &format!("an early close of {date} at {early}: no session closes on that date after {early}"),
                 "give it to the date on which the session closes, or remove it",
                 date,
             ));
         }
-        if closing.iter().all(|(date, session)| self.around(*date).hours(session).is_none()) {
+        if closing
+            .iter()
+            .all(|(date, session)| self.around(*date).hours(session).is_none())
+        {
             return Err(self.refused(
                 &format!("an early close of {date} at {early}: nothing is left of what closes on that date"),
                 "give a time after the open, or a holiday on the date on which the session opens",
@@ -69,7 +79,10 @@ impl Calendar {
             ));
         }
         let around = self.around(date);
-        if self.sessions_on(date).all(|session| around.hours(session).is_none()) {
+        if self
+            .sessions_on(date)
+            .all(|session| around.hours(session).is_none())
+        {
             return Err(self.refused(
                 &format!("a late open of {date} at {late}: nothing is left of what opens on that date"),
                 "give a time before the close, or make the date a holiday",
@@ -86,17 +99,31 @@ impl Calendar {
             .filter(|session| session.is_near(date))
             .map(|session| Hours(session).to_string())
             .collect();
-        let near = if near.is_empty() { "none".to_owned() } else { near.join("; ") };
-        let day = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-            .get(usize::from(date.weekday()))
-            .copied()
-            .unwrap_or_default();
+        let near = if near.is_empty() {
+            "none".to_owned()
+        } else {
+            near.join("; ")
+        };
+        let day = [
+            "Monday",
+            "Tuesday",
+            "Wednesday",
+            "Thursday",
+            "Friday",
+            "Saturday",
+            "Sunday",
+        ]
+        .get(usize::from(date.weekday()))
+        .copied()
+        .unwrap_or_default();
         Error::invalid(format!("{what} (a {day}; sessions then: {near}): {advice}"))
     }
 
     /// Those that regularly open on a date.
     fn sessions_on(&self, date: Date) -> impl Iterator<Item = &Session> {
-        self.all_sessions().iter().filter(move |session| session.is_on(date))
+        self.all_sessions()
+            .iter()
+            .filter(move |session| session.is_on(date))
     }
 
     fn is_holiday(&self, date: Date) -> bool {
@@ -118,7 +145,9 @@ struct Hours<'a>(&'a Session);
 
 impl fmt::Display for Hours<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Session { days, open, close, .. } = self.0;
+        let Session {
+            days, open, close, ..
+        } = self.0;
         write!(f, "{days} {open} to {}", close.on_the_clock())?;
         if close.is_of_next_date() {
             f.write_str(" on the next day")?;

@@ -62,22 +62,42 @@ fn an_early_close_ends_the_session_of_the_evening_before_and_not_the_one_that_op
         "2024-01-15 23:00 - 2024-01-16 22:00",
         "2024-01-16 23:00 - 2024-01-17 00:00",
     ];
-    let early = cme.clone().early_close("2024-01-15", "12:00").expect("an early close");
+    let early = cme
+        .clone()
+        .early_close("2024-01-15", "12:00")
+        .expect("an early close");
     assert_eq!(open(&early, "2024-01-14", "2024-01-17"), expected);
     // As hours of the date before.
-    let written = cme.clone().early_close("2024-01-14", "36:00").expect("an early close");
+    let written = cme
+        .clone()
+        .early_close("2024-01-14", "36:00")
+        .expect("an early close");
     assert_eq!(open(&written, "2024-01-14", "2024-01-17"), expected);
-    let both = written.early_close("2024-01-15", "11:00").expect("an early close");
-    assert_eq!(open(&both, "2024-01-14", "2024-01-15")[0], "2024-01-14 23:00 - 2024-01-15 00:00");
-    assert_eq!(open(&both, "2024-01-15", "2024-01-16")[0], "2024-01-15 00:00 - 2024-01-15 17:00");
+    let both = written
+        .early_close("2024-01-15", "11:00")
+        .expect("an early close");
+    assert_eq!(
+        open(&both, "2024-01-14", "2024-01-15")[0],
+        "2024-01-14 23:00 - 2024-01-15 00:00"
+    );
+    assert_eq!(
+        open(&both, "2024-01-15", "2024-01-16")[0],
+        "2024-01-15 00:00 - 2024-01-15 17:00"
+    );
     // A holiday takes the session that opens on its date, and may have an early close of the one before.
     let holiday = early.holiday("2024-01-15", "King").expect("a holiday");
     assert_eq!(open(&holiday, "2024-01-14", "2024-01-16"), expected[..1]);
     holiday.verify().expect("a holiday");
     // The first session after a weekend opens late; the one that closes on that date is none of its.
     let late = cme.late_open("2024-01-15", "19:00").expect("a late open");
-    assert_eq!(open(&late, "2024-01-14", "2024-01-16"), ["2024-01-14 23:00 - 2024-01-15 22:00"]);
-    assert_eq!(open(&late, "2024-01-16", "2024-01-17")[0], "2024-01-16 01:00 - 2024-01-16 22:00");
+    assert_eq!(
+        open(&late, "2024-01-14", "2024-01-16"),
+        ["2024-01-14 23:00 - 2024-01-15 22:00"]
+    );
+    assert_eq!(
+        open(&late, "2024-01-16", "2024-01-17")[0],
+        "2024-01-16 01:00 - 2024-01-16 22:00"
+    );
 }
 
 #[test]
@@ -87,20 +107,41 @@ fn an_early_close_that_ends_no_session_is_refused_with_its_date_and_the_sessions
     let early = |calendar: &Calendar, date, time| calendar.clone().early_close(date, time).expect("a date");
     let late = |calendar: &Calendar, date, time| calendar.clone().late_open(date, time).expect("a date");
     for (calendar, evidence) in [
-        (early(&nyse, "2024-01-13", "12:00"), "2024-01-13 at 12:00: no session closes on that date"),
-        (early(&nyse, "2024-01-12", "18:00"), "Friday; sessions then: mon-fri 09:30 to 16:00)"),
-        (early(&nyse, "2024-01-12", "16:00"), "no session closes on that date after 16:00"),
+        (
+            early(&nyse, "2024-01-13", "12:00"),
+            "2024-01-13 at 12:00: no session closes on that date",
+        ),
+        (
+            early(&nyse, "2024-01-12", "18:00"),
+            "Friday; sessions then: mon-fri 09:30 to 16:00)",
+        ),
+        (
+            early(&nyse, "2024-01-12", "16:00"),
+            "no session closes on that date after 16:00",
+        ),
         (early(&nyse, "2024-01-12", "09:30"), "nothing is left"),
         // The session of Friday's date closed at 16:00; that of Saturday is none.
-        (early(&cme, "2024-01-13", "12:00"), "sun-thu 17:00 to 16:00 on the next day"),
+        (
+            early(&cme, "2024-01-13", "12:00"),
+            "sun-thu 17:00 to 16:00 on the next day",
+        ),
         // Nothing closes on a Sunday.
         (early(&cme, "2024-01-14", "20:00"), "2024-01-14"),
         (early(&cme, "2024-01-12", "36:00"), "2024-01-13 at 12:00"),
-        (late(&nyse, "2024-01-14", "12:00"), "no session opens on that date before 12:00"),
-        (late(&nyse, "2024-01-12", "09:30"), "no session opens on that date before 09:30"),
+        (
+            late(&nyse, "2024-01-14", "12:00"),
+            "no session opens on that date before 12:00",
+        ),
+        (
+            late(&nyse, "2024-01-12", "09:30"),
+            "no session opens on that date before 09:30",
+        ),
         (late(&nyse, "2024-01-12", "16:00"), "nothing is left"),
         (late(&cme, "2024-01-12", "18:00"), "Friday"),
-        (late(&early(&nyse, "2024-01-12", "12:00"), "2024-01-12", "13:00"), "nothing is left"),
+        (
+            late(&early(&nyse, "2024-01-12", "12:00"), "2024-01-12", "13:00"),
+            "nothing is left",
+        ),
     ] {
         let error = calendar.verify().expect_err(evidence);
         assert_eq!(error.kind(), crate::ErrorKind::Invalid);
