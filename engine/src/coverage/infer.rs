@@ -138,12 +138,15 @@ fn infer(scan: Scan, interval: i64) -> Result<(Vec<Option<u32>>, InferredCoverag
     Ok((codes, inferred))
 }
 
+/// A series by name and code, and what was found of it.
+type Named = (Option<String>, Option<u32>, Found);
+
 /// What was found by the names of the series, in their order, with their codes. Rows without a series have no name.
 fn named(
     snapshot: &Snapshot,
     meta: &gapless_format::TableMeta,
     all: HashMap<u32, Found>,
-) -> Result<Vec<(Option<String>, Option<u32>, Found)>> {
+) -> Result<Vec<Named>> {
     let domain = snapshot
         .engine()
         .domain(crate::database::series_domain(meta)?, snapshot.version())?;
