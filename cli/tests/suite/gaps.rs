@@ -151,7 +151,7 @@ fn what_cannot_be_asked_is_misuse() {
     place.ok("import db plain plain.csv");
     let error = place.fails(2, "gaps db plain --series A");
     assert!(error.contains("no series"), "{error}");
-    place.ok("coverage db bars --infer 5m");
+    place.ok("coverage db bars --infer 5m --off-grid");
     let error = place.fails(2, "gaps db bars");
     assert!(error.contains("1m") && error.contains("5m"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gapless_format::{CoverageKey, CoverageState};
 
@@ -28,6 +28,8 @@ pub(crate) struct CoverageView {
     has_wildcards: bool,
     /// Whether something was ever said to be lost.
     has_lost: bool,
+    /// The keys of which something is said, once they were asked for.
+    keys: OnceLock<Vec<CoverageKey>>,
 }
 
 /// The ranges that one source has of a key.
@@ -55,6 +57,7 @@ impl CoverageView {
                 .map(|own| (own.id(), snapshot.engine().open_sessions().lock().clone())),
             has_wildcards: false,
             has_lost: false,
+            keys: OnceLock::new(),
         };
         let has_wildcards = view.files.iter().any(|file| file.has_wildcards)
             || view.maps.iter().any(CoverageMap::has_wildcards);
@@ -73,12 +76,29 @@ impl CoverageView {
         in_files.map(|(key, _)| *key).chain(in_maps.map(|(key, _)| key))
     }
 
-    /// The keys of which something is said, ascending.
+    /// The keys of which something is said that still counts, ascending.
     pub(crate) fn keys(&self) -> Vec<CoverageKey> {
-        let mut keys: Vec<CoverageKey> = self.all_keys().collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+        let keys = self.keys.get_or_init(|| {
+            let mut keys: Vec<CoverageKey> = self.all_keys().collect();
+            keys.sort_unstable();
+            keys.dedup();
+            keys.retain(|key| self.is_said(*key));
+            keys
+        });
+        keys.clone()
+    }
+
+    /// Whether something that is said of a key itself counts, and is more than that nothing is known.
+    fn is_said(&self, key: CoverageKey) -> bool {
+        let always = i64::MIN..i64::MAX;
+        let sources = self.sources(key, &always);
+        if let [Source::File(file, places, _)] = sources.as_slice() {
+            return file
+                .spans(places.clone())
+                .any(|(_, _, state)| state != CoverageState::Unknown);
+        }
+        let spans = self.spans(&sources, &always);
+        spans.iter().any(|span| span.rank == rank(&key))
     }
 
     /// The sources that have something of a key in a time range.
