@@ -297,6 +297,7 @@ impl GapWriter {
             CoverageState::Complete if given == 0 => CoverageState::Empty,
             state => state,
         };
+        // Under the lease, and the fence is refused if anybody had it since: no other fill writes between the two.
         let snapshot = Snapshot::newest(self.table.database().engine())?;
         let series = self.unit.gap.series.as_deref();
         let here = match &rows {
