@@ -255,6 +255,21 @@ fn json_lines_arrow_and_parquet_are_taken_as_csv_is() {
 }
 
 #[test]
+fn an_answer_that_lacks_a_column_is_refused_unless_it_may() {
+    let place = bars();
+    let lacking = "printf 'ts\\n2026-11-20T00:02:00Z\\n2026-11-20T00:03:00Z\\n'";
+    let (code, done) = exec(&place, lacking, "--series A");
+    assert_eq!((code, &done["rows_inserted"]), (1, &0.into()), "{done:#}");
+    assert!(
+        done.to_string().contains("gave no column [\\\"close\\\"]"),
+        "{done:#}"
+    );
+    assert!(done.to_string().contains("--missing-columns"), "{done:#}");
+    let (code, done) = exec(&place, lacking, "--series A --missing-columns");
+    assert_eq!((code, &done["rows_inserted"]), (0, &2.into()), "{done:#}");
+}
+
+#[test]
 fn files_fill_the_gaps_that_they_have_rows_of() {
     let place = bars();
     std::fs::create_dir_all(place.path("drop/deep")).unwrap();

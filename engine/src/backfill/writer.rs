@@ -483,7 +483,7 @@ impl GapWriter {
             None => Ok(()),
             Some(time) => Err(refused(format!(
                 "{}: the source gave a row at {}, which is not on the grid. Nothing of it was written: give bars the time of \
-                 their start",
+                 their start, or fill at a finer interval",
                 self.described(),
                 instant(*time)
             ))),
@@ -509,7 +509,8 @@ impl GapWriter {
     }
 
     fn described(&self) -> String {
-        format!("table {:?}, gap of {}", self.meta.name, self.unit.gap)
+        let of = if self.unit.gap.series.is_some() { "of " } else { "" };
+        format!("table {:?}, gap {of}{}", self.meta.name, self.unit.gap)
     }
 
     /// What a source is to be asked for next: from the first part that is left over all that were planned to be asked for

@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// With --exec: leave out rows outside of a gap, instead of refusing the answer.
     #[arg(long, conflicts_with = "from")]
     pub(super) clip: bool,
+    /// Take rows without some of the table's columns, which are empty then, instead of refusing the answer.
+    #[arg(long)]
+    pub(super) missing_columns: bool,
     /// Ask for so much at once at most; larger gaps are split.
     #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub(super) window: Option<i64>,

@@ -147,6 +147,7 @@ fn backfill(
         .order(args.order())
         .concurrency(args.concurrency)
         .retries(args.retries)
+        .missing_columns(args.missing_columns)
         .lease_ttl(duration(args.lease_ttl));
     if !args.asked.series.is_empty() {
         job = job.series(args.asked.series.iter().cloned());

@@ -185,11 +185,15 @@ fn why(outcome: &GapOutcome) -> Option<String> {
     let (GapOutcome::Failed(why) | GapOutcome::Leased(why)) = outcome else {
         return None;
     };
-    let why = why.replace("gap of from ", "gap from ");
-    Some(match why.ends_with("give bars the time of their start") {
-        true => format!("{why}, or a finer --interval"),
-        false => why,
-    })
+    // What the library calls by their names are options here.
+    Some(
+        why.replace("or fill at a finer interval", "or a finer --interval")
+            .replace("clip its rows", "clip its rows with --clip")
+            .replace(
+                "say that columns may be missing",
+                "allow it with --missing-columns",
+            ),
+    )
 }
 
 fn line(report: &GapReport) -> Line {
