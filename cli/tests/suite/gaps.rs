@@ -265,7 +265,7 @@ fn that_nothing_is_expected_is_not_said_to_be_without_gaps() {
 #[test]
 fn several_intervals_are_named_with_the_option_that_chooses() {
     let place = bars();
-    place.ok("coverage db bars --infer 5m");
+    place.ok("coverage db bars --infer 5m --off-grid");
     for verb in ["gaps db bars", "fill db bars --exec false"] {
         let error = place.fails(2, verb);
         assert!(

@@ -221,7 +221,7 @@ fn a_wrong_interval_attests_nothing_unless_it_is_meant() {
 fn what_was_attested_by_mistake_is_taken_back() {
     let place = bars();
     place.ok("coverage db bars --infer 7m --off-grid");
-    assert!(place.fails(2, "gaps db bars").contains("say which interval"));
+    assert!(place.fails(2, "gaps db bars").contains("say which is meant"));
     let error = place.fails(2, "coverage db bars --forget --interval 7m");
     assert!(error.contains("--yes") && error.contains("2 ranges"), "{error}");
     place.fails(2, "gaps db bars");

@@ -38,6 +38,14 @@ enum Source<'a> {
     Map(&'a RangeMap, u8),
 }
 
+impl Source<'_> {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::File(_, _, rank) | Self::Map(_, rank) => *rank,
+        }
+    }
+}
+
 impl CoverageView {
     /// # Errors
     /// `Corrupt` when a coverage file is missing or damaged; `Io`.
@@ -76,7 +84,7 @@ impl CoverageView {
         in_files.map(|(key, _)| *key).chain(in_maps.map(|(key, _)| key))
     }
 
-    /// The keys of which something is said that still counts, ascending.
+    /// The keys of which something was said that was not taken back since, ascending.
     pub(crate) fn keys(&self) -> Vec<CoverageKey> {
         let keys = self.keys.get_or_init(|| {
             let mut keys: Vec<CoverageKey> = self.all_keys().collect();
@@ -88,7 +96,7 @@ impl CoverageView {
         keys.clone()
     }
 
-    /// Whether something that is said of a key itself counts, and is more than that nothing is known.
+    /// Whether something is known where something was said of a key itself, by that or by what was said later of more keys.
     fn is_said(&self, key: CoverageKey) -> bool {
         let always = i64::MIN..i64::MAX;
         let sources = self.sources(key, &always);
@@ -97,8 +105,13 @@ impl CoverageView {
                 .spans(places.clone())
                 .any(|(_, _, state)| state != CoverageState::Unknown);
         }
-        let spans = self.spans(&sources, &always);
-        spans.iter().any(|span| span.rank == rank(&key))
+        let known = self.spans(&sources, &always);
+        let own = sources.iter().filter(|source| source.rank() == rank(&key));
+        let mut said = own.flat_map(|source| self.spans_of(source, 0, &always));
+        said.any(|said| {
+            let after = known.partition_point(|known| known.end <= said.start);
+            known.get(after).is_some_and(|known| known.start < said.end)
+        })
     }
 
     /// The sources that have something of a key in a time range.
