@@ -106,8 +106,9 @@ impl TableCoverage {
     /// The gaps, by series (as text) and time. What is lost is one whatever the calendar and the life of its series say.
     ///
     /// # Errors
-    /// `Invalid` for a range without end or one that ends before it begins, a series of a table without any, an interval that is no length of time, or none
-    /// where the table has several; `Corrupt` for a damaged segment, when the series of the table are asked for.
+    /// `Invalid` for a range without end or one that ends before it begins, a series of a table without any, an interval that
+    /// is no length of time, or none where the table has several; `Corrupt` for a damaged segment, when the series of the table
+    /// are asked for.
     pub fn gaps(&self, query: &GapQuery) -> Result<Vec<Gap>> {
         let interval = self.interval(query)?;
         let grid = grid(interval)?;

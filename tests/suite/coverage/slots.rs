@@ -4,40 +4,13 @@ use std::path::{Path, PathBuf};
 
 use gapless::check::{CheckOptions, FindingKind, Severity, check_database};
 use gapless::repair::RepairOptions;
-use gapless::{
-    Attestation, Calendar, CoverageState, Database, Days, ErrorKind, GapQuery, Listing, Maintenance, Table,
-};
+use gapless::{Attestation, Calendar, CoverageState, Database, Days, ErrorKind, GapQuery, Listing, Table};
 
+use super::fixture::{MINUTE, fresh, open, row};
 use crate::common::{DAY, HOUR, Row, batch, spec};
 
-const MINUTE: i64 = 60_000_000_000;
 /// 1970-01-05, a Monday.
 const MONDAY: i64 = 4 * DAY;
-
-fn open(path: &Path) -> Database {
-    Database::builder(path)
-        .small_commit_rows(0)
-        .maintenance(Maintenance::Manual)
-        .without_sync()
-        .open()
-        .expect("a database")
-}
-
-fn fresh() -> (tempfile::TempDir, Database, Table) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let db = open(&directory.path().join("db"));
-    let table = db.create_table(&spec("t")).expect("a table");
-    (directory, db, table)
-}
-
-fn row(ts: i64, sym: &str) -> Row {
-    Row {
-        ts,
-        sym: Some(sym.to_owned()),
-        price: Some(1.0),
-        id: ts,
-    }
-}
 
 /// New York, which opens at 14:30 UTC in winter.
 fn nyse(db: &Database, table: &Table) {
