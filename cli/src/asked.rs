@@ -123,12 +123,13 @@ impl Asked {
     /// From the first row or known range to the last.
     fn known(&self, coverage: &TableCoverage) -> Result<Option<(i64, i64)>, CliError> {
         let step = self.interval(coverage).unwrap_or(0);
-        let slot_end = |last: i64| match step {
-            0 => last.saturating_add(1),
-            step => last.saturating_sub(last.rem_euclid(step)).saturating_add(step),
+        // Whole slots: from the one that the first row lies in to the end of that of the last.
+        let slot = |time: i64| match step {
+            0 => time,
+            step => time.saturating_sub(time.rem_euclid(step)),
         };
-        let rows =
-            time_bounds(coverage.snapshot(), &self.table)?.map(|(first, last)| (first, slot_end(last)));
+        let rows = time_bounds(coverage.snapshot(), &self.table)?
+            .map(|(first, last)| (slot(first), slot(last).saturating_add(step.max(1))));
         let is_of_rows = |state| !matches!(state, CoverageState::Expired | CoverageState::Unknown);
         let mut bounds = rows;
         for (_, _, range) in coverage.all_ranges(i64::MIN..i64::MAX) {

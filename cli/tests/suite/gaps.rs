@@ -247,10 +247,10 @@ fn the_gaps_of_real_hours_are_those_that_a_plain_count_finds() {
 fn that_nothing_is_expected_is_not_said_to_be_without_gaps() {
     let place = bars();
     for line in [
-        "gaps db bars --interval 99999d",
+        "gaps db bars --interval 99999d --start 2026-11-20 --end 2026-11-21",
         "gaps db bars --interval 1m --start 2026-11-20T00:02:01Z --end 2026-11-20T00:02:59Z --fail",
-        "fill db bars --exec false --interval 99999d",
-        "fill db bars --exec false --interval 99999d --dry-run",
+        "fill db bars --exec false --interval 99999d --start 2026-11-20 --end 2026-11-21",
+        "fill db bars --exec false --interval 99999d --start 2026-11-20 --end 2026-11-21 --dry-run",
     ] {
         let said = place.ok(line);
         assert!(
@@ -258,8 +258,25 @@ fn that_nothing_is_expected_is_not_said_to_be_without_gaps() {
             "{line}: {said}"
         );
     }
+    // Without a range, the slot that the rows lie in is meant.
+    assert_eq!(place.run("gaps db bars --interval 99999d --fail").code, 1);
     let covered = "gaps db bars --interval 1m --start 2026-11-20T00:00:00Z --end 2026-11-20T00:01:00Z";
     assert!(place.ok(covered).contains("no gaps"));
+}
+
+#[test]
+fn a_coarser_grid_begins_with_the_slot_of_the_first_row() {
+    let place = Place::new();
+    place.file(
+        "late.csv",
+        "ts,sym,close\n2026-11-20T14:30:00Z,A,1\n2026-11-20T15:10:00Z,A,2\n",
+    );
+    place.ok("import db bars late.csv --series sym");
+    let gaps = place.ok("gaps db bars --interval 1h --format csv");
+    assert!(
+        gaps.contains("A,2026-11-20T14:00:00.000000000Z,2026-11-20T16:00:00.000000000Z,1h,2,"),
+        "{gaps}"
+    );
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub(super) fn infer(args: &Args, interval: i64, output: &mut Output) -> Result<(
         return output.json(&document);
     }
     output.line(format!(
-        "{} of {} of {} have rows on the grid of {step}: what was not known of them is attested as complete, from the source \
+        "{} of {} of {} with rows on the grid of {step}: what was not known of them is attested as complete, from the source \
          \"inferred\"",
         plural(document.ranges as u64, "range"),
         match document.series {
@@ -141,7 +141,7 @@ pub(super) fn forget(args: &Args, output: &mut Output) -> Result<(), CliError> {
         });
     }
     output.line(format!(
-        "forgot {what}: {} was known",
+        "forgot {what}; of {} something was known",
         plural(ranges as u64, "range")
     ))
 }
