@@ -8,6 +8,7 @@ use gapless::{CoverageState, GapQuery, TableCoverage};
 use crate::bounds::time_bounds;
 use crate::error::CliError;
 use crate::options::{instant, interval};
+use crate::render;
 
 /// Which ranges of a table.
 #[derive(Debug, Clone, Args)]
@@ -47,7 +48,44 @@ impl Asked {
 
     /// The interval that is meant: the given one, or the only one that is known.
     pub(crate) fn interval(&self, coverage: &TableCoverage) -> Result<i64, CliError> {
+        let known = coverage.intervals();
+        if self.interval.is_none() && known.len() > 1 {
+            let name = |interval: &i64| match interval {
+                0 => "no grid".to_owned(),
+                interval => gapless::duration_text(*interval),
+            };
+            let names: Vec<String> = known.iter().map(name).collect();
+            return Err(CliError::invalid(format!(
+                "table {:?} has coverage at {}: say which is meant",
+                self.table,
+                names.join(", ")
+            ))
+            .hint("give --interval, none for no grid"));
+        }
         Ok(coverage.interval(&self.query((0, 0)))?)
+    }
+
+    /// What is to be said of a range without a gap: that there is none, or that none is looked for.
+    pub(crate) fn no_gaps(&self, coverage: &TableCoverage, range: (i64, i64)) -> Result<String, CliError> {
+        let interval = self.interval(coverage)?;
+        let between = format!(
+            "from {} to {}",
+            render::instant(range.0),
+            render::instant(range.1)
+        );
+        for series in series_of(self, coverage)? {
+            let expected = coverage.expected_ranges(series.as_deref(), range.0..range.1)?;
+            if expected.iter().any(|range| has_slot(range, interval)) {
+                return Ok(format!("no gaps {between}"));
+            }
+        }
+        let interval = match interval {
+            0 => "on no grid".to_owned(),
+            interval => format!("at {}", gapless::duration_text(interval)),
+        };
+        Ok(format!(
+            "nothing is expected {between} {interval}: no slot of any series begins there, in its calendar and its life"
+        ))
     }
 
     /// The range that is meant; `None` where it is not given and the table has neither rows nor coverage.
@@ -65,8 +103,8 @@ impl Asked {
             true => Ok(Some((start, end))),
             false => Err(CliError::invalid(format!(
                 "the range from {} to {} is empty: --start must be before --end",
-                crate::render::instant(start),
-                crate::render::instant(end)
+                render::instant(start),
+                render::instant(end)
             ))),
         }
     }
@@ -85,12 +123,13 @@ impl Asked {
     /// From the first row or known range to the last.
     fn known(&self, coverage: &TableCoverage) -> Result<Option<(i64, i64)>, CliError> {
         let step = self.interval(coverage).unwrap_or(0);
-        let slot_end = |last: i64| match step {
-            0 => last.saturating_add(1),
-            step => last.saturating_sub(last.rem_euclid(step)).saturating_add(step),
+        // Whole slots: from the one that the first row lies in to the end of that of the last.
+        let slot = |time: i64| match step {
+            0 => time,
+            step => time.saturating_sub(time.rem_euclid(step)),
         };
-        let rows =
-            time_bounds(coverage.snapshot(), &self.table)?.map(|(first, last)| (first, slot_end(last)));
+        let rows = time_bounds(coverage.snapshot(), &self.table)?
+            .map(|(first, last)| (slot(first), slot(last).saturating_add(step.max(1))));
         let is_of_rows = |state| !matches!(state, CoverageState::Expired | CoverageState::Unknown);
         let mut bounds = rows;
         for (_, _, range) in coverage.all_ranges(i64::MIN..i64::MAX) {
@@ -107,5 +146,57 @@ impl Asked {
             bounds = Some(bounds.map_or((start, end), |(first, last)| (first.min(start), last.max(end))));
         }
         Ok(bounds.filter(|(first, last)| first < last))
+    }
+}
+
+/// The series that are asked for, by text; one of none in a table without series.
+pub(crate) fn series_of(asked: &Asked, coverage: &TableCoverage) -> Result<Vec<Option<String>>, CliError> {
+    let mut series: Vec<Option<String>> = match (asked.series.as_slice(), coverage.meta().series_column) {
+        ([], None) => vec![None],
+        ([], Some(_)) => coverage.series()?.into_iter().map(Some).collect(),
+        (named, Some(_)) => named.iter().cloned().map(Some).collect(),
+        (_, None) => {
+            return Err(CliError::invalid(format!(
+                "table {:?} has no series column, so --series selects nothing",
+                asked.table
+            )));
+        }
+    };
+    series.sort_unstable();
+    series.dedup();
+    Ok(series)
+}
+
+/// Whether a slot begins in a range.
+fn has_slot(range: &std::ops::Range<i64>, interval: i64) -> bool {
+    let wait = match interval {
+        0 => 0,
+        interval => (-i128::from(range.start)).rem_euclid(i128::from(interval)),
+    };
+    i128::from(range.start) + wait < i128::from(range.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_a_slot_if_one_begins_in_it() {
+        for (start, end, interval, has) in [
+            (0, 1, 10, true),
+            (1, 10, 10, false),
+            (1, 11, 10, true),
+            (-5, 1, 10, true),
+            (-9, 0, 10, false),
+            (3, 4, 0, true),
+            (3, 3, 0, false),
+            (i64::MIN, i64::MAX, 10, true),
+        ] {
+            assert_eq!(
+                has_slot(&(start..end), interval),
+                has,
+                "{start}..{end} at {interval}"
+            );
+        }
     }
 }

@@ -131,7 +131,13 @@ pub(crate) fn eprintln_quietly(line: &str) {
 
 impl From<gapless::Error> for CliError {
     fn from(error: gapless::Error) -> Self {
-        Self::new(error.kind(), error.message())
+        let said = Self::new(error.kind(), error.message());
+        match error.kind() {
+            ErrorKind::Corrupt => said.hint(
+                "gapless check DB says what else is damaged; with --repair it keeps what is sound and makes a gap of what is lost",
+            ),
+            _ => said,
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `output` | standard output: text or one JSON document; a closed pipe is silence, not an error |
 //! | `render` | values, rows and tables as text |
 //! | `error` | the one error, its exit code and its hint |
-//! | `stop` | SIGINT and SIGTERM, for verbs that would go on for ever |
+//! | `stop` | signals: SIGINT and SIGTERM, for verbs that would go on for ever; SIGXFSZ |
 //! | `progress` | bars on standard error, if it is a terminal |
 //!
 //! A verb opens the database for reading unless it writes.
@@ -32,6 +32,7 @@ use arguments::Arguments;
 use output::Output;
 
 fn main() -> ExitCode {
+    stop::outlive_file_limits();
     let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(misuse) => return misuse.print(),

@@ -258,7 +258,10 @@ pub(crate) fn length(text: &str) -> Result<i64, String> {
 /// Reads a grid step: a length of time, or `none` for rows on no grid.
 pub(crate) fn interval(text: &str) -> Result<i64, String> {
     match text.trim() {
-        "none" | "0" => Ok(0),
+        "none" => Ok(0),
+        text if text == "0" || gapless::duration_ns(text).is_ok_and(|ns| ns == 0) => {
+            Err("is no step: write none for rows on no grid".to_owned())
+        }
         text => length(text).map_err(|error| format!("{error}, or none for rows on no grid")),
     }
 }
@@ -305,6 +308,9 @@ mod tests {
         assert_eq!(interval("1m"), Ok(60_000_000_000));
         assert_eq!(interval("none"), Ok(0));
         assert!(interval("-1m").is_err_and(|error| error.contains("none")));
+        for nothing in ["0", "0s", "0ns"] {
+            assert!(interval(nothing).is_err_and(|error| error.contains("write none")));
+        }
         assert!(interval("1M").is_err());
         assert!(length("0s").is_err());
     }

@@ -1,9 +1,9 @@
-//! SIGINT and SIGTERM, for verbs that go on until they are told to end. The second one ends them at once.
+//! SIGINT and SIGTERM, for verbs that go on until they are told to end: the second one ends them at once. SIGXFSZ, for all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 use crate::error::CliError;
@@ -28,6 +28,13 @@ impl Stop {
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// A file that may not grow any more (`ulimit -f`) is an error of the write, which says which it is, and not the end of the
+/// command. What is run by it has the signal as ever.
+pub(crate) fn outlive_file_limits() {
+    // If it cannot be, the command ends without a word.
+    let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
 /// Whether nobody reads standard output any more, which a writer otherwise learns when it writes.

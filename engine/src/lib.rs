@@ -52,8 +52,8 @@ pub mod write;
 
 pub use calendar::{Calendar, Days, Listing};
 pub use coverage::{
-    Attestation, Completeness, CoverageRange, CoverageState, Gap, GapQuery, InferredCoverage, IntoInterval,
-    LiveSession, SessionBuilder, TableCoverage, duration_ns, duration_text,
+    Attestation, Completeness, CoverageRange, CoverageState, Gap, GapQuery, Inference, InferredCoverage,
+    IntoInterval, LiveSession, SessionBuilder, TableCoverage, duration_ns, duration_text,
 };
 pub use database::{
     Builder, Database, Durability, GarbageReport, Maintenance, Mode, Snapshot, StreamInfo, Transaction,

@@ -154,12 +154,13 @@ impl LeaseLogHeader {
     /// Reads the header at the start of `bytes`. Answers the chain of the first record, too.
     ///
     /// # Errors
-    /// `Unsupported` for a newer major version, `Corrupt` for anything else that is wrong.
+    /// `Unsupported` for a newer major version whose checksum is right, `Corrupt` for anything else that is wrong: the log
+    /// is made anew when it is damaged, and a version that nobody wrote is damage.
     pub fn decode(bytes: &[u8]) -> Result<(Self, u64), FormatError> {
         let bytes = header_of(bytes, "lease header")?;
+        unseal(bytes, 0, "lease header")?;
         let mut reader = Reader::new(bytes);
         read_prelude(&mut reader, LEASES_MAGIC)?;
-        unseal(bytes, 0, "lease header")?;
         reader.u32("reserved")?;
         let header = Self {
             database: reader.u128("database id")?,

@@ -43,6 +43,23 @@ fn a_log_reads_back_record_by_record() {
 }
 
 #[test]
+fn a_flipped_version_is_damage_and_no_newer_gapless() {
+    let (header, _) = lease_header().encode();
+    for byte in 8..12 {
+        for bit in 0..8 {
+            let mut flipped = header.to_vec();
+            flipped[byte] ^= 1 << bit;
+            let error = LeaseLogHeader::decode(&flipped).unwrap_err();
+            assert!(!error.is_unsupported(), "byte {byte}, bit {bit}: {error}");
+        }
+    }
+    let mut newer = header.to_vec();
+    newer[9] = 1;
+    let error = LeaseLogHeader::decode(&resealed(newer)).unwrap_err();
+    assert!(error.is_unsupported(), "{error}");
+}
+
+#[test]
 fn a_record_is_valid_only_behind_the_one_it_was_written_behind() {
     let (record, next) = encode_lease_record(5, &lease_items());
     assert!(items_at(&record, 5).is_some());

@@ -250,19 +250,25 @@ fn rows_that_were_fetched_again_were_written_again() {
     }
 }
 
+/// A table whose commits below so many rows go through the log.
+fn streaming_below(small_commit_rows: usize, keep: Keep) -> (tempfile::TempDir, Database, Table) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let db = Database::builder(directory.path().join("db"))
+        .small_commit_rows(small_commit_rows)
+        .maintenance(Maintenance::Manual)
+        .without_sync()
+        .open()
+        .expect("a database");
+    let table = db.create_table(&spec("bars").keep(keep)).expect("a table");
+    (directory, db, table)
+}
+
 /// PyStore #43 and #69: an append removed rows that were like rows of other times.
 #[test]
 fn rows_of_equal_values_at_other_times_were_lost_by_an_append() {
     for keep in [Keep::All, Keep::First, Keep::Last] {
         for small_commit_rows in [0, 1000] {
-            let directory = tempfile::tempdir().expect("a directory");
-            let db = Database::builder(directory.path().join("db"))
-                .small_commit_rows(small_commit_rows)
-                .maintenance(Maintenance::Manual)
-                .without_sync()
-                .open()
-                .expect("a database");
-            let table = db.create_table(&spec("bars").keep(keep)).expect("a table");
+            let (_directory, db, table) = streaming_below(small_commit_rows, keep);
             // The price does not move, for days.
             let flat = |minutes: Range<i64>| -> Vec<Row> {
                 let flat = |minute| Row {
@@ -362,14 +368,7 @@ fn rows_of_several_series_that_came_interleaved_and_unsorted_were_read_in_that_o
     assert!(is_each_once && !all.is_sorted_by_key(|row| row.ts));
     for small_commit_rows in [0, 10_000] {
         for keep in [Keep::All, Keep::Last] {
-            let directory = tempfile::tempdir().expect("a directory");
-            let db = Database::builder(directory.path().join("db"))
-                .small_commit_rows(small_commit_rows)
-                .maintenance(Maintenance::Manual)
-                .without_sync()
-                .open()
-                .expect("a database");
-            let table = db.create_table(&spec("bars").keep(keep)).expect("a table");
+            let (_directory, db, table) = streaming_below(small_commit_rows, keep);
             let covers = series.map(|name| said(name, 0..count));
             let (first, rest) = all.split_at(2500);
             table.write(first.chunks(611).map(batch)).expect("written");

@@ -1,6 +1,6 @@
 //! `gapless check`: proves a database, byte by byte, says where it is damaged, and repairs it if told so.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -142,7 +142,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     if output.is_json() {
         output.json(&document(&args, &report, elapsed))?;
     } else {
-        print(&report, elapsed, output)?;
+        print(&args.database, &report, elapsed, output)?;
     }
     Ok(ExitCode::from(u8::from(!report.is_clean())))
 }
@@ -306,7 +306,7 @@ fn line(finding: &Finding) -> Line<'_> {
     }
 }
 
-fn print(report: &CheckReport, elapsed: f64, output: &mut Output) -> Result<(), CliError> {
+fn print(database: &Path, report: &CheckReport, elapsed: f64, output: &mut Output) -> Result<(), CliError> {
     for finding in &report.findings {
         output.line(finding)?;
     }
@@ -345,5 +345,12 @@ fn print(report: &CheckReport, elapsed: f64, output: &mut Output) -> Result<(), 
             number(Severity::Warning, "warning"),
             number(Severity::Note, "note")
         ),
-    })
+    })?;
+    match report.count(Severity::Error) {
+        0 => Ok(()),
+        _ => output.line(format!(
+            "hint: gapless check {} --repair keeps what is sound and makes a gap of what is lost",
+            database.display()
+        )),
+    }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use gapless::{Gap, TableCoverage, duration_text};
 use serde::Serialize;
 
-use crate::asked::Asked;
+use crate::asked::{Asked, series_of};
 use crate::error::CliError;
 use crate::options;
 use crate::output::Output;
@@ -104,7 +104,11 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
             gaps: gaps.iter().map(GapLine::of).collect(),
         })?;
     } else {
-        print(&gaps, range, args.format, output)?;
+        if args.format == RowFormat::Table && gaps.is_empty() {
+            output.line(args.asked.no_gaps(&coverage, range)?)?;
+        } else {
+            print(&gaps, range, args.format, output)?;
+        }
     }
     Ok(ExitCode::from(u8::from(args.fail && !gaps.is_empty())))
 }
@@ -112,9 +116,6 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
 fn print(gaps: &[Gap], range: (i64, i64), format: RowFormat, output: &mut Output) -> Result<(), CliError> {
     let is_table = format == RowFormat::Table;
     let between = format!("from {} to {}", instant(range.0), instant(range.1));
-    if is_table && gaps.is_empty() {
-        return output.line(format!("no gaps {between}"));
-    }
     rows(gaps).print(format, output)?;
     if !is_table {
         return Ok(());
@@ -182,22 +183,4 @@ fn watermarks(args: &Args, coverage: &TableCoverage, output: &mut Output) -> Res
         .text("interval", lines.iter().map(|_| interval_text(interval)))
         .times("watermark", lines.iter().map(|line| line.time))
         .print(args.format, output)
-}
-
-/// The series that are asked for, by text; one of none in a table without series.
-pub(super) fn series_of(asked: &Asked, coverage: &TableCoverage) -> Result<Vec<Option<String>>, CliError> {
-    let mut series: Vec<Option<String>> = match (asked.series.as_slice(), coverage.meta().series_column) {
-        ([], None) => vec![None],
-        ([], Some(_)) => coverage.series()?.into_iter().map(Some).collect(),
-        (named, Some(_)) => named.iter().cloned().map(Some).collect(),
-        (_, None) => {
-            return Err(CliError::invalid(format!(
-                "table {:?} has no series column, so --series selects nothing",
-                asked.table
-            )));
-        }
-    };
-    series.sort_unstable();
-    series.dedup();
-    Ok(series)
 }

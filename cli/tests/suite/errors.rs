@@ -129,3 +129,29 @@ fn every_verb_has_help_with_examples() {
     assert_eq!(place.run("").code, 2);
     assert_eq!(place.run("frobnicate").code, 2);
 }
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_and_no_silent_end() {
+    let place = Place::new();
+    let mut rows = String::from("ts,v\n");
+    (0..40_000).for_each(|row| {
+        rows.push_str(&format!(
+            "{},{}\n",
+            1_700_000_000_000_000_000_u64 + row,
+            row * 7919 % 10_007
+        ))
+    });
+    place.file("rows.csv", rows);
+    let line = format!(
+        "ulimit -f 64; exec '{}' import db t rows.csv --time-unit ns",
+        env!("CARGO_BIN_EXE_gapless")
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(place.path("."))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(said.starts_with("error: "), "{said}");
+}

@@ -255,6 +255,21 @@ fn json_lines_arrow_and_parquet_are_taken_as_csv_is() {
 }
 
 #[test]
+fn an_answer_that_lacks_a_column_is_refused_unless_it_may() {
+    let place = bars();
+    let lacking = "printf 'ts\\n2026-11-20T00:02:00Z\\n2026-11-20T00:03:00Z\\n'";
+    let (code, done) = exec(&place, lacking, "--series A");
+    assert_eq!((code, &done["rows_inserted"]), (1, &0.into()), "{done:#}");
+    assert!(
+        done.to_string().contains("gave no column [\\\"close\\\"]"),
+        "{done:#}"
+    );
+    assert!(done.to_string().contains("--missing-columns"), "{done:#}");
+    let (code, done) = exec(&place, lacking, "--series A --missing-columns");
+    assert_eq!((code, &done["rows_inserted"]), (0, &2.into()), "{done:#}");
+}
+
+#[test]
 fn files_fill_the_gaps_that_they_have_rows_of() {
     let place = bars();
     std::fs::create_dir_all(place.path("drop/deep")).unwrap();
@@ -327,7 +342,7 @@ fn what_cannot_be_filled_is_misuse() {
     for (words, said) in [
         (vec![], "--exec"),
         (vec!["--from", "bars.csv", "--exec", "true"], "--exec"),
-        (vec!["--exec", "get '{series}'"], "quotes"),
+        (vec!["--exec", "get ${series}"], "after $"),
         (vec!["--exec", "  "], "--exec"),
         (vec!["--from", "nothing.csv"], "nothing.csv"),
         (vec!["--from", "empty"], "holds no file"),
@@ -406,4 +421,159 @@ fn a_fill_that_is_interrupted_kills_its_command_and_keeps_what_is_done() {
         6 + done["rows_inserted"].as_u64().unwrap()
     );
     assert!(place.ok("leases db").contains("no leases"));
+}
+
+#[test]
+fn the_name_of_a_series_never_becomes_a_command() {
+    let place = Place::new();
+    place.file(
+        "bars.csv",
+        "ts,sym,close\n2026-11-20T00:00:00Z,$(touch PWNED),1\n2026-11-20T00:00:00Z,x; touch PWNED;,1\n",
+    );
+    place.ok("import db bars bars.csv --series sym");
+    for command in [
+        "x=\"$(cat \"/nonexistent/{series}\")\"; echo \"$x\"",
+        "cat <<EOF\n{series}\nEOF",
+        "cat <<'EOF'\n{series}\nEOF",
+        "# don't\ncat '{series}'",
+        "cat '{series}' \"{series}\" {series}",
+        "x=`cat {series}`",
+    ] {
+        let range = "--interval 1m --start 2026-11-20T00:00:00Z --end 2026-11-20T00:01:00Z --retries 0";
+        exec(&place, command, range);
+        assert!(!place.has("PWNED"), "{command}");
+    }
+}
+
+#[test]
+fn a_command_has_what_it_is_asked_for_in_its_environment_too() {
+    let place = bars();
+    let command = "echo \"$GAPLESS_TABLE $GAPLESS_SERIES $GAPLESS_START $GAPLESS_END $GAPLESS_INTERVAL\" '{series}' >> asked";
+    exec(&place, command, "--series A");
+    assert_eq!(
+        std::fs::read_to_string(place.path("asked")).unwrap(),
+        "bars A 2026-11-20T00:02:00Z 2026-11-20T00:04:00Z 1m A\n"
+    );
+}
+
+#[test]
+fn a_mark_on_standard_error_is_not_lost_in_what_follows_it() {
+    let place = bars();
+    let (code, done) = exec(
+        &place,
+        "printf 'ts,close\\n2026-11-20T00:02:00Z,3\\n'; echo 'gapless: partial' >&2; yes log | head -c 200000 >&2",
+        "--series A",
+    );
+    assert_eq!((code, &done["partial"]), (1, &1.into()), "{done:#}");
+    assert_eq!(gaps_of(&place.json("gaps db bars --series A")).len(), 1);
+}
+
+#[test]
+fn a_mark_that_is_not_understood_is_no_complete_answer() {
+    let place = bars();
+    for mark in ["gapless: through 2026-11-20T00:03:00Z", "gapless: Partial"] {
+        let (code, done) = exec(
+            &place,
+            &format!("echo '{mark}' >&2; yes log | head -c 100000 >&2"),
+            "--series A",
+        );
+        assert_eq!((code, &done["failed"]), (1, &1.into()), "{done:#}");
+        assert!(error_of(&done).contains(mark), "{}", error_of(&done));
+        assert_eq!(done["gaps"][0]["attempts"], 1);
+    }
+    assert_eq!(gaps_of(&place.json("gaps db bars --series A")).len(), 1);
+}
+
+/// Prints more than is kept in memory.
+const LARGE: &str =
+    "echo ts,close; echo 2026-11-20T00:02:00Z,3; yes '' | head -c 6000000; echo 2026-11-20T00:03:00Z,4";
+
+#[test]
+fn an_answer_that_cannot_be_kept_is_not_taken_for_nothing() {
+    let place = bars();
+    let fill = |command: &str| {
+        let words = ["fill", "db", "bars", "--series", "A", "--json", "--exec", command];
+        let output = place
+            .command(&words)
+            .env("TMPDIR", place.path("no/such"))
+            .output()
+            .unwrap();
+        let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), done)
+    };
+    let (code, done) = fill(LARGE);
+    assert_eq!((code, &done["failed"]), (Some(1), &1.into()), "{done:#}");
+    assert!(error_of(&done).contains("cannot be kept"), "{}", error_of(&done));
+    assert_eq!(gaps_of(&place.json("gaps db bars --series A")).len(), 1);
+    // A small one needs no file.
+    let (code, done) = fill(
+        "printf 'ts,close\\n2026-11-20T00:02:00Z,3\\n#through 2026-11-20T00:03:00Z\\n'; test $GAPLESS_START_NS = 1795132920000000000 || exit 1",
+    );
+    assert_eq!((code, &done["rows_inserted"]), (Some(1), &1.into()), "{done:#}");
+    let (code, done) = exec(&place, LARGE, "--series A --clip");
+    assert_eq!((code, &done["rows_inserted"]), (0, &1.into()), "{done:#}");
+}
+
+#[test]
+fn a_command_that_prints_without_end_is_ended() {
+    let place = bars();
+    let began = std::time::Instant::now();
+    let (code, done) = exec(
+        &place,
+        "echo $$ > pid; yes",
+        "--series A --output-max 100kB --timeout 300s",
+    );
+    assert_eq!((code, &done["gaps"][0]["attempts"]), (1, &1.into()), "{done:#}");
+    assert!(error_of(&done).contains("--output-max"), "{}", error_of(&done));
+    assert!(began.elapsed().as_secs() < 60);
+}
+
+#[test]
+fn a_command_that_leaves_something_running_is_not_waited_for() {
+    let place = bars();
+    let began = std::time::Instant::now();
+    let command = "sleep 30 & echo $! > left; echo ts,close; echo 2026-11-20T00:02:00Z,3";
+    let (code, done) = exec(&place, command, "--series A");
+    assert_eq!((code, &done["rows_inserted"]), (0, &1.into()), "{done:#}");
+    assert!(began.elapsed().as_secs() < 25, "{:?}", began.elapsed());
+    let left = std::fs::read_to_string(place.path("left")).unwrap();
+    std::process::Command::new("kill")
+        .arg(left.trim())
+        .status()
+        .unwrap();
+}
+
+#[test]
+fn a_series_that_is_new_is_told_of() {
+    let place = bars();
+    let words = ["fill", "db", "bars", "--exec", "true", "--dry-run", "--series"];
+    for (series, note) in [("A", false), ("AALP", true)] {
+        let said = place.run_words(&[&words[..], &[series]].concat());
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(said.err.contains("new series"), note, "{said:?}");
+    }
+}
+
+#[test]
+fn a_row_off_the_grid_is_answered_with_what_can_be_done() {
+    let place = bars();
+    let (_, done) = exec(
+        &place,
+        "printf 'ts,close\\n2026-11-20T00:02:30Z,1\\n'",
+        "--series A",
+    );
+    assert!(
+        error_of(&done).ends_with("or a finer --interval"),
+        "{}",
+        error_of(&done)
+    );
+    let place = Place::new();
+    place.file("t.csv", "ts,v\n2026-11-20T00:00:00Z,1\n2026-11-20T00:04:00Z,1\n");
+    place.ok("import db bars t.csv");
+    let (_, done) = exec(
+        &place,
+        "printf 'ts,v\\n2026-11-20T00:02:30Z,1\\n'",
+        "--interval 1m",
+    );
+    assert!(error_of(&done).contains("gap from "), "{}", error_of(&done));
 }

@@ -151,7 +151,7 @@ fn what_cannot_be_asked_is_misuse() {
     place.ok("import db plain plain.csv");
     let error = place.fails(2, "gaps db plain --series A");
     assert!(error.contains("no series"), "{error}");
-    place.ok("coverage db bars --infer 5m");
+    place.ok("coverage db bars --infer 5m --off-grid");
     let error = place.fails(2, "gaps db bars");
     assert!(error.contains("1m") && error.contains("5m"), "{error}");
 }
@@ -241,4 +241,57 @@ fn the_gaps_of_real_hours_are_those_that_a_plain_count_finds() {
         .map(|gap| gap["slots"].as_u64().unwrap())
         .sum();
     assert_eq!(slots, 27 + 24 + 24, "what fixtures/README.md counts");
+}
+
+#[test]
+fn that_nothing_is_expected_is_not_said_to_be_without_gaps() {
+    let place = bars();
+    for line in [
+        "gaps db bars --interval 99999d --start 2026-11-20 --end 2026-11-21",
+        "gaps db bars --interval 1m --start 2026-11-20T00:02:01Z --end 2026-11-20T00:02:59Z --fail",
+        "fill db bars --exec false --interval 99999d --start 2026-11-20 --end 2026-11-21",
+        "fill db bars --exec false --interval 99999d --start 2026-11-20 --end 2026-11-21 --dry-run",
+    ] {
+        let said = place.ok(line);
+        assert!(
+            said.contains("nothing is expected") && !said.contains("no gaps"),
+            "{line}: {said}"
+        );
+    }
+    // Without a range, the slot that the rows lie in is meant.
+    assert_eq!(place.run("gaps db bars --interval 99999d --fail").code, 1);
+    let covered = "gaps db bars --interval 1m --start 2026-11-20T00:00:00Z --end 2026-11-20T00:01:00Z";
+    assert!(place.ok(covered).contains("no gaps"));
+}
+
+#[test]
+fn a_coarser_grid_begins_with_the_slot_of_the_first_row() {
+    let place = Place::new();
+    place.file(
+        "late.csv",
+        "ts,sym,close\n2026-11-20T14:30:00Z,A,1\n2026-11-20T15:10:00Z,A,2\n",
+    );
+    place.ok("import db bars late.csv --series sym");
+    let gaps = place.ok("gaps db bars --interval 1h --format csv");
+    assert!(
+        gaps.contains("A,2026-11-20T14:00:00.000000000Z,2026-11-20T16:00:00.000000000Z,1h,2,"),
+        "{gaps}"
+    );
+}
+
+#[test]
+fn several_intervals_are_named_with_the_option_that_chooses() {
+    let place = bars();
+    place.ok("coverage db bars --infer 5m --off-grid");
+    for verb in ["gaps db bars", "fill db bars --exec false"] {
+        let error = place.fails(2, verb);
+        assert!(
+            error.contains("1m, 5m") && error.contains("hint: give --interval"),
+            "{error}"
+        );
+    }
+    for nothing in ["0", "0s"] {
+        let error = place.fails(2, &format!("gaps db bars --interval {nothing}"));
+        assert!(error.contains("write none"), "{error}");
+    }
 }

@@ -48,7 +48,12 @@ fn a_damaged_page_is_mapped_repaired_and_kept() {
             .iter()
             .all(|lost| lost["table"] == "trade" && lost["series"].is_string())
     );
-    assert!(place.run("check db").out.contains("damaged: trade "));
+    let said = place.run("check db").out;
+    assert!(said.contains("damaged: trade "), "{said}");
+    assert!(
+        said.ends_with("makes a gap of what is lost\n") && said.contains("gapless check db --repair"),
+        "{said}"
+    );
 
     let said = place.run("check db --repair --dry-run --json");
     assert_eq!(said.code, 1, "damage is left");

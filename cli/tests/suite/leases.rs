@@ -134,3 +134,20 @@ fn a_lease_that_is_not_there_cannot_be_released() {
     assert!(place.fails(2, "leases db release 7 --all").contains("--all"));
     place.fails(2, "leases nowhere");
 }
+
+#[test]
+fn a_fill_that_waits_for_the_lease_of_a_killed_one_says_so() {
+    let place = bars();
+    let mut fill = waiting(&place, "4s");
+    fill.kill().unwrap();
+    fill.wait().unwrap();
+    place.file("go", "");
+    let epoch = leases(&place)[0]["epoch"].as_u64().unwrap();
+    let said = place.run_words(&["fill", "db", "bars", "--series", "A", "--exec", "true"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.err.lines().count(), 1, "{said:?}");
+    let way_out = format!("gapless leases db release {epoch} --yes");
+    for part in ["gap \"A\" from", "waits", "until", &way_out] {
+        assert!(said.err.contains(part), "{said:?}");
+    }
+}

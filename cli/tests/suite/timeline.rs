@@ -170,7 +170,7 @@ fn what_rows_show_is_attested_once_and_only_where_nothing_is_known() {
     let inferred = place.json("coverage db bars --infer 1m --series A");
     assert_eq!(
         inferred,
-        json!({"table": "bars", "interval": "1m", "series": 1, "ranges": 2, "rows": 3})
+        json!({"table": "bars", "interval": "1m", "series": 1, "ranges": 2, "rows": 3, "rows_off_grid": 0})
     );
     assert_eq!(
         place.json("coverage db bars")["ranges"].as_array().unwrap().len(),
@@ -185,13 +185,136 @@ fn what_rows_show_is_attested_once_and_only_where_nothing_is_known() {
 }
 
 #[test]
+fn a_wrong_interval_attests_nothing_unless_it_is_meant() {
+    let place = Place::new();
+    place.file("bars.csv", crate::gaps::BARS);
+    place.ok("import db bars bars.csv --series sym");
+    let error = place.fails(2, "coverage db bars --infer 1h");
+    for part in [
+        "4 of 6 rows",
+        "grid of 1h",
+        "\"A\" at 2026-11-20T00:01:00Z",
+        "--off-grid",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(place.json("coverage db bars")["ranges"], json!([]));
+    assert_eq!(
+        place.json("gaps db bars --interval 1h")["gaps"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    // Of a range, whose rows are on the grid.
+    place.ok("coverage db bars --infer 1h --end 2026-11-20T00:01:00Z --series B");
+    assert_eq!(
+        place.json("coverage db bars")["ranges"].as_array().unwrap().len(),
+        1
+    );
+    let said = place.json("coverage db bars --infer 1h --off-grid");
+    assert_eq!((&said["rows_off_grid"], &said["ranges"]), (&json!(4), &json!(2)));
+    assert!(place.ok("gaps db bars").starts_with("no gaps"));
+}
+
+#[test]
+fn what_was_attested_by_mistake_is_taken_back() {
+    let place = bars();
+    place.ok("coverage db bars --infer 7m --off-grid");
+    assert!(place.fails(2, "gaps db bars").contains("say which is meant"));
+    let error = place.fails(2, "coverage db bars --forget --interval 7m");
+    assert!(error.contains("--yes") && error.contains("2 ranges"), "{error}");
+    place.fails(2, "gaps db bars");
+    let said = place.ok("coverage db bars --forget --interval 7m --yes");
+    assert!(
+        said.contains("forgot what was said of every series of bars at 7m"),
+        "{said}"
+    );
+    // It is the only interval again.
+    assert_eq!(place.json("gaps db bars")["interval"], "1m");
+    assert_eq!(place.json("gaps db bars")["gaps"].as_array().unwrap().len(), 2);
+    let said = place.json(
+        "coverage db bars --forget --series A --start 2026-11-20T00:00:00Z --end 2026-11-20T00:01:00Z --yes",
+    );
+    assert_eq!(
+        said,
+        json!({"table": "bars", "series": ["A"], "interval": null, "start": "2026-11-20T00:00:00.000000000Z",
+               "end": "2026-11-20T00:01:00.000000000Z", "ranges": 1})
+    );
+    let gaps = place.json("gaps db bars --series A");
+    assert_eq!(gaps["gaps"][0]["start"], "2026-11-20T00:00:00.000000000Z");
+    place.ok("coverage db bars --infer 1m");
+    assert_eq!(place.json("gaps db bars")["gaps"].as_array().unwrap().len(), 2);
+    place.ok("coverage db bars --forget --yes");
+    assert_eq!(place.json("coverage db bars")["ranges"], json!([]));
+    assert_eq!(place.rows("db", "bars"), 6);
+}
+
+#[test]
+fn a_short_gap_is_seen_in_the_picture() {
+    let place = Place::new();
+    let mut rows = String::from("ts,sym,v\n");
+    for minute in (0..20_000).filter(|minute| ![0, 7_000, 19_998].contains(minute)) {
+        rows.push_str(&format!("{},A,1\n", 1_795_132_800 + minute * 60));
+    }
+    place.file("long.csv", rows);
+    place.ok("import db long long.csv --series sym --time-unit s");
+    place.ok("coverage db long --infer 1m");
+    place.ok("coverage db long --svg long.svg --start 2026-11-20T00:00:00Z");
+    let text = std::fs::read_to_string(place.path("long.svg")).unwrap();
+    let timeline: Vec<&str> = text.lines().filter(|line| line.contains("<title>A")).collect();
+    let attribute = |line: &str, name: &str| -> f64 {
+        let from = line.split(&format!(" {name}=\"")).nth(1).expect("an attribute");
+        from.split('"').next().unwrap().parse().expect("a number")
+    };
+    let gaps: Vec<&&str> = timeline
+        .iter()
+        .filter(|line| line.contains("A: gap from"))
+        .collect();
+    assert_eq!(gaps.len(), 3, "{timeline:?}");
+    let background = timeline[0];
+    let end = attribute(background, "x") + attribute(background, "width");
+    for gap in &gaps {
+        assert!(attribute(gap, "width") >= 1.5, "{gap}");
+        assert!(
+            attribute(gap, "x") + attribute(gap, "width") <= end + 0.02,
+            "{gap}"
+        );
+    }
+    let last_known = timeline
+        .iter()
+        .rposition(|line| line.contains("A: complete from"));
+    let first_gap = timeline.iter().position(|line| line.contains("A: gap from"));
+    assert!(
+        last_known < first_gap,
+        "what is complete lies over a gap: {timeline:?}"
+    );
+    assert!(
+        !background.contains("not expected") && background.contains("of what is expected is covered"),
+        "{background}"
+    );
+}
+
+#[test]
 fn what_cannot_be_shown_is_misuse() {
     let place = bars();
     for (line, word) in [
         ("coverage db nothing", "bars"),
         ("coverage db bars --width 1", "--width"),
         ("coverage db bars --infer 0s", "--infer"),
-        ("coverage db bars --infer 1m --start 2026-11-20", "--start"),
+        ("coverage db bars --infer 1m --interval 1m", "--interval"),
+        (
+            "coverage db bars --infer 1m --start 2026-11-20 --end 2026-11-19",
+            "--start",
+        ),
+        ("coverage db bars --off-grid", "--infer"),
+        ("coverage db bars --forget --infer 1m", "--infer"),
+        ("coverage db bars --yes", "--forget"),
+        ("coverage db nothing --forget --yes", "bars"),
+        (
+            "coverage db bars --forget --yes --start 2026-11-20 --end 2026-11-19",
+            "--start",
+        ),
         ("coverage db bars --json --format csv", "--format"),
         ("coverage db bars --svg no/such/place.svg", "no/such/place.svg"),
     ] {

@@ -37,8 +37,9 @@ impl std::ops::AddAssign for RowCounts {
 pub(super) struct Compared {
     /// What is to be written.
     pub(super) rows: Option<PreparedRows>,
-    /// Times whose rows are to be hidden first, ascending: what is written takes their place.
-    pub(super) replaced: Vec<i64>,
+    /// Ranges whose rows are to be hidden first, ascending: what is written takes their place. Slots that follow each
+    /// other are one range where no row that stays lies between them.
+    pub(super) replaced: Vec<Range<i64>>,
     pub(super) counts: RowCounts,
 }
 
@@ -50,18 +51,19 @@ pub(super) fn content(rows: &PreparedRows) -> Result<u64> {
         .fold(0, |sum, row| sum.wrapping_add(checksum(row.as_ref()))))
 }
 
-/// Compares fetched rows of one series with those that a range holds. On a grid a slot has one row, whatever the table keeps.
+/// Compares fetched rows of one series with those that a range holds. On a grid, whose step is given, a slot has one row,
+/// whatever the table keeps; rows between slots are none of its business.
 ///
 /// # Errors
 /// `Invalid` for two rows of a slot that differ, where the table keeps all rows.
 pub(super) fn compare(
     fetched: PreparedRows,
     existing: Option<&PreparedRows>,
-    has_grid: bool,
+    step: Option<i64>,
 ) -> Result<Compared> {
     let keep = fetched.table.keep;
     let is_ascending = fetched.times().is_sorted_by(|a, b| a < b);
-    let plain = existing.is_none() && (is_ascending || keep == Keep::All && !has_grid);
+    let plain = existing.is_none() && (is_ascending || keep == Keep::All && step.is_none());
     if plain {
         let counts = RowCounts {
             inserted: fetched.rows() as u64,
@@ -73,10 +75,10 @@ pub(super) fn compare(
             counts,
         });
     }
-    match keep {
-        Keep::All if has_grid => compare_slots(fetched, existing),
-        Keep::All => compare_all(fetched, existing),
-        Keep::First | Keep::Last => compare_keyed(fetched, existing),
+    match (keep, step) {
+        (Keep::All, Some(step)) => compare_slots(fetched, existing, step),
+        (Keep::All, None) => compare_all(fetched, existing),
+        (Keep::First | Keep::Last, _) => compare_keyed(fetched, existing),
     }
 }
 
@@ -111,7 +113,7 @@ fn compare_all(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Result
 }
 
 /// Where every row is kept and a slot of the grid has one: a row that differs takes the place of the one that is here.
-fn compare_slots(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Result<Compared> {
+fn compare_slots(fetched: PreparedRows, existing: Option<&PreparedRows>, step: i64) -> Result<Compared> {
     let mut whole = converter(&fetched, |_| true)?;
     let new = converted(&fetched, &mut whole, |_| true)?;
     let fetched = without_repeats(fetched, &new)?;
@@ -146,9 +148,28 @@ fn compare_slots(fetched: PreparedRows, existing: Option<&PreparedRows>) -> Resu
     let rows = filtered(fetched, left)?;
     Ok(Compared {
         rows: (rows.rows() > 0).then_some(rows),
-        replaced,
+        replaced: joined(&replaced, existing.map_or(&[], PreparedRows::times), step),
         counts,
     })
+}
+
+/// The slots of ascending times as ranges that hold no other row of `existing`.
+fn joined(times: &[i64], existing: &[i64], step: i64) -> Vec<Range<i64>> {
+    let mut rows = existing.to_vec();
+    rows.sort_unstable();
+    let mut rows = rows.into_iter().peekable();
+    let mut ranges: Vec<Range<i64>> = Vec::new();
+    for &time in times {
+        // The next row behind the last range.
+        let end = ranges.last().map_or(i64::MIN, |last| last.end);
+        while rows.next_if(|row| *row < end).is_some() {}
+        let is_free = rows.peek().is_none_or(|row| *row >= time);
+        match ranges.last_mut() {
+            Some(last) if is_free && (last.end - 1).checked_add(step) == Some(time) => last.end = time + 1,
+            _ => ranges.push(time..time + 1),
+        }
+    }
+    ranges
 }
 
 /// Refuses rows of a slot that differ, where the table keeps all rows: before any of them is written.

@@ -30,7 +30,7 @@ pub(super) fn known(
         .map(|known| known.start..known.end)
         .collect();
     let expected: Intervals = coverage
-        .expected_ranges(series, range.clone())?
+        .expected_on(series, interval, range)?
         .into_iter()
         .collect();
     let closed = Intervals::single(range.clone()).difference(&expected);

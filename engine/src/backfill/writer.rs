@@ -297,6 +297,7 @@ impl GapWriter {
             CoverageState::Complete if given == 0 => CoverageState::Empty,
             state => state,
         };
+        // Under the lease, and the fence is refused if anybody had it since: no other fill writes between the two.
         let snapshot = Snapshot::newest(self.table.database().engine())?;
         let series = self.unit.gap.series.as_deref();
         let here = match &rows {
@@ -304,7 +305,7 @@ impl GapWriter {
             Some(_) => existing(&snapshot, &self.meta, series, self.code, part)?,
         };
         let compared = rows
-            .map(|rows| compare(rows, here.as_ref(), self.grid.is_some()))
+            .map(|rows| compare(rows, here.as_ref(), self.grid.as_ref().map(Grid::step)))
             .transpose()?;
         let (rows, replaced, counts) = compared.map_or_else(Default::default, |compared| {
             (compared.rows, compared.replaced, compared.counts)
@@ -353,24 +354,17 @@ impl GapWriter {
         Ok(())
     }
 
-    /// Hides the rows of some slots of this series: one deletion for slots that follow each other.
-    fn deletions(&self, times: &[i64]) -> Vec<Deletion> {
-        let step = self.unit.gap.interval;
-        let mut deletions: Vec<Deletion> = Vec::new();
-        for time in times {
-            match deletions.last_mut() {
-                Some(last) if last.end - 1 + step == *time => last.end = time + 1,
-                _ => deletions.push(Deletion {
-                    deletion: self.table.database().engine().next_segment().0,
-                    table: self.meta.table,
-                    start: *time,
-                    end: time + 1,
-                    series: self.code.map(|code| vec![code]),
-                    commit: 0,
-                }),
-            }
-        }
-        deletions
+    /// Hides the rows of this series in some ranges.
+    fn deletions(&self, ranges: &[Range<i64>]) -> Vec<Deletion> {
+        let deletion = |range: &Range<i64>| Deletion {
+            deletion: self.table.database().engine().next_segment().0,
+            table: self.meta.table,
+            start: range.start,
+            end: range.end,
+            series: self.code.map(|code| vec![code]),
+            commit: 0,
+        };
+        ranges.iter().map(deletion).collect()
     }
 
     fn renew_if_old(&mut self) -> Result<(), BackfillError> {
@@ -489,7 +483,7 @@ impl GapWriter {
             None => Ok(()),
             Some(time) => Err(refused(format!(
                 "{}: the source gave a row at {}, which is not on the grid. Nothing of it was written: give bars the time of \
-                 their start",
+                 their start, or fill at a finer interval",
                 self.described(),
                 instant(*time)
             ))),
@@ -515,7 +509,8 @@ impl GapWriter {
     }
 
     fn described(&self) -> String {
-        format!("table {:?}, gap of {}", self.meta.name, self.unit.gap)
+        let of = if self.unit.gap.series.is_some() { "of " } else { "" };
+        format!("table {:?}, gap {of}{}", self.meta.name, self.unit.gap)
     }
 
     /// What a source is to be asked for next: from the first part that is left over all that were planned to be asked for

@@ -17,6 +17,11 @@ const EPOCH: civil::Date = civil::date(1970, 1, 1);
 pub(super) struct Date(pub(super) i32);
 
 impl Date {
+    /// The date after it.
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
     /// Monday is 0.
     pub(super) fn weekday(self) -> u8 {
         // 1970-01-01 was a Thursday.

@@ -15,9 +15,11 @@ use crate::error::{Error, Result};
 /// - Without any session it is always open, but for the exceptions; [`Calendar::always_open`] is the default.
 /// - A session belongs to the local date on which it opens. A *holiday* removes the sessions that open on its date; of one that
 ///   began the evening before nothing is lost.
-/// - An *early close* ends the sessions that open on its date by that time, a *late open* begins them not before; neither
-///   makes one longer, and one of which nothing is left vanishes. Hours from 24 on are of the next date, so `"37:15"` ends
-///   a session that opened in the evening at 13:15 on the next day.
+/// - An *early close* of a date ends the sessions that close on that date by that time, also one that began the evening before;
+///   what opens that evening and closes on the next date goes on. A *late open* of a date begins the sessions that open on it
+///   not before. Neither makes one longer; of several, those of which nothing is left fall away.
+/// - A close at `"24:00"` is on the date that ends then. Later hours are of the next date: an early close at `"37:15"` is one
+///   of the next date at 13:15.
 /// - An *extra* opening adds a range of instants. A *closure* takes one away, whatever else is open.
 /// - A local time that is skipped when clocks go forward counts as the time as far after the change, one that occurs twice as the
 ///   first. A date that a zone skipped has no sessions.
@@ -137,24 +139,31 @@ impl Calendar {
     /// The same without the sessions that open on a date such as `"2026-12-25"`. The name may be empty.
     ///
     /// # Errors
-    /// `Invalid` if the date cannot be read, or has an early close or a late open.
+    /// `Invalid` if the date cannot be read.
     pub fn holiday(self, date: &str, name: &str) -> Result<Self> {
         self.except(date, |exception| exception.holiday = Some(name.to_owned()))
     }
 
-    /// The same with the sessions that open on the date ending by the time.
+    /// The same with the sessions that regularly close on the date, after the time, ending then: those that open on it, and those
+    /// that began the evening before. One that opens on the date and closes on the next is left alone.
+    ///
+    /// A database takes no calendar in which it ends no session, or leaves nothing of all that close on the date, unless the
+    /// date is a holiday.
     ///
     /// # Errors
-    /// `Invalid` if date or time cannot be read, or the date is a holiday.
+    /// `Invalid` if date or time cannot be read.
     pub fn early_close(self, date: &str, time: &str) -> Result<Self> {
         let time = time.parse()?;
         self.except(date, |exception| exception.early_close = Some(time))
     }
 
-    /// The same with the sessions that open on the date beginning not before the time.
+    /// The same with the sessions that regularly open on the date beginning not before the time.
+    ///
+    /// A database takes no calendar in which it moves no session, or leaves nothing of all that open on the date, unless the
+    /// date is a holiday.
     ///
     /// # Errors
-    /// `Invalid` if date or time cannot be read, or the date is a holiday.
+    /// `Invalid` if date or time cannot be read.
     pub fn late_open(self, date: &str, time: &str) -> Result<Self> {
         let time = time.parse()?;
         self.except(date, |exception| exception.late_open = Some(time))
@@ -162,13 +171,7 @@ impl Calendar {
 
     fn except(mut self, date: &str, change: impl FnOnce(&mut Exception)) -> Result<Self> {
         let date: Date = date.parse()?;
-        let exception = self.exceptions.entry(date).or_default();
-        change(exception);
-        if exception.holiday.is_some() && (exception.early_close.is_some() || exception.late_open.is_some()) {
-            return Err(Error::invalid(format!(
-                "{date} is a holiday, and has an early close or a late open: a holiday has no hours, remove one of them"
-            )));
-        }
+        change(self.exceptions.entry(date).or_default());
         Ok(self)
     }
 

@@ -3,7 +3,6 @@
 //! One walk over the local dates of the range, with a few additions for each session. Zones' rules are looked up only near a
 //! change of the clocks.
 
-use std::iter::Peekable;
 use std::ops::Range;
 use std::slice;
 
@@ -50,26 +49,44 @@ impl Calendar {
         self.open_between(&(start..start + 1)).contains(t)
     }
 
+    /// Its sessions; that of every day if it has none.
+    pub(super) fn all_sessions(&self) -> &[Session] {
+        match self.sessions.as_slice() {
+            [] => slice::from_ref(&Session::ALWAYS),
+            sessions => sessions,
+        }
+    }
+
     /// The sessions of all dates that can reach into the range, in order of their dates.
     fn weekly(&self, range: &Range<i64>, out: &mut Vec<Range<i64>>) {
         if self.sessions.is_empty() && self.exceptions.is_empty() {
             out.push(range.clone());
             return;
         }
-        let sessions = match self.sessions.as_slice() {
-            [] => slice::from_ref(&Session::ALWAYS),
-            sessions => sessions,
-        };
+        let sessions = self.all_sessions();
         let (first, last) = (day_of(range.start) - REACH_DAYS, day_of(range.end) + REACH_DAYS);
-        let mut exceptions = self.exceptions.range(Date(first)..=Date(last)).peekable();
+        let mut exceptions = self.exceptions.range(Date(first - 1)..=Date(last + 1)).peekable();
+        let mut on = |date: Date| {
+            let exception = exceptions.next_if(|(held, _)| **held == date);
+            exception.map(|(_, exception)| exception)
+        };
+        let mut around = Around {
+            before: None,
+            on: on(Date(first - 1)),
+            after: on(Date(first)),
+        };
         let mut clock = self.zone.clock();
         for date in (first..=last).map(Date) {
-            let exception = on(&mut exceptions, date);
-            if exception.is_some_and(|exception| exception.holiday.is_some()) {
+            around = Around {
+                before: around.on,
+                on: around.after,
+                after: on(date.next()),
+            };
+            if around.on.is_some_and(|exception| exception.holiday.is_some()) {
                 continue;
             }
             for session in sessions.iter().filter(|session| session.is_on(date)) {
-                let Some((open, close)) = hours(session, exception) else {
+                let Some((open, close)) = around.hours(session) else {
                     continue;
                 };
                 let instants = clock.instant(date, open)..clock.instant(date, close);
@@ -81,23 +98,45 @@ impl Calendar {
     }
 }
 
-/// The exception of a date, when dates are asked for in order.
-fn on<'a>(
-    exceptions: &mut Peekable<impl Iterator<Item = (&'a Date, &'a Exception)>>,
-    date: Date,
-) -> Option<&'a Exception> {
-    exceptions
-        .next_if(|(held, _)| **held == date)
-        .map(|(_, exception)| exception)
+/// The exceptions that can change the sessions that open on a date: those of the date, and of the dates before and after.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Around<'a> {
+    pub(super) before: Option<&'a Exception>,
+    pub(super) on: Option<&'a Exception>,
+    pub(super) after: Option<&'a Exception>,
 }
 
-/// The hours of a session on a date; `None` if the exception leaves nothing.
-fn hours(session: &Session, exception: Option<&Exception>) -> Option<(WallTime, WallTime)> {
-    let late = exception.and_then(|exception| exception.late_open);
-    let early = exception.and_then(|exception| exception.early_close);
-    let open = late.map_or(session.open, |late| late.max(session.open));
-    let close = early.map_or(session.close, |early| early.min(session.close));
-    (open < close).then_some((open, close))
+impl Around<'_> {
+    /// The hours of a session that opens on the date; `None` if the exceptions leave nothing.
+    pub(super) fn hours(&self, session: &Session) -> Option<(WallTime, WallTime)> {
+        let late = self.on.and_then(|exception| exception.late_open);
+        let open = late.map_or(session.open, |late| late.max(session.open));
+        let close = self
+            .early_close(session)
+            .map_or(session.close, |early| early.min(session.close));
+        (open < close).then_some((open, close))
+    }
+
+    /// The early close of the date on which a session closes, as a time after the midnight of the one on which it opens. An early
+    /// close after 24:00 is one of the next date.
+    fn early_close(&self, session: &Session) -> Option<WallTime> {
+        let early = |of: Option<&Exception>, is_of_next: bool| {
+            let early = of.and_then(|exception| exception.early_close);
+            early.filter(|early| early.is_of_next_date() == is_of_next)
+        };
+        let (written_before, written_on) = if session.close.is_of_next_date() {
+            (
+                early(self.on, true),
+                early(self.after, false).map(WallTime::next_day),
+            )
+        } else {
+            (
+                early(self.before, true).map(WallTime::on_the_clock),
+                early(self.on, false),
+            )
+        };
+        written_before.into_iter().chain(written_on).min()
+    }
 }
 
 fn day_of(t: i64) -> i32 {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `definition` | [`Calendar`]: weekly sessions, and the exceptions from them |
 //! | `hours` | a calendar and a range to the ranges in which it is open |
+//! | `verify` | exceptions that change nothing, or leave nothing, are refused |
 //! | `session`, `days` | [`Session`]: local opening hours on [`Days`] of the week, for ever or for an era |
 //! | `date`, `time` | local dates and times of day |
 //! | `zone` | local time to UTC, with the zones that are built in |
@@ -26,6 +27,7 @@ mod session;
 mod tests;
 mod text;
 mod time;
+mod verify;
 mod zone;
 
 pub use days::Days;

@@ -85,6 +85,11 @@ impl Session {
             && self.until.is_none_or(|until| date < until)
     }
 
+    /// Whether its era has a date, or the one before.
+    pub(super) fn is_near(&self, date: Date) -> bool {
+        self.from.is_none_or(|from| from <= date) && self.until.is_none_or(|until| date <= until)
+    }
+
     /// Whether the other has the same hours in the same era.
     pub(super) fn differs_in_days_only(&self, other: &Self) -> bool {
         (self.from, self.until, self.open, self.close) == (other.from, other.until, other.open, other.close)

@@ -30,6 +30,11 @@ impl WallTime {
         Self(if self.0 > DAY_S { self.0 - DAY_S } else { self.0 })
     }
 
+    /// Whether it is after the end of the date.
+    pub(super) fn is_of_next_date(self) -> bool {
+        self > Self::END_OF_DAY
+    }
+
     /// Hours, minutes and seconds, the last of which may be missing.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(':');

@@ -123,6 +123,8 @@ kinds! {
     Coverage = "coverage",
     /// A calendar that cannot be read.
     Calendar = "calendar",
+    /// The log of leases is damaged or not of this database.
+    Leases = "leases",
     /// A file or directory that gapless does not know.
     Stray = "stray",
     /// Files of a segment, or a coverage file, that no version names.

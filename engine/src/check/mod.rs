@@ -18,6 +18,7 @@
 //! | `sound` | the pages that are not damaged |
 //! | `coverage` | coverage files against the manifest; calendars |
 //! | `wal` | `wal/`: the logs of streams, from their checkpoints on |
+//! | `leases` | `leases/LEASES` |
 //! | `strays` | what nothing names |
 
 mod attribute;
@@ -26,6 +27,7 @@ mod coverage;
 mod damage;
 mod finding;
 mod identity;
+mod leases;
 mod manifest;
 mod run;
 mod segment;

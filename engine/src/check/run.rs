@@ -15,7 +15,7 @@ use super::identity::{self, Known};
 use super::manifest::{self, ManifestView};
 use super::segment::{self, Target};
 use super::source::Source;
-use super::{strays, symbols, wal};
+use super::{leases, strays, symbols, wal};
 use crate::clock::{Clock, SystemClock};
 use crate::database::pins::Pins;
 use crate::error::Result;
@@ -193,6 +193,7 @@ pub(crate) fn examine(storage: &Arc<dyn Storage>, options: &CheckOptions) -> Res
     let in_wal = Sink::default();
     wal::check(&source, &view, &in_wal);
     report.take(in_wal);
+    leases::check(&source, view.database, &sink);
     strays::check(&source, &view, pins.instance(), &sink);
     report.take(sink);
     (report.files, report.bytes) = source.counts();

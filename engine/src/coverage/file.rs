@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use gapless_format::{CoverageFile, CoverageKey, CoverageRecord, CoverageRef, encode_coverage_file};
+use gapless_format::{
+    CoverageFile, CoverageKey, CoverageRecord, CoverageRef, CoverageState, encode_coverage_file,
+};
 use parking_lot::Mutex;
 
 use super::map::is_wild;
@@ -46,6 +48,8 @@ pub(crate) struct OpenCoverage {
     region: Region,
     /// Whether something is said of every series or of every interval.
     pub(super) has_wildcards: bool,
+    /// Whether something is lost.
+    pub(super) has_lost: bool,
 }
 
 impl OpenCoverage {
@@ -67,7 +71,10 @@ impl OpenCoverage {
                 "{name} is not the file that the manifest names: another one was put in its place"
             )));
         }
+        let is_lost = |(_, _, state)| state == CoverageState::Lost;
+        let mut places = layout.keys().iter().map(|(_, places)| places.clone());
         Ok(Self {
+            has_lost: places.any(|places| layout.spans(&region, places).any(is_lost)),
             has_wildcards: layout.keys().iter().any(|(key, _)| is_wild(key)),
             commit: file.commit,
             layout,
@@ -97,7 +104,7 @@ impl OpenCoverage {
     pub(crate) fn spans(
         &self,
         places: Range<usize>,
-    ) -> impl ExactSizeIterator<Item = (i64, i64, gapless_format::CoverageState)> {
+    ) -> impl ExactSizeIterator<Item = (i64, i64, CoverageState)> {
         self.layout.spans(&self.region, places)
     }
 

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::intervals::{Grid, subtract_into};
+use super::intervals::{Grid, Intervals, subtract_into};
 use crate::error::Result;
 
 /// A calendar, a life, and what is expected under them.
 type Known = (Option<String>, Option<(i64, i64)>, Vec<Range<i64>>);
 
-/// What is expected of the series of one query. Series of the same calendar and life share it.
+/// What is expected of the series of one query, on its grid. Series of the same calendar and life share it.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     known: Vec<Known>,
@@ -35,6 +35,16 @@ impl Expected {
         };
         Ok(self.known.get(at).map_or(&[], |known| known.2.as_slice()))
     }
+}
+
+/// The slots of a grid of which any part lies in a range, as ranges from the first of them to the slot after the last: a bar
+/// whose session begins after the bar does is expected too. `ranges` are ascending.
+pub(super) fn slots_of(ranges: &[Range<i64>], grid: &Grid) -> Vec<Range<i64>> {
+    let whole = ranges.iter().filter(|range| range.start < range.end);
+    let slots: Intervals = whole
+        .map(|range| grid.floor(range.start)..grid.ceil(range.end))
+        .collect();
+    slots.into()
 }
 
 /// The longest ranges of `expected` that are not in `covered`, on the grid: from a slot to the one after the last. Both are

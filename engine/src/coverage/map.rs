@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gapless_format::CoverageKey;
+use gapless_format::{CoverageKey, CoverageState};
 use imbl::{OrdMap, Vector};
 
 use super::range::CoverageRange;
@@ -13,6 +13,8 @@ pub(crate) struct CoverageMap {
     keys: OrdMap<(u32, CoverageKey), RangeMap>,
     /// What was said of every series or of every interval, as it came.
     wild: Vector<Wild>,
+    /// Whether something was said to be lost.
+    has_lost: bool,
     /// The keys of which the newest commit says something, and that commit.
     touched: (i64, Vector<(u32, CoverageKey)>),
 }
@@ -88,6 +90,7 @@ impl CoverageMap {
         join_after: Option<i64>,
     ) -> usize {
         let is_wild = is_wild(&key);
+        self.has_lost |= range.state == CoverageState::Lost;
         if is_wild {
             self.wild.push_back(Wild {
                 table,
@@ -107,6 +110,11 @@ impl CoverageMap {
     /// Whether something is said of every series or of every interval.
     pub(crate) fn has_wildcards(&self) -> bool {
         !self.wild.is_empty()
+    }
+
+    /// Whether something was ever said to be lost.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     /// Whether something is said of a table.

@@ -36,7 +36,7 @@ pub(crate) use file::{
     remove_coverage, write_coverage,
 };
 pub use gapless_format::{CoverageKey, CoverageState};
-pub use infer::InferredCoverage;
+pub use infer::{Inference, InferredCoverage};
 pub(crate) use map::CoverageMap;
 pub(crate) use merge::{MergedCoverage, merge, merge_files};
 pub(crate) use query::instant;

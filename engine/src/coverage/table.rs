@@ -1,5 +1,6 @@
 //! The coverage of a table at one moment: what is known, what is missing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use gapless_format::{ColumnType, CoverageKey, NULL_CODE, TableMeta};
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 
-use super::gaps::{Expected, gaps_in};
+use super::gaps::{Expected, gaps_in, slots_of};
 use super::intervals::{Grid, Intervals};
 use super::query::{Completeness, Gap, GapQuery};
 use super::range::CoverageRange;
@@ -102,11 +103,12 @@ impl TableCoverage {
         all
     }
 
-    /// The gaps, by series (as text) and time.
+    /// The gaps, by series (as text) and time. What is lost is one whatever the calendar and the life of its series say.
     ///
     /// # Errors
-    /// `Invalid` for a range without end, a series of a table without any, an interval that is no length of time, or none
-    /// where the table has several; `Corrupt` for a damaged segment, when the series of the table are asked for.
+    /// `Invalid` for a range without end or one that ends before it begins, a series of a table without any, an interval that
+    /// is no length of time, or none where the table has several; `Corrupt` for a damaged segment, when the series of the table
+    /// are asked for.
     pub fn gaps(&self, query: &GapQuery) -> Result<Vec<Gap>> {
         let interval = self.interval(query)?;
         let grid = grid(interval)?;
@@ -170,14 +172,18 @@ impl TableCoverage {
         let listed = key
             .series
             .and_then(|code| self.snapshot.version().listing(self.meta.table, code));
+        let grid = grid(interval)?;
         let start = match listed {
-            Some((listed, _)) if listed != i64::MIN => listed,
+            Some((listed, _)) if listed != i64::MIN => grid.map_or(listed, |grid| grid.floor(listed)),
             _ => first.start,
         };
+        // What was lost was there, whether it was listed then or not.
+        let lost = self.view.lost(key, &(i64::MIN..last.end.min(until)));
+        let start = lost.first().map_or(start, |lost| lost.start.min(start));
         let range = start..until.min(last.end.max(start));
-        let mut expected = Vec::new();
-        self.expected(key.series, &range, &mut expected)?;
-        let gaps = gaps_in(&expected, &covered, grid(interval)?.as_ref());
+        let expected = self.expected_slots(key.series, grid.as_ref(), &range)?;
+        let lost = self.lost_slots(key, grid.as_ref(), &range);
+        let gaps = gaps_in(&with_lost(&expected, lost), &covered, grid.as_ref());
         Ok(Some(gaps.first().map_or(range.end, |gap| gap.start)))
     }
 
@@ -192,6 +198,42 @@ impl TableCoverage {
         Ok(expected)
     }
 
+    /// As [`TableCoverage::expected_ranges`], on the grid of an interval: from the first slot of which a part is expected to
+    /// the one after the last. A slot belongs to the range in which it begins.
+    pub(crate) fn expected_on(
+        &self,
+        series: Option<&str>,
+        interval: i64,
+        range: &Range<i64>,
+    ) -> Result<Vec<Range<i64>>> {
+        let key = self.key(series, interval)?;
+        self.expected_slots(key.series, grid(interval)?.as_ref(), range)
+    }
+
+    fn expected_slots(
+        &self,
+        series: Option<u32>,
+        grid: Option<&Grid>,
+        range: &Range<i64>,
+    ) -> Result<Vec<Range<i64>>> {
+        let mut expected = Vec::new();
+        let Some(grid) = grid else {
+            self.expected(series, range, &mut expected)?;
+            return Ok(expected);
+        };
+        // The last slot may reach over the end of the range, and be expected for what it holds there.
+        self.expected(series, &grid.align(range), &mut expected)?;
+        Ok(slots_of(&expected, grid))
+    }
+
+    /// What is lost of a key in a range, on the grid as [`TableCoverage::expected_on`].
+    fn lost_slots(&self, key: CoverageKey, grid: Option<&Grid>, range: &Range<i64>) -> Vec<Range<i64>> {
+        match grid {
+            None => self.view.lost(key, range),
+            Some(grid) => slots_of(&self.view.lost(key, &grid.align(range)), grid),
+        }
+    }
+
     /// The parts of a range in which a series is covered.
     pub(crate) fn covered(&self, series: Option<u32>, interval: i64, range: &Range<i64>) -> Intervals {
         let mut covered = Vec::new();
@@ -203,12 +245,14 @@ impl TableCoverage {
         covered.into_iter().collect()
     }
 
-    /// The series of the table: those that have rows, of which something is known, or that are listed; by text.
+    /// The series of the table: those that have rows, of which something is known, or that are listed; by text. Where what
+    /// is said of every series leaves something to be fetched (a segment is lost whole, and nobody knows whose rows were in it),
+    /// every symbol that the series column may have is one.
     ///
     /// # Errors
     /// `Corrupt` for a damaged segment; `Io`.
     pub fn series(&self) -> Result<Vec<String>> {
-        let codes = self.codes()?;
+        let codes = self.codes(&(i64::MIN..i64::MAX), None)?;
         let mut names: Vec<String> = codes.iter().map(|code| self.name(*code)).collect();
         names.sort_unstable();
         Ok(names)
@@ -251,17 +295,23 @@ impl TableCoverage {
     ) -> Result<()> {
         let interval = self.interval(query)?;
         let range = &query.range;
+        if range.start > range.end {
+            return Err(Error::invalid(format!(
+                "gaps from {} to {}: the range ends before it begins",
+                super::instant(range.start),
+                super::instant(range.end)
+            )));
+        }
         if range.start == i64::MIN || range.end == i64::MAX {
             return Err(Error::invalid(
                 "gaps of a range without a beginning or an end: give both, since what is expected has no end either",
             ));
         }
+        let grid = grid(interval)?;
         let (mut expected, mut covered) = (Expected::default(), Vec::new());
         let mut of_key = |name: Option<&str>, series: Option<u32>| {
             let wanted = expected.of(self.calendar_name(series), self.listing(series), || {
-                let mut ranges = Vec::new();
-                self.expected(series, range, &mut ranges)?;
-                Ok(ranges)
+                self.expected_slots(series, grid.as_ref(), range)
             })?;
             covered.clear();
             let key = CoverageKey {
@@ -269,7 +319,8 @@ impl TableCoverage {
                 interval: Some(interval),
             };
             self.view.covered(key, range, &mut covered);
-            visit(name, wanted, &covered);
+            let lost = self.lost_slots(key, grid.as_ref(), range);
+            visit(name, &with_lost(wanted, lost), &covered);
             Ok::<_, Error>(())
         };
         match (&query.series, &self.domain) {
@@ -288,7 +339,7 @@ impl TableCoverage {
             }
             (None, Some(_)) => {
                 let mut named: Vec<(String, u32)> = self
-                    .codes()?
+                    .codes(range, Some(interval))?
                     .into_iter()
                     .map(|code| (self.name(code), code))
                     .collect();
@@ -331,8 +382,8 @@ impl TableCoverage {
         symbol.unwrap_or_default()
     }
 
-    /// The codes of all series.
-    fn codes(&self) -> Result<BTreeSet<u32>> {
+    /// The codes of all series of a range, at an interval or at any.
+    fn codes(&self, range: &Range<i64>, interval: Option<i64>) -> Result<BTreeSet<u32>> {
         let mut codes = self.codes_with_rows()?;
         codes.extend(self.view.keys().iter().filter_map(|key| key.series));
         codes.extend(
@@ -341,6 +392,13 @@ impl TableCoverage {
                 .listings(self.meta.table)
                 .map(|(code, _)| code),
         );
+        if let Some(domain) = &self.domain
+            && self.view.leaves_all_open(interval, range)
+        {
+            domain.for_each(|code, _| {
+                codes.insert(code);
+            });
+        }
         codes.remove(NULL_CODE);
         Ok(codes.into_iter().collect())
     }
@@ -397,6 +455,15 @@ impl TableCoverage {
         out.extend(calendar.open_between(&range).iter());
         Ok(())
     }
+}
+
+/// What is expected, and what is lost: that is wanted whatever else is expected.
+fn with_lost(expected: &[Range<i64>], lost: Vec<Range<i64>>) -> Cow<'_, [Range<i64>]> {
+    if lost.is_empty() {
+        return Cow::Borrowed(expected);
+    }
+    let all: Intervals = expected.iter().cloned().chain(lost).collect();
+    Cow::Owned(all.into())
 }
 
 /// The grid of an interval; `None` for none.

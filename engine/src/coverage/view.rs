@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gapless_format::{CoverageKey, CoverageState};
 
@@ -26,12 +26,24 @@ pub(crate) struct CoverageView {
     own: Option<(u64, HashSet<u64>)>,
     /// Whether something is said of every series or of every interval.
     has_wildcards: bool,
+    /// Whether something was ever said to be lost.
+    has_lost: bool,
+    /// The keys of which something is said, once they were asked for.
+    keys: OnceLock<Vec<CoverageKey>>,
 }
 
 /// The ranges that one source has of a key.
 enum Source<'a> {
     File(&'a OpenCoverage, Range<usize>, u8),
     Map(&'a RangeMap, u8),
+}
+
+impl Source<'_> {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::File(_, _, rank) | Self::Map(_, rank) => *rank,
+        }
+    }
 }
 
 impl CoverageView {
@@ -52,11 +64,16 @@ impl CoverageView {
                 .own_stream()
                 .map(|own| (own.id(), snapshot.engine().open_sessions().lock().clone())),
             has_wildcards: false,
+            has_lost: false,
+            keys: OnceLock::new(),
         };
         let has_wildcards = view.files.iter().any(|file| file.has_wildcards)
             || view.maps.iter().any(CoverageMap::has_wildcards);
+        let has_lost =
+            view.files.iter().any(|file| file.has_lost) || view.maps.iter().any(CoverageMap::has_lost);
         Ok(Self {
             has_wildcards,
+            has_lost,
             ..view
         })
     }
@@ -67,12 +84,34 @@ impl CoverageView {
         in_files.map(|(key, _)| *key).chain(in_maps.map(|(key, _)| key))
     }
 
-    /// The keys of which something is said, ascending.
+    /// The keys of which something was said that was not taken back since, ascending.
     pub(crate) fn keys(&self) -> Vec<CoverageKey> {
-        let mut keys: Vec<CoverageKey> = self.all_keys().collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+        let keys = self.keys.get_or_init(|| {
+            let mut keys: Vec<CoverageKey> = self.all_keys().collect();
+            keys.sort_unstable();
+            keys.dedup();
+            keys.retain(|key| self.is_said(*key));
+            keys
+        });
+        keys.clone()
+    }
+
+    /// Whether something is known where something was said of a key itself, by that or by what was said later of more keys.
+    fn is_said(&self, key: CoverageKey) -> bool {
+        let always = i64::MIN..i64::MAX;
+        let sources = self.sources(key, &always);
+        if let [Source::File(file, places, _)] = sources.as_slice() {
+            return file
+                .spans(places.clone())
+                .any(|(_, _, state)| state != CoverageState::Unknown);
+        }
+        let known = self.spans(&sources, &always);
+        let own = sources.iter().filter(|source| source.rank() == rank(&key));
+        let mut said = own.flat_map(|source| self.spans_of(source, 0, &always));
+        said.any(|said| {
+            let after = known.partition_point(|known| known.end <= said.start);
+            known.get(after).is_some_and(|known| known.start < said.end)
+        })
     }
 
     /// The sources that have something of a key in a time range.
@@ -189,6 +228,36 @@ impl CoverageView {
         let spans = self.spans(&sources, time);
         let covered = spans.iter().filter(|span| is_covered(span.state));
         out.extend(covered.map(|span| span.start..span.end));
+    }
+
+    /// The parts of a time range in which a key is lost: ascending, perhaps adjacent.
+    pub(crate) fn lost(&self, key: CoverageKey, time: &Range<i64>) -> Vec<Range<i64>> {
+        if !self.has_lost {
+            return Vec::new();
+        }
+        let spans = self.spans(&self.sources(key, time), time);
+        let lost = spans.iter().filter(|span| span.state == CoverageState::Lost);
+        lost.map(|span| span.start..span.end).collect()
+    }
+
+    /// Whether what is said of every series at an interval, or at any, leaves something of a time range to be fetched.
+    pub(crate) fn leaves_all_open(&self, interval: Option<i64>, time: &Range<i64>) -> bool {
+        if !self.has_wildcards {
+            return false;
+        }
+        let asked = interval.map(|interval| CoverageKey {
+            series: None,
+            interval: Some(interval),
+        });
+        let keys = match asked {
+            Some(key) => vec![key],
+            None => self.keys(),
+        };
+        let mut of_all = keys.into_iter().filter(|key| key.series.is_none());
+        of_all.any(|key| {
+            let spans = self.spans(&self.sources(key, time), time);
+            spans.iter().any(|span| !is_covered(span.state))
+        })
     }
 
     /// What is known of a key in a time range. Neighbours that agree are one.

@@ -16,7 +16,8 @@ impl Database {
     /// keep the old one.
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty or too long; `Io`. Nothing has changed then.
+    /// `Invalid` for a name that is empty or too long, and for an early close or a late open that changes no session or leaves
+    /// nothing of those that it is about (see [`Calendar::early_close`]); `Io`. Nothing has changed then.
     pub fn set_calendar(&self, name: &str, calendar: &Calendar) -> Result<()> {
         self.import_calendar(name, &calendar.to_text())
     }
@@ -32,7 +33,9 @@ impl Database {
                 "calendar name {name:?}: give 1 to {NAME_LEN_MAX} bytes"
             )));
         }
-        Calendar::from_text(text).map_err(|error| error.context(format!("calendar {name:?}")))?;
+        Calendar::from_text(text)
+            .and_then(|calendar| calendar.verify())
+            .map_err(|error| error.context(format!("calendar {name:?}")))?;
         let calendar = CalendarMeta {
             name: name.to_owned(),
             text: text.to_owned(),

@@ -179,12 +179,7 @@ impl Transaction {
         let meta = self.table(table)?;
         let codes = match series {
             None => None,
-            Some(names) => {
-                let domain = series_domain(&meta)?;
-                let domain = self.engine.domain(domain, &*self.engine.refresh()?)?;
-                domain.read_ahead()?; // Other processes may have streamed rows of symbols that no commit names yet.
-                Some(domain.find(names).into_iter().flatten().collect())
-            }
+            Some(names) => Some(self.codes_of(&meta, names)?),
         };
         self.take_back(&meta, &time, codes.as_deref());
         self.push_deletion(&meta, time, codes);
@@ -217,6 +212,55 @@ impl Transaction {
         let coverage = said.resolve(&self.engine, &meta)?;
         self.coverage.push((meta, coverage));
         Ok(())
+    }
+
+    /// Takes back what was said of a time range: of some series or of all, at one interval (0 for rows on no grid) or at every
+    /// one. Nothing is known of it then, until something is said again; the rows stay. `i64::MIN` and `i64::MAX` are no
+    /// beginning and no end. Of a series that the table does not have nothing was said.
+    ///
+    /// # Errors
+    /// `NotFound` for the table; `Invalid` for an empty range, a negative interval, or series in a table without any.
+    pub fn forget_coverage(
+        &mut self,
+        table: &str,
+        series: Option<&[&str]>,
+        interval: Option<i64>,
+        time: Range<i64>,
+    ) -> Result<()> {
+        let meta = self.table(table)?;
+        if time.start >= time.end {
+            let Range { start, end } = time;
+            return Err(Error::invalid(format!(
+                "forget what was said from {start} to {end}: the range is empty; give a start before its end"
+            )));
+        }
+        if let Some(interval) = interval.filter(|interval| *interval < 0) {
+            return Err(Error::invalid(format!(
+                "forget what was said at interval {interval}: give nanoseconds, or 0 for rows on no grid"
+            )));
+        }
+        let codes: Vec<Option<u32>> = match series {
+            None => vec![None],
+            Some(names) => self.codes_of(&meta, names)?.into_iter().map(Some).collect(),
+        };
+        let now = self.engine.now_ns();
+        for series in codes {
+            let said = Coverage {
+                interval,
+                ..taken_back(meta.table, series, &time, now)
+            };
+            self.coverage.push((Arc::clone(&meta), said));
+        }
+        Ok(())
+    }
+
+    /// The codes of those series that a table has.
+    fn codes_of(&self, meta: &TableMeta, names: &[&str]) -> Result<Vec<u32>> {
+        let domain = self
+            .engine
+            .domain(series_domain(meta)?, &*self.engine.refresh()?)?;
+        domain.read_ahead()?; // Other processes may have streamed rows of symbols that no commit names yet.
+        Ok(domain.find(names).into_iter().flatten().collect())
     }
 
     /// Replaces the rows of a time range, of some series or of all, with others: from the commit on the range holds

@@ -206,6 +206,12 @@ pub trait FileLock: Send + Sync + Debug {
     /// `Io`; `Invalid` on a read-only storage.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()>;
 
+    /// Cuts the lock file to `len` bytes. Not synced.
+    ///
+    /// # Errors
+    /// `Io`; `Invalid` on a read-only storage.
+    fn truncate(&self, len: u64) -> Result<()>;
+
     /// The present length of the lock file.
     ///
     /// # Errors

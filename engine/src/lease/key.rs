@@ -27,7 +27,7 @@ const EMPTY_SERIES: &str = "%";
 pub struct LeaseKey {
     /// The series' symbol; `None` for a table without series.
     pub series: Option<String>,
-    /// Grid step in nanoseconds, 0 for ticks.
+    /// Grid step in nanoseconds, 0 for ticks. Two leases that differ in this alone do overlap.
     pub interval: i64,
     /// First time of the range, in nanoseconds.
     pub start: i64,

@@ -1,6 +1,7 @@
 //! Who has what: the rules of leases, without files or clocks.
 //!
-//! - The leases of a scope (table, series, interval, world) never overlap: a claim ends those that it takes over.
+//! - The leases of a scope (table, series, world) never overlap, whatever their intervals: rows have none, and two who fill
+//!   one range on different grids would write its rows twice. A claim ends those that it takes over.
 //! - Changes are those of the log. Applying them asks neither the time nor who did it, so every process agrees.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +16,6 @@ use crate::error::{Error, Result};
 struct Scope {
     table: u32,
     series: Option<String>,
-    interval: i64,
     world: String,
 }
 
@@ -24,7 +24,6 @@ impl Scope {
         Self {
             table,
             series: key.series.clone(),
-            interval: key.interval,
             world: key.world.clone(),
         }
     }

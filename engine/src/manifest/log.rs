@@ -362,7 +362,7 @@ pub(crate) fn write_tail(lock: &dyn FileLock, position: &Position) -> Result<()>
         committed_len: position.len,
         suspect: false,
     };
-    lock.write_at(0, &tail.encode())
+    put_tail(lock, &tail)
 }
 
 /// Records that what follows `position` in the log was not made durable and must not be read.
@@ -372,7 +372,16 @@ pub(crate) fn write_suspect_tail(lock: &dyn FileLock, position: &Position) -> Re
         committed_len: position.len,
         suspect: true,
     };
-    lock.write_at(0, &tail.encode())
+    put_tail(lock, &tail)
+}
+
+/// Makes a tail the whole content of the lock file: with anything behind it, it would say nothing.
+fn put_tail(lock: &dyn FileLock, tail: &Tail) -> Result<()> {
+    let bytes = tail.encode();
+    if lock.len()? > bytes.len() as u64 {
+        lock.truncate(bytes.len() as u64)?;
+    }
+    lock.write_at(0, &bytes)
 }
 
 /// Writes a new log that begins with a checkpoint of `version`. The commit lock is held; nothing names it yet.

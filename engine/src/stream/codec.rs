@@ -106,7 +106,31 @@ pub(crate) fn decode_rows(rows: &WalRows<'_>, table: &Arc<TableMeta>, now: i64) 
             array,
         });
     }
+    with_series(table, &mut columns, rows.rows);
     split(table, columns, now)
+}
+
+/// Puts a series column of nulls back, which a record leaves out: the runs of series are looked up by it.
+fn with_series(table: &TableMeta, columns: &mut Vec<StreamColumn>, rows: usize) {
+    let has = |id: u32| columns.iter().any(|column| column.column_id == id);
+    let spec = table.series_column.and_then(|id| table.column(id));
+    let Some(spec) = spec.filter(|spec| !has(spec.column_id)) else {
+        return;
+    };
+    let before = table
+        .columns
+        .iter()
+        .take_while(|other| other.column_id != spec.column_id);
+    // Where its owner has it, so that blocks join.
+    let place = before.filter(|other| has(other.column_id)).count();
+    columns.insert(
+        place.min(columns.len()),
+        StreamColumn {
+            column_id: spec.column_id,
+            column_type: spec.column_type.clone(),
+            array: nulls(&spec.column_type, rows),
+        },
+    );
 }
 
 fn decode_column(column: &WalColumn<'_>, rows: usize) -> Option<ArrayRef> {

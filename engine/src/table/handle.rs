@@ -287,6 +287,22 @@ impl Table {
         transaction.commit().map(|_| ())
     }
 
+    /// Takes back what was said of a time range, of some series or of all, at one interval or at every one, as one atomic
+    /// commit, durable when this returns; see [`crate::Transaction::forget_coverage`].
+    ///
+    /// # Errors
+    /// As [`crate::Transaction::forget_coverage`]; `Io`. Nothing has changed then.
+    pub fn forget_coverage(
+        &self,
+        series: Option<&[&str]>,
+        interval: Option<i64>,
+        time: Range<i64>,
+    ) -> Result<()> {
+        let mut transaction = self.database.transaction()?;
+        transaction.forget_coverage(&self.name, series, interval, time)?;
+        transaction.commit().map(|_| ())
+    }
+
     /// As [`Table::append`], and what the rows cover, in the same commit.
     ///
     /// # Errors

@@ -18,6 +18,10 @@ pub fn with(batch: &RecordBatch, name: &str, column: ArrayRef) -> RecordBatch {
     RecordBatch::try_from_iter(all).expect("columns of one length")
 }
 
+fn with_names(batch: &RecordBatch, names: &[&str]) -> RecordBatch {
+    with(batch, "node", Arc::new(StringArray::from(names.to_vec())))
+}
+
 fn names(name: &str) -> ArrayRef {
     Arc::new(StringArray::from(vec![name; 10]))
 }
@@ -190,6 +194,28 @@ fn a_row_that_the_source_has_changed_replaces_the_old_one_as_the_table_keeps_the
             _ => assert_eq!(stored(table), all_ten()),
         }
         assert!(missing(table, interval).is_empty());
+    });
+}
+
+#[test]
+fn a_row_between_two_slots_stays_when_the_rows_of_both_are_replaced() {
+    everywhere(|table, keep, interval| {
+        let between = [MINUTE / 2, 3 * MINUTE + 1, 5 * MINUTE - 1, END - 1];
+        let mut old: Vec<(i64, f64)> = all_ten().iter().map(|(time, _)| (*time, -1.0)).collect();
+        old.extend(between.map(|time| (time, -2.0)));
+        table
+            .append(&with_names(&rows(&old), &vec!["a"; old.len()]))
+            .expect("appended");
+        let (report, _) = fill(table, interval, |_, request| every_minute(request));
+        assert_eq!(report.count("filled"), 1);
+        let mut expected = match (keep, interval) {
+            (Keep::First, _) => vec![],
+            (Keep::All, 0) => return,
+            _ => all_ten(),
+        };
+        expected.extend(old.iter().skip(if expected.is_empty() { 0 } else { 10 }));
+        expected.sort_by_key(|row| row.0);
+        assert_eq!(stored(table), expected);
     });
 }
 

@@ -1,37 +1,11 @@
 //! What each call does to coverage, and what others got wrong: each test is named for its symptom.
 
 use gapless::{
-    Attestation, Calendar, CoverageState, Database, Days, ErrorKind, GapQuery, Listing, Maintenance,
-    PartitionUnit, Table,
+    Attestation, Calendar, CoverageState, Days, ErrorKind, GapQuery, Listing, PartitionUnit, Table,
 };
 
+use super::fixture::{MINUTE, fresh, open, row};
 use crate::common::{DAY, HOUR, Row, batch, spec};
-
-const MINUTE: i64 = 60_000_000_000;
-
-fn open(path: &std::path::Path) -> Database {
-    Database::builder(path)
-        .small_commit_rows(0)
-        .maintenance(Maintenance::Manual)
-        .open()
-        .expect("a database")
-}
-
-fn fresh() -> (tempfile::TempDir, Database, Table) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let db = open(&directory.path().join("db"));
-    let table = db.create_table(&spec("t")).expect("a table");
-    (directory, db, table)
-}
-
-fn row(ts: i64, sym: &str) -> Row {
-    Row {
-        ts,
-        sym: Some(sym.to_owned()),
-        price: Some(1.0),
-        id: ts,
-    }
-}
 
 fn said(series: &str, range: std::ops::Range<i64>) -> Attestation {
     Attestation::new(range)

@@ -66,7 +66,7 @@ pub(super) fn check(db: &Database, newest: &Snapshot) {
         ranges.expect("expected ranges")
     };
     assert_eq!(expected("EURUSD"), open());
-    assert_eq!(expected("MSFT"), [week.clone()]);
+    assert_eq!(expected("MSFT"), std::slice::from_ref(&week));
     assert_eq!(expected("AAPL"), open()[1..3]);
     assert_eq!(expected("new"), open()[1..]);
     let listing = db

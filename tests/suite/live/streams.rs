@@ -112,6 +112,34 @@ fn ids(db: &Database) -> Vec<i64> {
 }
 
 #[test]
+fn rows_without_a_series_are_seen_by_another_process_before_they_are_flushed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("db");
+    let (a, b) = (open(&path), open(&path));
+    a.create_table(&spec("t")).expect("a table");
+    let (of_a, of_b) = (a.table("t").expect("t"), b.table("t").expect("t"));
+    let none = |ts: i64, id: i64| Row {
+        sym: None,
+        ..row(ts, "", id)
+    };
+    of_a.append(&batch(&[none(2, 2), none(1, 1)])).expect("rows");
+    assert_eq!(ids(&b), [1, 2]);
+    of_a.append(&batch(&[row(3, "A", 3), none(4, 4)])).expect("rows");
+    of_a.append(&batch(&[none(0, 0)])).expect("rows");
+    let seen = |db: &Database| {
+        let mut seen = ids(db);
+        seen.sort_unstable();
+        seen
+    };
+    assert_eq!(seen(&b), [0, 1, 2, 3, 4]);
+    assert_eq!(ids(&a), ids(&b));
+    of_b.append(&batch(&[none(5, 5)])).expect("rows");
+    assert_eq!(seen(&a), [0, 1, 2, 3, 4, 5]);
+    drop((of_a, a));
+    assert_eq!(seen(&b), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
 fn a_deletion_in_another_stream_decides_which_row_of_a_key_is_the_first() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("db");

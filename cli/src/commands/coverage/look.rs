@@ -53,6 +53,11 @@ pub(super) fn of(state: CoverageState) -> Look {
     }
 }
 
+/// Whether something is missing where it is drawn.
+pub(super) fn is_missing(look: &Look) -> bool {
+    [GAP, PARTLY, PARTIAL, LOST].contains(look) || look.word == CoverageState::Unknown.name()
+}
+
 /// A share of what is expected that is covered; `None` where nothing is expected.
 pub(super) fn of_share(share: Option<f64>) -> Look {
     match share {

@@ -8,6 +8,7 @@
 //! | `look` | how states look: character, colour, word |
 //! | `axis` | where the times of an axis stand |
 //! | `terminal`, `svg` | the picture as text, and as a file |
+//! | `write` | what is inferred, and what is taken back |
 
 mod axis;
 mod cells;
@@ -16,19 +17,20 @@ mod lines;
 mod look;
 mod svg;
 mod terminal;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use gapless::{CoverageRange, InferredCoverage, TableCoverage};
+use gapless::{CoverageRange, TableCoverage};
 use serde::Serialize;
 
-use super::gaps::{interval_text, series_of};
-use crate::asked::Asked;
+use super::gaps::interval_text;
+use crate::asked::{Asked, series_of};
 use crate::error::CliError;
 use crate::options::{self, length};
 use crate::output::Output;
-use crate::render::{MadeRows, RowFormat, count, instant_iso, plural};
+use crate::render::{MadeRows, RowFormat, instant_iso};
 use lines::{Line, Picture};
 
 /// Which ranges, and how they are shown.
@@ -36,12 +38,16 @@ use lines::{Line, Picture};
 #[command(after_help = "Examples:\n  gapless coverage market.db bars\n  \
     gapless coverage market.db bars --series AAPL --start 2026-11-20 --end 2026-11-21 --width 120\n  \
     gapless coverage market.db bars --svg bars.svg --limit 500\n  gapless coverage market.db bars --format csv\n  \
-    gapless coverage market.db bars --infer 1m\n\n\
+    gapless coverage market.db bars --infer 1m\n  \
+    gapless coverage market.db bars --forget --interval 1h --yes\n\n\
     A timeline of each series, then how complete each day (or week, or month, as there is room) is. --format gives the ranges \
     themselves: series, interval, start, end, state, source, batch, rows, when they were fetched and committed.\n\
     --infer attests as complete, from the source \"inferred\", every slot of the grid that has a row and of which nothing is \
     known: for rows that were imported without coverage. Rows cannot tell whether an empty slot was ever asked for; it stays a \
-    gap.")]
+    gap. Rows that lie off the grid tell that the step is not theirs: nothing is attested then, unless --off-grid says that \
+    it is right.\n\
+    --forget takes back what was said of the range: of the series and at the interval that are given, or of all. The rows \
+    stay; the range is a gap until something is said again.")]
 pub(crate) struct Args {
     #[command(flatten)]
     asked: Asked,
@@ -59,8 +65,17 @@ pub(crate) struct Args {
     limit: usize,
     /// Attest the slots of this grid that have rows. Writes.
     #[arg(long, value_name = "STEP", value_parser = length,
-          conflicts_with_all = ["format", "svg", "width", "limit", "interval", "start", "end"])]
+          conflicts_with_all = ["format", "svg", "width", "limit", "interval"])]
     infer: Option<i64>,
+    /// With --infer: also when rows lie off the grid; each counts for the slot that it lies in.
+    #[arg(long, requires = "infer")]
+    off_grid: bool,
+    /// Take back what was said. Writes.
+    #[arg(long, conflicts_with_all = ["format", "svg", "width", "limit", "infer"])]
+    forget: bool,
+    /// With --forget: do it.
+    #[arg(long, requires = "forget")]
+    yes: bool,
 }
 
 #[derive(Serialize)]
@@ -86,51 +101,14 @@ struct RangeLine {
     commit: String,
 }
 
-#[derive(Serialize)]
-struct Inferred<'a> {
-    table: &'a str,
-    interval: Option<String>,
-    series: usize,
-    ranges: usize,
-    rows: u64,
-}
-
-/// Shows coverage, or infers it.
+/// Shows coverage, infers it or takes it back.
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError> {
     match args.infer {
-        Some(interval) => infer(&args, interval, output)?,
+        Some(interval) => write::infer(&args, interval, output)?,
+        None if args.forget => write::forget(&args, output)?,
         None => show(&args, output)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn infer(args: &Args, interval: i64, output: &mut Output) -> Result<(), CliError> {
-    let table = options::open_existing(&args.asked.database)?.table(&args.asked.table)?;
-    series_of(&args.asked, &table.coverage()?)?;
-    let names: Vec<&str> = args.asked.series.iter().map(String::as_str).collect();
-    let inferred: InferredCoverage =
-        table.infer_coverage(interval, (!names.is_empty()).then_some(&names[..]))?;
-    let document = Inferred {
-        table: &args.asked.table,
-        interval: interval_text(interval),
-        series: inferred.series.len(),
-        ranges: inferred.ranges(),
-        rows: inferred.rows,
-    };
-    if output.is_json() {
-        return output.json(&document);
-    }
-    output.line(format!(
-        "{} of {} of {} have rows on the grid of {}: what was not known of them is attested as complete, from the source \
-         \"inferred\"",
-        plural(document.ranges as u64, "range"),
-        match document.series {
-            1 => "1 series".to_owned(),
-            several => format!("{} series", count(several as u64)),
-        },
-        document.table,
-        document.interval.unwrap_or_default()
-    ))
 }
 
 fn show(args: &Args, output: &mut Output) -> Result<(), CliError> {

@@ -16,6 +16,9 @@ const BAR: f64 = 14.0;
 const MARGIN: f64 = 12.0;
 /// Of a character of a label, about.
 const CHARACTER: f64 = 7.0;
+/// A gap is seen however short it is.
+const GAP_LEAST: f64 = 1.5;
+const KNOWN_LEAST: f64 = 0.3;
 /// A line of more ranges is drawn in cells of a pixel.
 const RANGES_MAX: usize = 2_000;
 
@@ -100,13 +103,21 @@ impl Page {
             self.left,
             self.bar,
             look::CLOSED.fill,
-            &format!("{name}: not expected"),
+            &background_title(picture, line, &name),
         );
         for (range, look, more) in spans(picture, line, self.bar as usize) {
             let (x, end) = (self.x(picture, range.start), self.x(picture, range.end));
+            let least = if look::is_missing(&look) {
+                GAP_LEAST
+            } else {
+                KNOWN_LEAST
+            };
+            let wide = (end - x).max(least);
+            // What is made wider stays inside of the line.
+            let x = x.min(self.left + self.bar - wide);
             let (start, until) = (instant(range.start), instant(range.end));
             let title = format!("{name}: {} from {start} to {until}{more}", look.word);
-            self.rect(x, (end - x).max(0.3), look.fill, &title);
+            self.rect(x, wide, look.fill, &title);
         }
         self.text(self.left + self.bar + 6.0, &percent(line.share()));
         self.y += ROW;
@@ -164,13 +175,32 @@ impl Page {
     }
 }
 
-/// What is drawn of a line: ranges that are known and gaps, or cells where there are too many.
+/// What is behind the ranges of a line: where nothing else is drawn, nothing is expected.
+fn background_title(picture: &Picture<'_>, line: &Line, name: &str) -> String {
+    let (start, end) = (instant(picture.range.start), instant(picture.range.end));
+    let is_all = line.expected.as_slice() == [picture.range.clone()];
+    let share = match line.share() {
+        None => "no rows are expected".to_owned(),
+        share => format!("{} of what is expected is covered", percent(share).trim()),
+    };
+    let closed = if is_all || line.share().is_none() {
+        ""
+    } else {
+        "; no rows are expected here"
+    };
+    format!("{name} from {start} to {end}: {share}{closed}")
+}
+
+/// What is drawn of a line, later over earlier: ranges that are known and gaps, or cells where there are too many.
 fn spans(picture: &Picture<'_>, line: &Line, cells_max: usize) -> Vec<(Range<i64>, Look, String)> {
     if line.known.len() + line.missing.len() > RANGES_MAX {
         let edges = cells::edges(&picture.range, cells_max);
         let looks = cells::looks(line, &edges);
         let cells = edges.into_iter().zip(looks);
-        return cells.map(|(range, look)| (range, look, String::new())).collect();
+        let (gaps, others): (Vec<_>, Vec<_>) = cells
+            .map(|(range, look)| (range, look, String::new()))
+            .partition(|(_, look, _)| look::is_missing(look));
+        return others.into_iter().chain(gaps).collect();
     }
     let known = line.known.iter().map(|known| {
         let mut more = String::new();
@@ -186,8 +216,9 @@ fn spans(picture: &Picture<'_>, line: &Line, cells_max: usize) -> Vec<(Range<i64
         .missing
         .iter()
         .map(|gap| (gap.clone(), look::GAP, String::new()));
-    // What is said of a gap, that it is partial or lost, is drawn over it.
-    missing.chain(known).collect()
+    // What is missing is drawn over what is there, and what is said of a gap, that it is partial or lost, over it.
+    let (said_missing, there): (Vec<_>, Vec<_>) = known.partition(|(_, look, _)| look::is_missing(look));
+    there.into_iter().chain(missing).chain(said_missing).collect()
 }
 
 fn legend_of(picture: &Picture<'_>) -> Vec<Look> {

@@ -8,7 +8,7 @@ use gapless_interchange::FileFormat;
 
 use crate::asked::Asked;
 use crate::commands::import::{TextReading, file_format};
-use crate::options::{durability, length};
+use crate::options::{byte_size, durability, length};
 
 /// Which gaps, from where, and within which limits.
 #[derive(Debug, clap::Args)]
@@ -19,14 +19,16 @@ use crate::options::{durability, length};
     gapless fill market.db bars --window 1d --exec './fetch.sh {series} {start} {end}' --concurrency 4 --rate 5\n\n\
     --from: the files speak for all of the range. Rows are taken by series and time. A gap in which they have no row stays one \
     and is reported as failed, unless --attest-empty says that nothing is what the source has there.\n\n\
-    --exec: the command is run with `sh -c` for each gap; {series}, {start}, {end} (ISO 8601 in UTC), {interval} and {table} are \
-    replaced and quoted for the shell, so write no quotes around them. They are in the environment too: GAPLESS_SERIES, \
-    GAPLESS_START, GAPLESS_END, GAPLESS_START_NS, GAPLESS_END_NS, GAPLESS_INTERVAL_NS, GAPLESS_TABLE, GAPLESS_ATTEMPT. It \
-    prints CSV with a header, JSON lines, an Arrow IPC stream, or nothing; the series column may be left out.\n\
+    --exec: the command is run with `sh -c` for each gap; {series}, {start}, {end} (ISO 8601 in UTC), {interval} and {table} stand \
+    for variables of its environment, and become references to them, in quotes or without: GAPLESS_SERIES, GAPLESS_START, \
+    GAPLESS_END, GAPLESS_INTERVAL (none on no grid), GAPLESS_TABLE. Scripts may read these themselves, and GAPLESS_START_NS, \
+    GAPLESS_END_NS, GAPLESS_INTERVAL_NS (nanoseconds), GAPLESS_ATTEMPT. The shell never runs what they hold; in text for \
+    another shell or program (eval, sh -c, ssh, awk) read the variable there instead.\n\
+    The command prints CSV with a header, JSON lines, an Arrow IPC stream, or nothing; the series column may be left out.\n\
     Exit code 0: that is all there is of the range; nothing at all means that the source has nothing. 75: it may work later, \
     try again. Any other: it will not work. A last line `#through 2026-11-20T13:00:00Z` on standard output says that it is all \
     there is before that time only, `#partial` that rows may be missing; a line `gapless: through=TIME` or `gapless: partial` \
-    on standard error says the same.\n\n\
+    on standard error says the same. Any other line there that begins with `gapless:` fails the answer.\n\n\
     Rows outside of a gap, off its grid or of another series are refused, and nothing of that answer is written. The exit code \
     is 1 when a gap is left."
 )]
@@ -46,6 +48,9 @@ pub(crate) struct Args {
     /// With --exec: leave out rows outside of a gap, instead of refusing the answer.
     #[arg(long, conflicts_with = "from")]
     pub(super) clip: bool,
+    /// Take rows without some of the table's columns, which are empty then, instead of refusing the answer.
+    #[arg(long)]
+    pub(super) missing_columns: bool,
     /// Ask for so much at once at most; larger gaps are split.
     #[arg(long, value_name = "LENGTH", value_parser = length)]
     pub(super) window: Option<i64>,
@@ -67,6 +72,9 @@ pub(crate) struct Args {
     /// With --exec: kill a command after so long; that is a transient failure.
     #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = length)]
     pub(super) timeout: i64,
+    /// With --exec: kill a command that prints more than so much; that is a permanent failure.
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = byte_size)]
+    pub(super) output_max: usize,
     /// Who attests, in coverage [default: files or exec].
     #[arg(long, value_name = "NAME")]
     pub(super) source: Option<String>,

@@ -1,7 +1,7 @@
 //! The source that runs a command for each request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use gapless::Table;
 use gapless::backfill::{FetchError, FetchRequest, Fetched, Fetcher};
@@ -9,11 +9,13 @@ use gapless_format::TableMeta;
 
 use super::arguments::Args;
 use super::index::Layout;
-use super::process::{self, Ended, Ran};
+use super::marks::Reach;
+use super::printed::Printed;
+use super::process::{self, Ended, Limits, Ran};
 use super::reply;
-use super::template::Template;
+use super::template::{Template, Values};
 use crate::error::CliError;
-use crate::render::{instant, seconds};
+use crate::render::{bytes, seconds};
 use crate::stop::Stop;
 
 /// A command says that it may work later: `EX_TEMPFAIL` of sysexits.h.
@@ -24,7 +26,7 @@ const LINES_MAX: usize = 5;
 /// A command, and how its rows are read.
 pub(super) struct Exec {
     template: Template,
-    timeout: Duration,
+    limits: Limits,
     stop: Stop,
     meta: Arc<TableMeta>,
     reading: gapless_interchange::ReadOptions,
@@ -37,7 +39,10 @@ impl Exec {
         Ok(Self {
             reading: Layout::new(args, &meta).options,
             template,
-            timeout: super::duration(args.timeout),
+            limits: Limits {
+                timeout: super::duration(args.timeout),
+                output: args.output_max as u64,
+            },
             stop,
             meta,
             has_header: args.reading.has_header(),
@@ -47,14 +52,29 @@ impl Exec {
 
 impl Fetcher for Exec {
     fn fetch(&self, request: &FetchRequest) -> Result<Fetched, FetchError> {
-        let line = self.template.fill_for(request);
-        let ran = process::run(&line, &environment(request), self.timeout, &self.stop)
+        let values = values(request);
+        let line = self.template.shown(&values);
+        if let Some((variable, _)) = values.variables().find(|(_, value)| value.contains('\0')) {
+            return Err(FetchError::permanent(format!(
+                "`{line}` cannot be run: the value of {variable} has a NUL byte, which no command can be given"
+            )));
+        }
+        let environment = environment(request, &values);
+        let Ran {
+            ended,
+            stdout,
+            mut stderr,
+        } = process::run(&self.template.line(), &environment, self.limits, &self.stop)
             .map_err(|error| FetchError::permanent(format!("`{line}` cannot be run: {error}")))?;
-        let failed = |what: String| format!("`{line}` {what}{}", last_lines(&ran.stderr));
-        match ran.ended {
-            Ended::Code(0) => self.rows(&ran).map_err(|error| {
-                FetchError::permanent(failed(format!("printed what cannot be used: {error}")))
-            }),
+        let tail = stderr.tail();
+        let failed = |what: String| format!("`{line}` {what}{}", last_lines(&tail));
+        match ended {
+            Ended::Code(0) => {
+                let rows = stderr.reach().and_then(|reach| self.rows(stdout, reach));
+                rows.map_err(|error| {
+                    FetchError::permanent(failed(format!("printed what cannot be used: {error}")))
+                })
+            }
             Ended::Code(TRANSIENT) => Err(FetchError::transient(failed(
                 "failed for now (exit code 75)".to_owned(),
             ))),
@@ -65,9 +85,15 @@ impl Fetcher for Exec {
                 "was ended by signal {signal}"
             )))),
             Ended::TimeOver => {
-                let limit = seconds(self.timeout);
+                let limit = seconds(self.limits.timeout);
                 Err(FetchError::transient(failed(format!(
                     "was killed after {limit} (--timeout)"
+                ))))
+            }
+            Ended::TooMuch => {
+                let limit = bytes(self.limits.output);
+                Err(FetchError::permanent(failed(format!(
+                    "was killed: it printed more than {limit} (--output-max)"
                 ))))
             }
             Ended::Stopped => Err(FetchError::transient(failed(
@@ -82,26 +108,39 @@ impl Fetcher for Exec {
 }
 
 impl Exec {
-    fn rows(&self, ran: &Ran) -> Result<Fetched, CliError> {
+    fn rows(&self, printed: Printed, reach: Reach) -> Result<Fetched, CliError> {
         let layout = Layout {
             meta: &self.meta,
             options: self.reading.clone(),
         };
-        reply::read(ran, &layout, self.has_header)
+        reply::read(printed, reach, &layout, self.has_header)
     }
 }
 
-fn environment(request: &FetchRequest) -> [(&'static str, String); 8] {
-    [
-        ("GAPLESS_TABLE", request.table.clone()),
-        ("GAPLESS_SERIES", request.series.clone().unwrap_or_default()),
-        ("GAPLESS_START", instant(request.start)),
-        ("GAPLESS_END", instant(request.end)),
-        ("GAPLESS_START_NS", request.start.to_string()),
-        ("GAPLESS_END_NS", request.end.to_string()),
-        ("GAPLESS_INTERVAL_NS", request.interval.to_string()),
-        ("GAPLESS_ATTEMPT", request.attempt.to_string()),
-    ]
+fn values(request: &FetchRequest) -> Values {
+    let series = request.series.as_deref();
+    Values::new(
+        &request.table,
+        series,
+        request.interval,
+        request.start,
+        request.end,
+    )
+}
+
+fn environment<'a>(request: &FetchRequest, values: &'a Values) -> Vec<(&'static str, Cow<'a, str>)> {
+    let numbers = [
+        ("GAPLESS_START_NS", request.start),
+        ("GAPLESS_END_NS", request.end),
+        ("GAPLESS_INTERVAL_NS", request.interval),
+        ("GAPLESS_ATTEMPT", i64::from(request.attempt)),
+    ];
+    let texts = values
+        .variables()
+        .map(|(name, value)| (name, Cow::Borrowed(value)));
+    texts
+        .chain(numbers.map(|(name, number)| (name, Cow::Owned(number.to_string()))))
+        .collect()
 }
 
 /// The end of standard error, for a message.

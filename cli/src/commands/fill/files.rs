@@ -1,5 +1,6 @@
 //! The strategy that takes rows from files.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use gapless::Gap;
@@ -13,6 +14,9 @@ use crate::render::plural;
 const EXTENSIONS: [&str; 11] = [
     "csv", "tsv", "txt", "jsonl", "ndjson", "json", "parquet", "pq", "arrow", "ipc", "feather",
 ];
+
+/// Why a gap is left that was none before.
+const CAME_UP: &str = "it came up while the files were read: run fill again";
 
 /// Files that were read.
 pub(super) struct Files {
@@ -30,17 +34,28 @@ impl Files {
 impl BackfillStrategy for Files {
     fn fill(&self, gap: &Gap, writer: &mut GapWriter) -> Result<Filled, BackfillError> {
         writer.set_source(self.name());
+        let series = gap.series.as_deref();
         let (mut is_exhausted, mut wrote) = (false, false);
-        // Part by part: a file that has rows of one says nothing of the next.
+        // Part by part: a file that has rows of one says nothing of the next. What was no gap when the files were read is left
+        // alone, as its rows were not kept.
         for part in writer.remaining().to_vec() {
-            let rows = self.index.rows(gap.series.as_deref(), &part);
-            match rows.num_rows() == 0 && !self.attests_empty {
-                true => is_exhausted = true,
-                false => {
-                    writer.write(part, &[rows])?;
-                    wrote = true;
+            for known in self.index.known(series, &part) {
+                let rows = self.index.rows(series, &known);
+                match rows.num_rows() == 0 && !self.attests_empty {
+                    true => is_exhausted = true,
+                    false => {
+                        writer.write(known, &[rows])?;
+                        wrote = true;
+                    }
                 }
             }
+        }
+        let is_known = |part: &Range<i64>| {
+            let known = self.index.known(series, part);
+            known.iter().map(|known| known.end - known.start).sum::<i64>() == part.end - part.start
+        };
+        if !writer.remaining().iter().all(is_known) {
+            return Err(BackfillError::new(BackfillErrorKind::Permanent, CAME_UP));
         }
         match is_exhausted && !wrote {
             true => Err(self.has_nothing(gap)),
@@ -58,7 +73,7 @@ impl Files {
         let files = plural(self.index.files() as u64, "file");
         let what = match (&gap.series, self.index.has_series(gap.series.as_deref())) {
             (Some(series), false) => format!("no gap of {series:?} has a row in {files}"),
-            _ => format!("{files} have no row of this range"),
+            _ => format!("no row of this range is in {files}"),
         };
         BackfillError::new(
             BackfillErrorKind::Permanent,
@@ -119,6 +134,10 @@ fn is_known(path: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "a list of one range is what is meant"
+)]
 mod tests {
     use super::*;
 
@@ -135,5 +154,48 @@ mod tests {
         ] {
             assert_eq!(is_known(Path::new(name)), known, "{name}");
         }
+    }
+
+    #[test]
+    fn a_gap_that_came_up_while_files_were_read_is_not_attested() {
+        use arrow_schema::{DataType, Field, Schema, TimeUnit};
+        use gapless::{Database, GapQuery, TableSpec};
+        let directory = tempfile::tempdir().expect("a directory");
+        let database = Database::builder(directory.path().join("db"))
+            .open()
+            .expect("a database");
+        let time = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+        let schema = Schema::new(vec![Field::new("ts", time, false)]);
+        let table = database
+            .create_table(&TableSpec::new("t", schema).time("ts"))
+            .expect("a table");
+        for (read, outcomes) in [
+            (vec![20..30], (0, 1)),
+            (vec![0..10, 20..30], (0, 2)),
+            (vec![0..40], (2, 0)),
+        ] {
+            let report = table
+                .backfill(Files::new(Index::without_rows(None, read), true))
+                .range(0, 40)
+                .interval(10)
+                .run()
+                .expect("a report");
+            assert_eq!(
+                (report.count("empty"), report.count("failed")),
+                outcomes,
+                "{report:?}"
+            );
+            if outcomes.1 > 0 {
+                assert!(format!("{report:?}").contains(CAME_UP), "{report:?}");
+                let left = table.gaps(&GapQuery::new(0, 40).interval(10)).expect("gaps");
+                assert!(left.iter().any(|gap| gap.end == 40), "{left:?}");
+            }
+        }
+        assert!(
+            table
+                .gaps(&GapQuery::new(0, 40).interval(10))
+                .expect("gaps")
+                .is_empty()
+        );
     }
 }

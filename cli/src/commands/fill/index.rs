@@ -21,6 +21,8 @@ use crate::progress;
 /// Rows by series.
 pub(super) struct Index {
     series: HashMap<Option<String>, Rows>,
+    /// What was missing of each series when the files were read, ascending: other rows were not kept.
+    wanted: HashMap<Option<String>, Vec<Range<i64>>>,
     files: usize,
 }
 
@@ -47,6 +49,18 @@ impl Index {
     /// Whether a row of a series was kept.
     pub(super) fn has_series(&self, series: Option<&str>) -> bool {
         self.series.contains_key(&series.map(str::to_owned))
+    }
+
+    /// The pieces of a range that were missing when the files were read: of others it is not known whether the files have rows.
+    pub(super) fn known(&self, series: Option<&str>, range: &Range<i64>) -> Vec<Range<i64>> {
+        let wanted = self.wanted.get(&series.map(str::to_owned));
+        let wanted = wanted.map_or(&[][..], Vec::as_slice);
+        let first = wanted.partition_point(|wanted| wanted.end <= range.start);
+        let pieces = wanted.iter().skip(first);
+        pieces
+            .take_while(|wanted| wanted.start < range.end)
+            .map(|wanted| wanted.start.max(range.start)..wanted.end.min(range.end))
+            .collect()
     }
 
     /// How many files were read.
@@ -166,8 +180,12 @@ pub(super) fn read(
         .into_iter()
         .map(|(series, batches)| Ok((series, sorted(meta, &batches)?)))
         .collect::<Result<_, CliError>>()?;
+    let wanted = wanted
+        .into_iter()
+        .map(|(series, ranges)| (series.map(str::to_owned), ranges));
     Ok(Index {
         series,
+        wanted: wanted.collect(),
         files: files.len(),
     })
 }
@@ -312,4 +330,16 @@ fn times(meta: &TableMeta, batch: &RecordBatch) -> Result<Vec<i64>, CliError> {
 
 fn internal(error: ArrowError) -> CliError {
     CliError::internal(format!("cannot sort rows: {error}"))
+}
+
+#[cfg(test)]
+impl Index {
+    /// What files without a row give, read when these ranges were missing.
+    pub(super) fn without_rows(series: Option<&str>, wanted: Vec<Range<i64>>) -> Self {
+        Self {
+            series: HashMap::new(),
+            wanted: HashMap::from([(series.map(str::to_owned), wanted)]),
+            files: 1,
+        }
+    }
 }

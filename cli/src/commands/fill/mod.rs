@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `arguments` | the options |
 //! | `files`, `index` | the strategy that takes rows from files, which are read once |
-//! | `template` | the command line of a request, quoted for the shell |
-//! | `exec`, `process` | the source that runs a command, and the running: time limit, process group, output |
+//! | `template` | the command line of a request, which has its values from the environment |
+//! | `exec`, `process` | the source that runs a command, and the running: limits, process group, pipes |
+//! | `printed`, `marks` | its standard output, and what standard error says to us |
 //! | `reply` | what a command has printed: rows, how far they go |
+//! | `waits` | who else has a lease on a gap |
 //! | `report` | the plan, and what became of it |
 //!
 //! What is asked for, leased, checked and committed is the engine's: nothing here writes but through it.
@@ -15,10 +17,13 @@ mod arguments;
 mod exec;
 mod files;
 mod index;
+mod marks;
+mod printed;
 mod process;
 mod reply;
 mod report;
 mod template;
+mod waits;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,8 +33,8 @@ use gapless::{Gap, Table, TableCoverage};
 
 pub(crate) use arguments::Args;
 
-use super::gaps::series_of;
-use crate::error::CliError;
+use crate::asked::series_of;
+use crate::error::{CliError, eprintln_quietly};
 use crate::options;
 use crate::output::Output;
 use crate::progress;
@@ -37,6 +42,7 @@ use crate::stop::Stop;
 use exec::Exec;
 use files::Files;
 use template::Template;
+use waits::Waits;
 
 /// How often it is looked whether the job is over, or whether it was asked to end.
 const TICK: Duration = Duration::from_millis(10);
@@ -51,12 +57,26 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     let table = database.table(&args.asked.table)?;
     let coverage = table.coverage()?;
     // A series that cannot be asked for is said before files are read.
-    series_of(&args.asked, &coverage)?;
+    let asked = series_of(&args.asked, &coverage)?;
+    args.asked.interval(&coverage)?;
+    if !args.asked.series.is_empty() {
+        let known = coverage.series()?;
+        for series in asked
+            .into_iter()
+            .flatten()
+            .filter(|series| known.binary_search(series).is_err())
+        {
+            let table = &args.asked.table;
+            eprintln_quietly(&format!(
+                "note: {series:?} is a new series: table {table:?} has nothing of it so far"
+            ));
+        }
+    }
     let range = args.asked.some_range(&coverage)?;
     let gaps = coverage.gaps(&args.asked.query(range))?;
     if args.dry_run {
         let units = backfill(&args, &table, range, Nothing).plan()?;
-        report::plan(&args, range, &units, template.as_ref(), output)?;
+        report::plan(&args, range, &units, template.as_ref(), &coverage, output)?;
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::on_signals()?;
@@ -75,9 +95,10 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
             backfill(&args, &table, range, files)
         }
     };
-    let filled = fill(job, &stop)?;
+    let waits = Waits::new(&args, &database, table.meta()?.table, &gaps);
+    let filled = fill(job, &stop, waits)?;
     database.flush()?;
-    report::done(&args, range, &filled, output)?;
+    report::done(&args, range, &filled, &coverage, output)?;
     Ok(ExitCode::from(u8::from(!filled.is_complete())))
 }
 
@@ -88,7 +109,7 @@ fn read(args: &Args, coverage: &TableCoverage, gaps: &[Gap]) -> Result<Files, Cl
 }
 
 /// Runs a job under a bar, until it is over or was asked to end.
-fn fill(job: Backfill, stop: &Stop) -> Result<BackfillReport, CliError> {
+fn fill(job: Backfill, stop: &Stop, mut waits: Waits<'_>) -> Result<BackfillReport, CliError> {
     let bar = progress::count(0, "filling gaps");
     let moved = bar.clone();
     let job = job
@@ -103,6 +124,9 @@ fn fill(job: Backfill, stop: &Stop) -> Result<BackfillReport, CliError> {
     while !job.is_finished() {
         if stop.is_asked() {
             job.cancel();
+        }
+        for line in waits.look(bar.position()) {
+            bar.suspend(|| eprintln_quietly(&line));
         }
         std::thread::sleep(TICK);
     }
@@ -123,6 +147,7 @@ fn backfill(
         .order(args.order())
         .concurrency(args.concurrency)
         .retries(args.retries)
+        .missing_columns(args.missing_columns)
         .lease_ttl(duration(args.lease_ttl));
     if !args.asked.series.is_empty() {
         job = job.series(args.asked.series.iter().cloned());

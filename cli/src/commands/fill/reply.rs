@@ -9,37 +9,36 @@ use gapless::backfill::Fetched;
 use gapless_interchange::{FileFormat, Source, TextStream, plan_text};
 
 use super::index::Layout;
-use super::process::Ran;
+use super::marks::{Reach, time_of};
+use super::printed::Printed;
 use crate::error::CliError;
-use crate::options::instant;
 
 /// What errors call the output.
 const NAME: &str = "<stdout>";
 const THROUGH: &str = "#through";
 const PARTIAL: &str = "#partial";
-/// How a line on standard error begins that is for us.
-const MARK: &str = "gapless:";
 
-/// How far a command speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Reach {
-    through: Option<i64>,
-    is_partial: bool,
-}
-
-/// The rows of what was printed.
-pub(super) fn read(ran: &Ran, layout: &Layout<'_>, has_header: bool) -> Result<Fetched, CliError> {
-    let mut reach = of_stderr(&ran.stderr)?;
-    let path = ran.stdout.path();
-    let bytes = std::fs::read(path).map_err(|error| CliError::io("cannot read what it printed", &error))?;
-    let batches = match form(&bytes) {
-        Form::Typed(format) => typed(path, format, layout).map_err(|error| {
-            // The file's name means nothing to anybody.
-            let message = error.to_string().replace(&path.display().to_string(), NAME);
-            CliError::new(error.kind(), message)
-        })?,
+/// The rows of what was printed, which reaches so far at most.
+pub(super) fn read(
+    mut printed: Printed,
+    mut reach: Reach,
+    layout: &Layout<'_>,
+    has_header: bool,
+) -> Result<Fetched, CliError> {
+    let failed = |error| CliError::io("cannot read what it printed", &error);
+    let batches = match form(printed.head()) {
+        Form::Typed(format) => {
+            let path = printed.path().map_err(failed)?;
+            typed(path, format, layout).map_err(|error| {
+                // The file's name means nothing to anybody.
+                let message = error.to_string().replace(&path.display().to_string(), NAME);
+                CliError::new(error.kind(), message)
+            })?
+        }
         Form::Text(format) => {
-            let text = trailer(&bytes, &mut reach)?;
+            let mut text = printed.into_bytes().map_err(failed)?;
+            let rows = trailer(&text, &mut reach)?.len();
+            text.truncate(rows);
             self::text(text, format, layout, has_header)?
         }
     };
@@ -94,7 +93,7 @@ fn typed(
 }
 
 fn text(
-    text: &[u8],
+    mut text: Vec<u8>,
     format: FileFormat,
     layout: &Layout<'_>,
     has_header: bool,
@@ -111,9 +110,8 @@ fn text(
     if lines.next().is_none() && format == FileFormat::Csv && has_header {
         return only_header(first.unwrap_or_default(), layout).map(|()| Vec::new());
     }
-    let mut whole = text.to_vec();
-    if !whole.ends_with(b"\n") {
-        whole.push(b'\n'); // The command has ended, and so has its last line.
+    if !text.ends_with(b"\n") {
+        text.push(b'\n'); // The command has ended, and so has its last line.
     }
     let layout = Layout {
         meta: layout.meta,
@@ -123,8 +121,8 @@ fn text(
             ..layout.options.clone()
         },
     };
-    let (plan, options) = layout.plan(|options| plan_text(NAME, format, &whole, options))?;
-    let mut stream = TextStream::new(&plan, &options, &whole)?;
+    let (plan, options) = layout.plan(|options| plan_text(NAME, format, &text, options))?;
+    let mut stream = TextStream::new(&plan, &options, &text)?;
     let mut batches = Vec::new();
     while let Some(batch) = stream.next_full()? {
         batches.push(batch);
@@ -183,25 +181,6 @@ fn trailer<'a>(bytes: &'a [u8], reach: &mut Reach) -> Result<&'a [u8], CliError>
     }
 }
 
-fn of_stderr(stderr: &str) -> Result<Reach, CliError> {
-    let mut reach = Reach::default();
-    for line in stderr.lines() {
-        let Some(said) = line.trim().strip_prefix(MARK).map(str::trim) else {
-            continue;
-        };
-        if said == "partial" {
-            reach.is_partial = true;
-        } else if let Some(time) = said.strip_prefix("through=") {
-            reach.through = Some(time_of(time, line)?);
-        }
-    }
-    Ok(reach)
-}
-
-fn time_of(text: &str, line: &str) -> Result<i64, CliError> {
-    instant(text).map_err(|error| CliError::invalid(format!("{line:?}: the time {error}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,14 +200,5 @@ mod tests {
             trailer(b"#partial\na\n", &mut Reach::default()).unwrap(),
             b"#partial\na\n"
         );
-    }
-
-    #[test]
-    fn standard_error_may_say_it_among_other_things() {
-        let said =
-            of_stderr("asking...\ngapless: through=1970-01-01T00:00:01Z\ngapless: partial\ndone\n").unwrap();
-        assert_eq!((said.through, said.is_partial), (Some(1_000_000_000), true));
-        assert_eq!(of_stderr("gapless: hello\n").unwrap(), Reach::default());
-        assert!(of_stderr("gapless: through=\n").is_err());
     }
 }

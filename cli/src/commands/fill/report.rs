@@ -1,11 +1,11 @@
 //! What would be asked for, and what became of it.
 
-use gapless::Gap;
 use gapless::backfill::{BackfillReport, GapOutcome, GapReport};
+use gapless::{Gap, TableCoverage};
 use serde::Serialize;
 
 use super::arguments::Args;
-use super::template::Template;
+use super::template::{Template, Values};
 use crate::commands::gaps::{GapLine, rows};
 use crate::error::CliError;
 use crate::output::Output;
@@ -79,11 +79,13 @@ pub(super) fn plan(
     range: (i64, i64),
     units: &[Gap],
     template: Option<&Template>,
+    coverage: &TableCoverage,
     output: &mut Output,
 ) -> Result<(), CliError> {
     let command = |gap: &Gap| {
         let series = gap.series.as_deref();
-        template.map(|template| template.fill(&args.asked.table, series, gap.interval, gap.start, gap.end))
+        let values = Values::new(&args.asked.table, series, gap.interval, gap.start, gap.end);
+        template.map(|template| template.shown(&values))
     };
     if output.is_json() {
         let line = |gap: &Gap| Line {
@@ -95,7 +97,7 @@ pub(super) fn plan(
         return output.json(&document(args, range, lines, None));
     }
     if units.is_empty() {
-        return output.line(format!("no gaps {}", between(range)));
+        return output.line(args.asked.no_gaps(coverage, range)?);
     }
     let rows = rows(units);
     let rows = match template {
@@ -115,6 +117,7 @@ pub(super) fn done(
     args: &Args,
     range: (i64, i64),
     report: &BackfillReport,
+    coverage: &TableCoverage,
     output: &mut Output,
 ) -> Result<(), CliError> {
     if output.is_json() {
@@ -122,7 +125,7 @@ pub(super) fn done(
         return output.json(&document(args, range, lines, Some(outcome(report))));
     }
     if report.gaps.is_empty() {
-        return output.line(format!("no gaps {}", between(range)));
+        return output.line(args.asked.no_gaps(coverage, range)?);
     }
     let bad: Vec<&GapReport> = report
         .gaps
@@ -161,10 +164,6 @@ pub(super) fn done(
     ))
 }
 
-fn between((start, end): (i64, i64)) -> String {
-    format!("from {} to {}", instant(start), instant(end))
-}
-
 fn document<'a>(
     args: &'a Args,
     range: (i64, i64),
@@ -181,11 +180,20 @@ fn document<'a>(
     }
 }
 
-fn why(outcome: &GapOutcome) -> Option<&str> {
-    match outcome {
-        GapOutcome::Failed(why) | GapOutcome::Leased(why) => Some(why),
-        _ => None,
-    }
+/// Why a gap was not filled, with what the command can do about it.
+fn why(outcome: &GapOutcome) -> Option<String> {
+    let (GapOutcome::Failed(why) | GapOutcome::Leased(why)) = outcome else {
+        return None;
+    };
+    // What the library calls by their names are options here.
+    Some(
+        why.replace("or fill at a finer interval", "or a finer --interval")
+            .replace("clip its rows", "clip its rows with --clip")
+            .replace(
+                "say that columns may be missing",
+                "allow it with --missing-columns",
+            ),
+    )
 }
 
 fn line(report: &GapReport) -> Line {
@@ -194,7 +202,7 @@ fn line(report: &GapReport) -> Line {
         command: None,
         came_out: Some(CameOut {
             outcome: report.outcome.name(),
-            error: why(&report.outcome).map(str::to_owned),
+            error: why(&report.outcome),
             rows_inserted: report.rows.inserted,
             rows_identical: report.rows.identical,
             rows_changed: report.rows.changed,
@@ -232,7 +240,7 @@ fn grid(gaps: &[&GapReport]) -> Grid {
             instant(gap.gap.start),
             instant(gap.gap.end),
             gap.outcome.name().to_owned(),
-            why(&gap.outcome).unwrap_or_default().to_owned(),
+            why(&gap.outcome).unwrap_or_default(),
         ]);
     }
     grid

@@ -167,12 +167,24 @@ impl Spec {
                 } else {
                     hours.close
                 };
-                let (open, close) = match self.exceptions.get(&day) {
-                    None => (hours.open, close),
+                let open = match self.exceptions.get(&day) {
                     Some(Exception::Holiday) => continue,
-                    Some(Exception::Early(early)) => (hours.open, close.min(*early)),
-                    Some(Exception::Late(late)) => (hours.open.max(*late), close),
+                    Some(Exception::Late(late)) => hours.open.max(*late),
+                    _ => hours.open,
                 };
+                // Early closes of the date on which it closes, as minutes after the scene's date began.
+                let closes_on = if close > 1440 { day + 1 } else { day };
+                let early = self
+                    .exceptions
+                    .iter()
+                    .filter_map(|(of, exception)| match exception {
+                        Exception::Early(minute) if *minute > 1440 => Some((of + 1, of * 1440 + minute)),
+                        Exception::Early(minute) => Some((*of, of * 1440 + minute)),
+                        _ => None,
+                    });
+                let early = early.filter(|(of, _)| *of == closes_on);
+                let early = early.map(|(_, minute)| minute - day * 1440).min();
+                let close = early.map_or(close, |early| close.min(early));
                 if open < close {
                     out.push(instant(date, open, rules)..instant(date, close, rules));
                 }

@@ -146,11 +146,6 @@ fn each_error_tells_its_line_and_what_to_do() {
             "1 pm",
         ),
         ("zone = \"UTC\"\nlate_opens = []", 2, "[late_opens]"),
-        (
-            "zone = \"UTC\"\nholidays = [2026-12-24]\n[late_opens]\n2026-12-24 = \"11:00\"",
-            4,
-            "remove one",
-        ),
         ("zone = \"UTC\"\n[session]\ndays = \"mon\"", 2, "[[session]]"),
         (
             "zone = \"UTC\"\n[[session]]\ndays = \"mon\"\nopen = \"09:00\"",

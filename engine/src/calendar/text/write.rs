@@ -14,7 +14,7 @@ const HEAD: &str = r#"# When rows are expected. Times of day are local to the zo
 #                 a close that is not after the open is on the next day. For an era: from = "2007-01-01",
 #                 until = "2020-01-01" (the first date without it). Without any session it is always open.
 # [holidays]      "2026-12-25" = "Christmas": no session opens on that date. Or a list: holidays = ["2026-12-25"]
-# [early_closes]  "2026-12-24" = "13:00": sessions that open on that date end by then ("37:15" is 13:15 on the next day)
+# [early_closes]  "2026-12-24" = "13:00": sessions that close on that date end by then, also from the evening before
 # [late_opens]    "2026-01-02" = "11:00": sessions that open on that date begin not before
 # [[extra]]       start = "2026-01-03T09:30:00-05:00", end = "...", reason = "...": open once more
 # [[closure]]     the same, closed whatever else is open; without an end: closed since then

@@ -186,6 +186,23 @@ impl FileLock for FaultyLock {
         })
     }
 
+    fn truncate(&self, len: u64) -> Result<()> {
+        let describe = || format!("truncate lock file {} to {len}", self.path());
+        let (mut state, verdict) = self.shared.begin(CallKind::Change, describe)?;
+        if let Verdict::Fail(fault) = verdict {
+            return Err(struck(fault));
+        }
+        self.inner.node.truncate(len);
+        state.disk.pending.push(Pending::Truncate {
+            file: self.inner.node.id,
+            len,
+        });
+        if verdict == Verdict::Crash {
+            return Err(struck(Fault::Crash));
+        }
+        Ok(())
+    }
+
     fn len(&self) -> Result<u64> {
         self.shared.check_power()?;
         self.inner.len()

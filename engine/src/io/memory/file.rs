@@ -165,6 +165,17 @@ impl FileLock for MemoryLock {
         self.node.write(offset, bytes)
     }
 
+    fn truncate(&self, len: u64) -> Result<()> {
+        if self.read_only {
+            return Err(Error::invalid(format!(
+                "cannot cut memory:{}: opened read-only",
+                self.path
+            )));
+        }
+        self.node.truncate(len);
+        Ok(())
+    }
+
     fn len(&self) -> Result<u64> {
         Ok(self.node.len())
     }

@@ -59,6 +59,16 @@ impl FileLock for RealLock {
             .map_err(|error| failure("write", &self.full_path, error))
     }
 
+    fn truncate(&self, len: u64) -> Result<()> {
+        if self.read_only {
+            let path = self.full_path.display();
+            return Err(Error::invalid(format!("cannot cut {path}: opened read-only")));
+        }
+        self.file
+            .set_len(len)
+            .map_err(|error| failure("truncate", &self.full_path, error))
+    }
+
     fn len(&self) -> Result<u64> {
         let metadata = self.file.metadata();
         Ok(metadata

@@ -25,13 +25,6 @@ fn a_live_lease_excludes_what_overlaps_it_and_nothing_else() {
         },
         LeaseRequest {
             key: LeaseKey {
-                interval: 0,
-                ..key.clone()
-            },
-            ..same.clone()
-        },
-        LeaseRequest {
-            key: LeaseKey {
                 series: None,
                 ..key.clone()
             },
@@ -50,6 +43,28 @@ fn a_live_lease_excludes_what_overlaps_it_and_nothing_else() {
         ..same
     };
     assert_eq!(one.claim(&as_of).expect("an answer"), Claim::Held(held));
+}
+
+#[test]
+fn two_who_fill_a_range_on_different_grids_do_not_both_write_its_rows() {
+    let (one, other, clock) = two();
+    let on = |interval: i64, start: i64, end: i64, holder: &str| LeaseRequest {
+        key: LeaseKey {
+            interval,
+            ..request("A", start, end, holder, 100).key
+        },
+        ..request("A", start, end, holder, 100)
+    };
+    let held = grant(&one, &on(60, 0, 60, "one"));
+    for interval in [0, 1, 3_600] {
+        let answer = other.claim(&on(interval, 0, 10, "other")).expect("an answer");
+        assert_eq!(answer, Claim::Held(held.clone()), "{interval}");
+    }
+    assert!(held.key.to_string().starts_with("A:60ns:"), "{}", held.key);
+    clock.advance(100);
+    let heir = grant(&other, &on(0, 0, 60, "other"));
+    assert_lost(one.fence(&held));
+    drop(other.fence(&heir).expect("it is the newest"));
 }
 
 #[test]
