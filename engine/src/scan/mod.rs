@@ -15,6 +15,7 @@ mod gather;
 mod last;
 mod merge;
 mod merged;
+mod ordered;
 mod output;
 mod piece;
 mod plan;
@@ -31,6 +32,7 @@ mod ties;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
+pub use ordered::{OrderedBatch, OrderedRows, OrderedScan, SeriesRun};
 pub(crate) use merge::Chunk;
 pub(crate) use merged::MergeCache;
 pub(crate) use output::Output;

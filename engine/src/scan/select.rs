@@ -258,7 +258,7 @@ fn parted_run(cache: &SegmentCache, segment: &Segment, code: u32) -> Result<Opti
     segment.parted(cache, column, |index| index.find(u64::from(code)))
 }
 
-fn all_runs(cache: &SegmentCache, segment: &Segment) -> Result<Vec<(u32, Range<u32>)>> {
+pub(super) fn all_runs(cache: &SegmentCache, segment: &Segment) -> Result<Vec<(u32, Range<u32>)>> {
     let Some(column) = series_column(segment) else {
         return Ok(Vec::new());
     };
