@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use gapless_engine::coverage::duration_ns;
+use gapless_engine::coverage::{duration_ns, duration_text};
 use gapless_engine::{Error, Result};
 use jiff::civil::{Date, Time};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -157,6 +157,17 @@ impl Bucket {
         range.start.saturating_add(self.offset)..range.end.saturating_add(self.offset)
     }
 
+    /// As [`range`](Self::range), for a time after an earlier bucket: the next bucket of equal length is not computed anew.
+    pub(crate) fn range_after(&self, earlier: Option<&Range<i64>>, time: i64) -> Range<i64> {
+        if let (Every::Ns(n), Some(earlier)) = (self.every, earlier)
+            && let Some(end) = earlier.end.checked_add(n)
+            && (earlier.end..end).contains(&time)
+        {
+            return earlier.end..end;
+        }
+        self.range(time)
+    }
+
     fn civil(&self, unit: Unit, count: i64, anchor: i64) -> Civil<'_> {
         let of_origin = |origin| unit.number(date(origin, &self.zone));
         Civil {
@@ -169,6 +180,13 @@ impl Bucket {
 }
 
 fn fixed(time: i64, every: i64, origin: i64) -> Range<i64> {
+    // Nearly always nothing overflows.
+    if let Some(since) = time.checked_sub(origin)
+        && let Some(start) = time.checked_sub(since.rem_euclid(every))
+        && let Some(end) = start.checked_add(every)
+    {
+        return start..end;
+    }
     let (time, every, origin) = (i128::from(time), i128::from(every), i128::from(origin));
     let start = (time - origin).div_euclid(every) * every + origin;
     clamp(start)..clamp(start + every)
@@ -182,6 +200,61 @@ fn clamp(ns: i128) -> i64 {
 fn date(time: i64, zone: &TimeZone) -> Date {
     let time = Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();
     zone.to_datetime(time).date()
+}
+
+impl std::fmt::Display for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.every {
+            Every::Ns(n) => write!(f, "{}", duration_text(n))?,
+            Every::Days(n) => write!(f, "{n}d")?,
+            Every::Weeks(n) => write!(f, "{n}w")?,
+            Every::Months(n) => write!(f, "{n}mo")?,
+        }
+        if let Some(origin) = self.origin {
+            let origin = Timestamp::from_nanosecond(i128::from(origin)).unwrap_or_default();
+            write!(f, " from {origin}")?;
+        }
+        if self.offset != 0 {
+            write!(f, " offset {}", duration_text(self.offset))?;
+        }
+        match self.zone.iana_name() {
+            Some(name) if self.zone != TimeZone::UTC => write!(f, " in {name}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a bucket is written as.
+pub trait IntoBucket {
+    /// The bucket.
+    ///
+    /// # Errors
+    /// `Invalid` for a text that is no length.
+    fn into_bucket(self) -> Result<Bucket>;
+}
+
+impl IntoBucket for Bucket {
+    fn into_bucket(self) -> Result<Bucket> {
+        Ok(self)
+    }
+}
+
+impl IntoBucket for Every {
+    fn into_bucket(self) -> Result<Bucket> {
+        Ok(Bucket::of(self))
+    }
+}
+
+impl IntoBucket for &str {
+    fn into_bucket(self) -> Result<Bucket> {
+        Bucket::new(self)
+    }
+}
+
+impl<B: IntoBucket> IntoBucket for Result<B> {
+    fn into_bucket(self) -> Result<Bucket> {
+        self.and_then(B::into_bucket)
+    }
 }
 
 /// What calendar buckets are made of.

@@ -122,6 +122,26 @@ impl Scan {
         self
     }
 
+    /// The time range asked for.
+    pub fn time_range(&self) -> Range<i64> {
+        self.time.clone()
+    }
+
+    /// The series asked for; `None` for all.
+    pub fn series_asked(&self) -> Option<&[String]> {
+        self.series.as_deref()
+    }
+
+    /// The condition on rows.
+    pub const fn condition(&self) -> Option<&Predicate> {
+        self.predicate.as_ref()
+    }
+
+    /// The order asked for, and the greatest number of rows.
+    pub const fn order_and_limit(&self) -> (Order, Option<usize>) {
+        (self.order, self.limit)
+    }
+
     /// Refuses to run unless the whole range is covered, of every series that is asked for, at an interval: nanoseconds, a
     /// duration or text such as `"1m"`; 0 for rows on no grid.
     #[must_use]

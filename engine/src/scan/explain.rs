@@ -25,6 +25,22 @@ pub struct Explain {
     pub pages_read: u64,
 }
 
+impl std::fmt::Display for Explain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "reads {} of {} partitions, {} of {} segments, {} of {} rows, {} pages of each column",
+            self.partitions_read,
+            self.partitions,
+            self.segments_read,
+            self.segments,
+            self.rows_read,
+            self.rows,
+            self.pages_read
+        )
+    }
+}
+
 /// Plans the scan; of the data, only indexes and the times that bound the range are read.
 pub(crate) fn explain(scan: Scan) -> Result<Explain> {
     let plan = Plan::new(scan.order(Order::Stored))?;

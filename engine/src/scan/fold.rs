@@ -1,5 +1,6 @@
 //! Aggregates over all rows on all threads, in no order.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use gapless_format::{PAGE_ROWS, SegmentRef};
 use rayon::prelude::*;
 
 use super::builder::{Order, Scan};
-use super::cluster::Cluster;
-use super::merge::Chunk;
+use super::merge::{Chunk, Merge};
+use super::piece::Piece;
 use super::plan::{Part, Plan};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Rows of a segment that one thread takes at a time, at most.
 const TASK_ROWS_MAX: usize = 1 << 20;
@@ -19,17 +20,18 @@ const TASK_ROWS_MAX: usize = 1 << 20;
 const TASKS_PER_THREAD: usize = 8;
 
 /// What one thread takes at a time.
-pub(super) enum Task<'a> {
+#[derive(Debug, Clone)]
+pub(super) enum Task {
     /// Some rows of one segment.
     Rows(Arc<SegmentRef>, Range<u32>),
-    /// The rows of one series in a cluster.
-    Series(&'a Cluster, Option<u32>),
+    /// The rows of one series in a cluster of the plan.
+    Series(usize, Option<u32>),
 }
 
-pub(super) fn tasks(plan: &Plan) -> Result<Vec<Task<'_>>> {
+pub(super) fn tasks(plan: &Plan) -> Result<Vec<Task>> {
     let mut parts = Vec::new();
-    for cluster in &plan.clusters {
-        parts.extend(plan.parts(cluster)?.into_iter().map(|part| (cluster, part)));
+    for (at, cluster) in plan.clusters.iter().enumerate() {
+        parts.extend(plan.parts(cluster)?.into_iter().map(|part| (at, part)));
     }
     let total: u64 = parts
         .iter()
@@ -64,41 +66,66 @@ fn task_rows(total: usize) -> usize {
         .clamp(PAGE_ROWS, TASK_ROWS_MAX)
 }
 
-/// The chunks of one task.
+/// The chunks of one task, one after the other.
+#[derive(Debug)]
+pub(super) enum Chunks {
+    /// Rows of pieces as they lie: the pieces that are left, and where the first of them goes on.
+    Rows(VecDeque<Piece>, usize),
+    /// Rows that are merged.
+    Merged(Box<Merge>),
+}
+
+impl Chunks {
+    pub(super) fn new(plan: &Plan, task: &Task) -> Result<Self> {
+        match task {
+            Task::Series(cluster, code) => {
+                let cluster = plan.clusters.get(*cluster);
+                let cluster = cluster.ok_or_else(|| Error::internal("a scan has no such cluster"))?;
+                let merge = plan.merge_series(cluster, *code, plan.scan.batch_rows)?;
+                Ok(Self::Merged(Box::new(merge)))
+            }
+            Task::Rows(segment, rows) => {
+                let pieces = plan.stored(segment, Some(rows.clone()))?;
+                Ok(Self::Rows(pieces.into(), 0))
+            }
+        }
+    }
+
+    pub(super) fn next(&mut self, plan: &Plan) -> Result<Option<Chunk>> {
+        let (pieces, from) = match self {
+            Self::Merged(merge) => return merge.next_chunk(plan.cache()),
+            Self::Rows(pieces, from) => (pieces, from),
+        };
+        while let Some(piece) = pieces.front() {
+            let left = piece.rows.len() - *from;
+            if left == 0 {
+                pieces.pop_front();
+                *from = 0;
+                continue;
+            }
+            let count = plan.scan.batch_rows.min(piece.rows_without_copy(*from)).min(left);
+            let chunk = Chunk::Slice(piece.slice(*from..*from + count));
+            *from += count;
+            return Ok(Some(chunk));
+        }
+        Ok(None)
+    }
+}
+
 pub(super) fn for_each_chunk(
     plan: &Plan,
-    task: &Task<'_>,
+    task: &Task,
     mut take: impl FnMut(Chunk) -> Result<()>,
 ) -> Result<()> {
-    let batch_rows = plan.scan.batch_rows;
-    match task {
-        Task::Series(cluster, code) => {
-            let mut merge = plan.merge_series(cluster, *code, batch_rows)?;
-            while let Some(chunk) = merge.next_chunk(plan.cache())? {
-                take(chunk)?;
-            }
-        }
-        Task::Rows(segment, rows) => {
-            for piece in plan.stored(segment, Some(rows.clone()))? {
-                let rows = piece.rows.len();
-                let mut from = 0;
-                while from < rows {
-                    let count = batch_rows.min(piece.rows_without_copy(from)).min(rows - from);
-                    take(Chunk::Slice(piece.slice(from..from + count)))?;
-                    from += count;
-                }
-            }
-        }
+    let mut chunks = Chunks::new(plan, task)?;
+    while let Some(chunk) = chunks.next(plan)? {
+        take(chunk)?;
     }
     Ok(())
 }
 
 /// The batches of one task.
-fn for_each_batch(
-    plan: &Plan,
-    task: &Task<'_>,
-    mut take: impl FnMut(RecordBatch) -> Result<()>,
-) -> Result<()> {
+fn for_each_batch(plan: &Plan, task: &Task, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
     for_each_chunk(plan, task, |mut chunk| {
         while chunk.len() > 0 {
             let rest = (chunk.len() > plan.scan.batch_rows).then(|| chunk.split_off(plan.scan.batch_rows));
@@ -116,7 +143,7 @@ fn for_each_batch(
 }
 
 /// The rows of one task, without reading more than the merge needs.
-fn count_task(plan: &Plan, task: &Task<'_>) -> Result<u64> {
+fn count_task(plan: &Plan, task: &Task) -> Result<u64> {
     if let Task::Rows(segment, rows) = task {
         let pieces = plan.stored(segment, Some(rows.clone()))?;
         return Ok(pieces.iter().map(|piece| piece.rows.len() as u64).sum());

@@ -32,14 +32,14 @@ mod ties;
 
 pub use builder::{Order, Scan};
 pub use explain::Explain;
-pub use ordered::{OrderedBatch, OrderedRows, OrderedScan, SeriesRun};
 pub(crate) use merge::Chunk;
 pub(crate) use merged::MergeCache;
+pub use ordered::{OrderedBatch, OrderedRows, OrderedScan, SeriesRun};
 pub(crate) use output::Output;
 pub(crate) use piece::Piece;
 pub use predicate::{Column, Comparison, Literal, Predicate, col};
 pub(crate) use presence::may_have_rows;
 pub(crate) use rows::Rows;
 pub(crate) use runs::fold_runs;
-pub use stored::{Beside, StoredPart, StoredRows, StoredScan};
+pub use stored::{Beside, StoredReader, StoredRows, StoredScan};
 pub use stream::Batches;

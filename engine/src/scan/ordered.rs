@@ -109,7 +109,12 @@ impl OrderedScan {
     /// # Errors
     /// `Corrupt` for a damaged index; `Io`.
     pub fn weights(&self) -> Result<Vec<u64>> {
-        let segments: usize = self.plan.clusters.iter().map(|cluster| cluster.segments.len()).sum();
+        let segments: usize = self
+            .plan
+            .clusters
+            .iter()
+            .map(|cluster| cluster.segments.len())
+            .sum();
         if self.series.len() < 2 || segments > COUNTED_SEGMENTS_MAX {
             return Ok(vec![1; self.series.len()]);
         }
@@ -142,6 +147,9 @@ impl OrderedScan {
         }
     }
 }
+
+/// Rows of series that follow each other: the number of each, and how many rows.
+type Counted = Vec<(u32, usize)>;
 
 /// The rows of some series, batch by batch.
 #[derive(Debug)]
@@ -188,9 +196,9 @@ impl OrderedRows {
     }
 
     /// Chunks that make the next batch, and how many rows of which series they have.
-    fn next_chunks(&mut self) -> Result<(Vec<Chunk>, Vec<(u32, usize)>)> {
+    fn next_chunks(&mut self) -> Result<(Vec<Chunk>, Counted)> {
         let limit = self.scan.plan.scan.batch_rows;
-        let (mut chunks, mut series): (Vec<Chunk>, Vec<(u32, usize)>) = Default::default();
+        let (mut chunks, mut series): (Vec<Chunk>, Counted) = Default::default();
         let mut rows = 0;
         while rows < limit {
             let Some((number, mut chunk)) = self.next_chunk()? else {

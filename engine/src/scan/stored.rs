@@ -10,7 +10,7 @@ use arrow_schema::SchemaRef;
 use gapless_format::{ColumnSpec, NULL_CODE};
 
 use super::builder::{Order, Scan};
-use super::fold::{Task, for_each_chunk, tasks};
+use super::fold::{Chunks, Task, tasks};
 use super::merge::Chunk;
 use super::output::{read_passed, series_domain};
 use super::plan::Plan;
@@ -23,18 +23,10 @@ use crate::symbols::Domain;
 #[derive(Debug)]
 pub struct StoredScan {
     plan: Plan,
+    parts: Vec<Task>,
     time: ColumnSpec,
     series: Option<ColumnSpec>,
     domain: Option<Arc<Domain>>,
-}
-
-/// One part of a [`StoredScan`].
-pub struct StoredPart<'a>(Task<'a>);
-
-impl std::fmt::Debug for StoredPart<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoredPart").finish_non_exhaustive()
-    }
 }
 
 /// Some rows of a part.
@@ -50,12 +42,22 @@ pub struct StoredRows {
 }
 
 /// What is read beside the columns.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Beside {
     /// The times of rows.
     pub times: bool,
     /// The codes of their series.
     pub codes: bool,
+}
+
+/// The rows of a part, batch by batch, without those that the condition leaves out.
+#[derive(Debug)]
+pub struct StoredReader {
+    scan: Arc<StoredScan>,
+    chunks: Option<Chunks>,
+    beside: Beside,
+    /// What is left of a chunk that was too large.
+    rest: Option<Chunk>,
 }
 
 impl StoredScan {
@@ -76,8 +78,10 @@ impl StoredScan {
             limit: None,
             ..scan
         };
+        let plan = Plan::new(scan)?;
         Ok(Self {
-            plan: Plan::new(scan)?,
+            parts: tasks(&plan)?,
+            plan,
             time: time.ok_or_else(|| Error::internal("a table has no time column"))?,
             series,
             domain,
@@ -89,47 +93,24 @@ impl StoredScan {
         Arc::clone(self.plan.output.schema())
     }
 
-    /// The parts, in order.
+    /// How many parts there are.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Reads the rows of a part.
     ///
     /// # Errors
     /// `Corrupt` for a damaged segment; `Io`.
-    pub fn parts(&self) -> Result<Vec<StoredPart<'_>>> {
-        Ok(tasks(&self.plan)?.into_iter().map(StoredPart).collect())
-    }
-
-    /// Reads the rows of a part, `batch_rows` at most at a time, none that the condition leaves out.
-    ///
-    /// # Errors
-    /// `Corrupt` for a damaged segment; `Io`; what `take` gives.
-    pub fn read<E: From<Error>>(
-        &self,
-        part: &StoredPart<'_>,
-        batch_rows: usize,
-        beside: Beside,
-        mut take: impl FnMut(StoredRows) -> std::result::Result<(), E>,
-    ) -> std::result::Result<(), E> {
-        let mut failed = None;
-        let read = for_each_chunk(&self.plan, &part.0, |mut chunk| {
-            while chunk.len() > 0 {
-                let rest = (chunk.len() > batch_rows).then(|| chunk.split_off(batch_rows));
-                let rows = self.rows(&chunk, beside)?;
-                if rows.batch.num_rows() > 0
-                    && let Err(error) = take(rows)
-                {
-                    failed = Some(error);
-                    return Err(Error::internal("an operator has failed"));
-                }
-                match rest {
-                    Some(rest) => chunk = rest,
-                    None => break,
-                }
-            }
-            Ok(())
-        });
-        match failed {
-            Some(error) => Err(error),
-            None => read.map_err(E::from),
-        }
+    pub fn read(self: &Arc<Self>, part: usize, beside: Beside) -> Result<StoredReader> {
+        let task = self.parts.get(part);
+        let task = task.ok_or_else(|| Error::internal("a scan has no such part"))?;
+        Ok(StoredReader {
+            scan: Arc::clone(self),
+            chunks: Some(Chunks::new(&self.plan, task)?),
+            beside,
+            rest: None,
+        })
     }
 
     fn rows(&self, chunk: &Chunk, beside: Beside) -> Result<StoredRows> {
@@ -160,13 +141,13 @@ impl StoredScan {
         })
     }
 
-    /// Codes of series in the order of their names, [`Self::NO_SERIES`] last.
-    pub fn sort_by_name(&self, codes: &mut [u32]) {
-        codes.sort_unstable();
-        let named = codes.partition_point(|code| *code != NULL_CODE);
-        if let (Some(domain), Some(named)) = (&self.domain, codes.get_mut(..named)) {
-            domain.sort_by_text(named);
-        }
+    /// The codes of all series that its rows may have, in the order of their names, [`Self::NO_SERIES`] last; none in a table
+    /// without series.
+    ///
+    /// # Errors
+    /// `Corrupt` for a damaged segment; `Io`.
+    pub fn codes_by_name(&self) -> Result<Vec<u32>> {
+        Ok(self.plan.ordered_series()?.into_iter().flatten().collect())
     }
 
     /// The names of series by their codes, of which none is [`Self::NO_SERIES`].
@@ -178,5 +159,42 @@ impl StoredScan {
             Some(domain) => domain.array(codes.iter().copied()),
             None => Err(Error::internal("a table without series has no names of them")),
         }
+    }
+}
+
+impl StoredReader {
+    fn next_rows(&mut self) -> Result<Option<StoredRows>> {
+        let plan = &self.scan.plan;
+        let Some(chunks) = &mut self.chunks else {
+            return Ok(None);
+        };
+        loop {
+            let next = match self.rest.take() {
+                Some(rest) => Some(rest),
+                None => chunks.next(plan)?,
+            };
+            let Some(mut chunk) = next else {
+                return Ok(None);
+            };
+            if chunk.len() > plan.scan.batch_rows {
+                self.rest = Some(chunk.split_off(plan.scan.batch_rows));
+            }
+            let rows = self.scan.rows(&chunk, self.beside)?;
+            if rows.batch.num_rows() > 0 {
+                return Ok(Some(rows));
+            }
+        }
+    }
+}
+
+impl Iterator for StoredReader {
+    type Item = Result<StoredRows>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_rows().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.chunks = None;
+        }
+        next
     }
 }

@@ -1,0 +1,224 @@
+//! Rows in groups, and what aggregates say of each group.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `state` | the accumulators of all groups, and the expressions they read |
+//! | `ordered` | groups of series and bucket, which follow each other in rows by series and time |
+//! | `hashed` | groups of any other keys, found by hash |
+//! | `keys` | the values of keys, numbered |
+
+mod hashed;
+mod keys;
+mod ordered;
+mod state;
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+use gapless_engine::{Error, Result};
+
+use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
+use crate::aggregate::Aggregate;
+use crate::bucket::Bucket;
+use crate::expr::{Bound, Expr};
+use crate::source::Source;
+use hashed::HashedGroups;
+use ordered::OrderedGroups;
+
+/// What rows are grouped by.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grouping {
+    /// Expressions, each with the name of its column.
+    pub(crate) keys: Vec<(String, Expr)>,
+    /// Buckets of the time.
+    pub(crate) bucket: Option<Bucket>,
+}
+
+/// Aggregates over groups.
+#[derive(Debug, Clone)]
+pub(crate) struct Aggregation {
+    input: Input,
+    grouping: Grouping,
+    aggregates: Vec<Aggregate>,
+    shape: Shape,
+}
+
+impl Aggregation {
+    pub(crate) fn new(input: Input, grouping: Grouping, aggregates: Vec<Aggregate>) -> Result<Self> {
+        let shape = shape(input.shape(), &grouping, &aggregates)?;
+        Ok(Self {
+            input,
+            grouping,
+            aggregates,
+            shape,
+        })
+    }
+
+    /// Which key is the series of rows that come by series.
+    fn series_key(&self) -> Option<usize> {
+        let input = self.input.shape();
+        let series = input.series_name().filter(|_| input.is_ordered)?;
+        self.grouping
+            .keys
+            .iter()
+            .position(|(_, expr)| expr.as_column() == Some(series))
+    }
+
+    /// Whether groups follow each other where rows come by series and time.
+    fn is_in_order(&self) -> bool {
+        let input = self.input.shape();
+        let one_series = |input: &Input| {
+            let scan = input.as_scan();
+            scan.and_then(|scan| scan.series_asked())
+                .is_some_and(|series| series.len() == 1)
+        };
+        match self.grouping.keys.len() {
+            0 => self.grouping.bucket.is_some() && input.is_ordered && one_series(&self.input),
+            1 => self.series_key().is_some(),
+            _ => false,
+        }
+    }
+
+    fn first_or_last(&self) -> bool {
+        self.aggregates.iter().any(Aggregate::goes_by_order)
+    }
+}
+
+fn shape(input: &Shape, grouping: &Grouping, aggregates: &[Aggregate]) -> Result<Shape> {
+    let mut fields = Vec::new();
+    for (name, expr) in &grouping.keys {
+        let bound = Bound::new(expr, &input.schema)?;
+        fields.push(Field::new(name, bound.data_type().clone(), bound.nullable()));
+    }
+    if grouping.bucket.is_some() {
+        let time = input.time.clone().ok_or_else(|| {
+            Error::invalid(
+                "these rows have no time, so there are no buckets of it: group before the time is left out",
+            )
+        })?;
+        fields.push(time.with_nullable(false));
+    }
+    for aggregate in aggregates {
+        let types = argument_types(aggregate, &input.schema)?;
+        fields.push(Field::new(
+            aggregate.name(),
+            aggregate.result_type(&types)?,
+            aggregate.nullable(),
+        ));
+    }
+    for (at, field) in fields.iter().enumerate() {
+        if fields.iter().take(at).any(|other| other.name() == field.name()) {
+            return Err(Error::invalid(format!(
+                "two columns would be called {:?}: give one of them another name with alias()",
+                field.name()
+            )));
+        }
+    }
+    let series = input.series_name().filter(|_| input.is_ordered);
+    let key = grouping.keys.first();
+    let series_key = key.filter(|(_, expr)| series.is_some() && expr.as_column() == series);
+    Ok(Shape {
+        schema: Arc::new(Schema::new(fields)),
+        time: input.time.clone().filter(|_| grouping.bucket.is_some()),
+        series: series_key.and_then(|(name, _)| Some(input.series.clone()?.with_name(name))),
+        is_ordered: series_key.is_some() && grouping.keys.len() == 1 && grouping.bucket.is_some(),
+    })
+}
+
+fn argument_types(aggregate: &Aggregate, schema: &Schema) -> Result<Vec<DataType>> {
+    let data_type = |expr: &Expr| {
+        Bound::new(expr, schema)
+            .map(|bound| bound.data_type().clone())
+            .map_err(|error| match expr.as_column() {
+                Some(name) => unknown_column(name, schema),
+                None => error,
+            })
+    };
+    aggregate.arguments().iter().map(data_type).collect()
+}
+
+impl Operator for Aggregation {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn inputs(&self) -> Vec<&Input> {
+        vec![&self.input]
+    }
+
+    fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
+        let kept: Vec<Aggregate> = self
+            .aggregates
+            .iter()
+            .filter(|aggregate| columns.contains(&aggregate.name()))
+            .cloned()
+            .collect();
+        let mut needed: ColumnSet = kept
+            .iter()
+            .flat_map(|kept| kept.arguments())
+            .flat_map(|expr| expr.columns())
+            .map(str::to_string)
+            .collect();
+        let is_in_order = self.is_in_order();
+        let keys = self.grouping.keys.iter().filter(|_| !is_in_order);
+        needed.extend(keys.flat_map(|(_, expr)| expr.columns()).map(str::to_string));
+        if !self.input.shape().is_ordered && (self.grouping.bucket.is_some() || self.first_or_last()) {
+            needed.extend(self.input.shape().time_name().map(str::to_string));
+        }
+        let fields = self.shape.schema.fields().iter();
+        let others = self
+            .aggregates
+            .iter()
+            .filter(|aggregate| !columns.contains(&aggregate.name()));
+        let left_out: ColumnSet = others.map(Aggregate::name).collect();
+        let fields: Vec<_> = fields
+            .filter(|field| !left_out.contains(field.name()))
+            .cloned()
+            .collect();
+        Ok(Arc::new(Self {
+            input: self.input.pruned(&needed)?,
+            grouping: self.grouping.clone(),
+            aggregates: kept,
+            shape: Shape {
+                schema: Arc::new(Schema::new(fields)),
+                ..self.shape.clone()
+            },
+        }))
+    }
+
+    fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
+        let need = Need {
+            ordered: self.is_in_order() || self.series_key().is_some(),
+            times: self.grouping.bucket.is_some() || self.first_or_last() && !self.is_in_order(),
+        };
+        let input = self.input.source(planner, need)?;
+        match self.is_in_order() {
+            true => Ok(Arc::new(OrderedGroups::new(self, input, planner)?)),
+            false => Ok(Arc::new(HashedGroups::new(self, input)?)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let mut by: Vec<String> = self
+            .grouping
+            .keys
+            .iter()
+            .map(|(_, expr)| expr.to_string())
+            .collect();
+        by.extend(
+            self.grouping
+                .bucket
+                .as_ref()
+                .map(|bucket| format!("bucket {bucket}")),
+        );
+        let aggregates: Vec<String> = self.aggregates.iter().map(Aggregate::name).collect();
+        let how = match self.is_in_order() {
+            true => "in stored order",
+            false => "by hash",
+        };
+        match by.is_empty() {
+            true => format!("aggregate {}", aggregates.join(", ")),
+            false => format!("group {how} by {}: {}", by.join(", "), aggregates.join(", ")),
+        }
+    }
+}

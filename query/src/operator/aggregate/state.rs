@@ -1,0 +1,117 @@
+//! The accumulators of all groups, and the expressions they read.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Schema};
+use gapless_engine::Result;
+
+use crate::aggregate::{Accumulator, Aggregate, Sequence, Span};
+use crate::expr::{Bound, Expr};
+
+/// Aggregates, resolved: what each reads.
+pub(super) struct Resolved {
+    aggregates: Vec<Aggregate>,
+    /// What is evaluated, each expression once.
+    arguments: Vec<Bound>,
+    /// For each aggregate, the places of its arguments.
+    places: Vec<Vec<usize>>,
+}
+
+impl Resolved {
+    pub(super) fn new(aggregates: &[Aggregate], schema: &Schema) -> Result<Arc<Self>> {
+        let mut seen: Vec<Expr> = Vec::new();
+        let mut arguments = Vec::new();
+        let mut places = Vec::new();
+        for aggregate in aggregates {
+            let mut own = Vec::new();
+            for expr in aggregate.arguments() {
+                let place = seen.iter().position(|other| other == expr);
+                own.push(place.unwrap_or(seen.len()));
+                if place.is_none() {
+                    arguments.push(Bound::new(expr, schema)?);
+                    seen.push(expr.clone());
+                }
+            }
+            places.push(own);
+        }
+        Ok(Arc::new(Self {
+            aggregates: aggregates.to_vec(),
+            arguments,
+            places,
+        }))
+    }
+
+    /// The values that aggregates read.
+    pub(super) fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        self.arguments
+            .iter()
+            .map(|argument| argument.evaluate(batch))
+            .collect()
+    }
+}
+
+/// The accumulators of all groups.
+pub(super) struct State {
+    resolved: Arc<Resolved>,
+    accumulators: Vec<Box<dyn Accumulator>>,
+}
+
+impl State {
+    pub(super) fn new(resolved: &Arc<Resolved>) -> Result<Self> {
+        let accumulator = |(aggregate, places): (&Aggregate, &Vec<usize>)| {
+            let types = places.iter().filter_map(|place| resolved.arguments.get(*place));
+            let types: Vec<DataType> = types.map(|bound| bound.data_type().clone()).collect();
+            aggregate.accumulator(&types)
+        };
+        let pairs = resolved.aggregates.iter().zip(&resolved.places);
+        Ok(Self {
+            accumulators: pairs.map(accumulator).collect::<Result<_>>()?,
+            resolved: Arc::clone(resolved),
+        })
+    }
+
+    /// Takes rows of a batch; `values` are those of [`Resolved::evaluate`], in the order that the spans mean.
+    pub(super) fn update(
+        &mut self,
+        values: &[ArrayRef],
+        spans: &[Span],
+        groups: usize,
+        sequence: &Sequence<'_>,
+    ) -> Result<()> {
+        for (accumulator, places) in self.accumulators.iter_mut().zip(&self.resolved.places) {
+            accumulator.grow(groups);
+            let inputs: Vec<ArrayRef> = places
+                .iter()
+                .filter_map(|place| values.get(*place))
+                .cloned()
+                .collect();
+            accumulator.update(&inputs, spans, sequence)?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for groups that may have no rows.
+    pub(super) fn grow(&mut self, groups: usize) {
+        for accumulator in &mut self.accumulators {
+            accumulator.grow(groups);
+        }
+    }
+
+    /// Takes the groups of another state: its group i is `groups[i]` here.
+    pub(super) fn merge(&mut self, other: Self, groups: &[u32], count: usize) -> Result<()> {
+        for (own, other) in self.accumulators.iter_mut().zip(other.accumulators) {
+            own.grow(count);
+            own.merge(other, groups)?;
+        }
+        Ok(())
+    }
+
+    /// The results of the first groups, which are dropped.
+    pub(super) fn emit(&mut self, count: usize) -> Result<Vec<ArrayRef>> {
+        self.accumulators
+            .iter_mut()
+            .map(|accumulator| accumulator.emit(count))
+            .collect()
+    }
+}

@@ -1,0 +1,297 @@
+//! As-of join: to each row, the row of other rows that was there at its time.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `options` | what is asked for |
+//! | `cursor` | the other rows, series by series, and which of them a time matches |
+//! | `keyed` | the same where further columns must be equal |
+//! | `matched` | the columns of the rows that were matched |
+
+mod cursor;
+mod keyed;
+mod matched;
+mod options;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{Field, Schema, SchemaRef};
+use gapless_engine::{Error, Result};
+
+use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
+use crate::source::{Layout, Rows, RowsIter, Source, ordered};
+pub(crate) use cursor::{Cursor, Matches};
+use keyed::Keyed;
+pub(crate) use matched::Matched;
+pub use options::{AsOf, Direction};
+
+/// An as-of join.
+#[derive(Debug, Clone)]
+pub(crate) struct AsOfJoin {
+    left: Input,
+    right: Input,
+    options: AsOf,
+    /// The right columns of the result, each with the name that it gets.
+    columns: Vec<(String, String)>,
+    shape: Shape,
+}
+
+impl AsOfJoin {
+    pub(crate) fn new(left: Input, right: Input, options: AsOf) -> Result<Self> {
+        for (side, input) in [("left", &left), ("right", &right)] {
+            if input.shape().time.is_none() {
+                return Err(Error::invalid(format!(
+                    "the {side} rows of an as-of join have no time: join before the time is left out"
+                )));
+            }
+            for name in &options.by {
+                let schema = &input.shape().schema;
+                schema
+                    .field_with_name(name)
+                    .map_err(|_| unknown_column(name, schema))?;
+            }
+        }
+        let columns = right_columns(left.shape(), right.shape(), &options)?;
+        let shape = Shape {
+            schema: joined_schema(left.shape(), right.shape(), &columns)?,
+            is_ordered: true,
+            ..left.shape().clone()
+        };
+        Ok(Self {
+            left,
+            right,
+            options,
+            columns,
+            shape,
+        })
+    }
+}
+
+/// The right columns of a result: those asked for, or all but the time, the series and what is joined by.
+pub(crate) fn right_columns(left: &Shape, right: &Shape, options: &AsOf) -> Result<Vec<(String, String)>> {
+    let names: Vec<String> = match &options.columns {
+        Some(names) => names.clone(),
+        None => {
+            let is_key = |name: &str| {
+                Some(name) == right.time_name()
+                    || Some(name) == right.series_name()
+                    || options.by.iter().any(|by| by == name)
+            };
+            let fields = right.schema.fields().iter().map(|field| field.name().clone());
+            fields.filter(|name| !is_key(name)).collect()
+        }
+    };
+    let mut columns: Vec<(String, String)> = Vec::with_capacity(names.len());
+    for name in names {
+        right
+            .schema
+            .field_with_name(&name)
+            .map_err(|_| unknown_column(&name, &right.schema))?;
+        let clashes = left.schema.field_with_name(&name).is_ok();
+        let given = if clashes {
+            format!("{name}_right")
+        } else {
+            name.clone()
+        };
+        let is_taken =
+            left.schema.field_with_name(&given).is_ok() || columns.iter().any(|(_, other)| *other == given);
+        if is_taken {
+            return Err(Error::invalid(format!(
+                "two columns of the join would be called {given:?}: rename one of them with select() before"
+            )));
+        }
+        columns.push((name, given));
+    }
+    Ok(columns)
+}
+
+fn joined_schema(left: &Shape, right: &Shape, columns: &[(String, String)]) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = left
+        .schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
+    for (name, given) in columns {
+        let field = right
+            .schema
+            .field_with_name(name)
+            .map_err(|_| unknown_column(name, &right.schema))?;
+        fields.push(field.clone().with_name(given).with_nullable(true));
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+impl Operator for AsOfJoin {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn inputs(&self) -> Vec<&Input> {
+        vec![&self.left, &self.right]
+    }
+
+    fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
+        let kept: Vec<_> = self
+            .columns
+            .iter()
+            .filter(|(_, given)| columns.contains(given))
+            .cloned()
+            .collect();
+        let by = self.options.by.iter().cloned();
+        let mut of_left: ColumnSet = columns.iter().cloned().chain(by.clone()).collect();
+        let mut of_right: ColumnSet = kept.iter().map(|(name, _)| name.clone()).chain(by).collect();
+        for (needed, input) in [(&mut of_left, &self.left), (&mut of_right, &self.right)] {
+            super::add_order_columns(needed, input.shape());
+        }
+        let (left, right) = (self.left.pruned(&of_left)?, self.right.pruned(&of_right)?);
+        let shape = Shape {
+            schema: joined_schema(left.shape(), right.shape(), &kept)?,
+            ..self.shape.clone()
+        };
+        Ok(Arc::new(Self {
+            left,
+            right,
+            options: self.options.clone(),
+            columns: kept,
+            shape,
+        }))
+    }
+
+    fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
+        let left = ordered(&self.left, planner)?;
+        let right = ordered(&self.right, planner)?;
+        let place = |(name, _): &(String, String)| {
+            right
+                .schema()
+                .index_of(name)
+                .map_err(|_| unknown_column(name, right.schema()))
+        };
+        Ok(Arc::new(Joined {
+            schema: Arc::clone(&self.shape.schema),
+            columns: self.columns.iter().map(place).collect::<Result<_>>()?,
+            options: Arc::new(self.options.clone()),
+            // Rows without series match those of every series.
+            is_shared: self.right.shape().series.is_none(),
+            left,
+            right,
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let columns: Vec<&str> = self.columns.iter().map(|(_, given)| given.as_str()).collect();
+        format!("as-of join {}: {}", self.options, columns.join(", "))
+    }
+}
+
+struct Joined {
+    left: Arc<dyn Source>,
+    right: Arc<dyn Source>,
+    schema: SchemaRef,
+    /// Places of the right columns.
+    columns: Arc<[usize]>,
+    options: Arc<AsOf>,
+    is_shared: bool,
+}
+
+impl Source for Joined {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Series
+    }
+
+    fn parts(&self) -> usize {
+        self.left.parts()
+    }
+
+    fn open(&self, part: usize) -> Result<RowsIter> {
+        let right = match self.is_shared {
+            true => Cursor::shared(self.right.as_ref())?,
+            false => Cursor::new(self.right.open(part)?),
+        };
+        let mut reader = Reader {
+            finder: match self.options.by.is_empty() {
+                true => Finder::InOrder(right),
+                false => Finder::Keyed(Box::new(Keyed::new(
+                    right,
+                    self.left.schema(),
+                    self.right.schema(),
+                    &self.options,
+                )?)),
+            },
+            right_schema: Arc::clone(self.right.schema()),
+            columns: Arc::clone(&self.columns),
+            schema: Arc::clone(&self.schema),
+            options: Arc::clone(&self.options),
+        };
+        let rows = self.left.open(part)?.map(move |rows| reader.join(rows?));
+        Ok(Box::new(
+            rows.filter(|rows| !matches!(rows, Ok(rows) if rows.len() == 0)),
+        ))
+    }
+}
+
+/// What finds the matches.
+enum Finder {
+    InOrder(Cursor),
+    Keyed(Box<Keyed>),
+}
+
+impl Finder {
+    fn batches(&self) -> Vec<(u32, &RecordBatch)> {
+        match self {
+            Self::InOrder(cursor) => cursor.batches(),
+            Self::Keyed(keyed) => keyed.batches(),
+        }
+    }
+
+    fn forget(&mut self) {
+        match self {
+            Self::InOrder(cursor) => cursor.forget(),
+            Self::Keyed(keyed) => keyed.forget(),
+        }
+    }
+}
+
+struct Reader {
+    finder: Finder,
+    right_schema: SchemaRef,
+    columns: Arc<[usize]>,
+    schema: SchemaRef,
+    options: Arc<AsOf>,
+}
+
+impl Reader {
+    fn join(&mut self, rows: Rows) -> Result<Rows> {
+        let mut matches = Matches::with_capacity(rows.len());
+        for run in &rows.runs {
+            match &mut self.finder {
+                Finder::InOrder(cursor) => {
+                    let times = rows.times.get(run.rows.clone()).unwrap_or_default();
+                    cursor.find(run.series, times, &self.options, &mut matches)?;
+                }
+                Finder::Keyed(keyed) => keyed.find(run, &rows, &self.options, &mut matches)?,
+            }
+        }
+        let mut columns: Vec<ArrayRef> = rows.batch.columns().to_vec();
+        let batches = self.finder.batches();
+        let matched = Matched::new(&matches, &batches);
+        for place in self.columns.iter() {
+            columns.push(matched.column(*place, self.right_schema.field(*place).data_type())?);
+        }
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+            .map_err(|error| Error::internal(format!("a join makes no batch: {error}")))?;
+        self.finder.forget();
+        let rows = rows.with_batch(batch);
+        match self.options.is_inner {
+            true => rows.filtered(&BooleanBuffer::collect_bool(matches.len(), |row| {
+                matches.is_match(row)
+            })),
+            false => Ok(rows),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The rows of a table.
+
+use std::sync::Arc;
+
+use gapless_engine::scan::{Beside, Order, Scan};
+use gapless_engine::{Error, Result};
+
+use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
+use crate::source::{BatchSource, OrderedSource, Source, StoredSource};
+
+/// Rows that operators work on at a time: a handful of columns of them fit into the cache of a core.
+pub(crate) const BATCH_ROWS: usize = 16_384;
+
+/// A scan of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct ScanRows {
+    scan: Scan,
+    shape: Shape,
+}
+
+impl ScanRows {
+    pub(crate) fn new(scan: Scan) -> Result<Self> {
+        let meta = scan.meta();
+        let field = |id: Option<u32>| {
+            let name = id
+                .and_then(|id| meta.column(id))
+                .map(|column| column.name.clone());
+            let scan = name.map(|name| scan.clone().columns([name]));
+            let schema = scan.map(|scan| scan.schema()).transpose()?;
+            Ok::<_, Error>(schema.map(|schema| schema.field(0).clone()))
+        };
+        let (order, limit) = scan.order_and_limit();
+        let shape = Shape {
+            schema: scan.schema()?,
+            time: field(Some(meta.time_column))?,
+            series: field(meta.series_column)?,
+            is_ordered: limit.is_none() && order != Order::Time,
+        };
+        Ok(Self { scan, shape })
+    }
+}
+
+impl Operator for ScanRows {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn inputs(&self) -> Vec<&Input> {
+        Vec::new()
+    }
+
+    fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
+        let fields = self.shape.schema.fields().iter();
+        let kept = fields
+            .map(|field| field.name())
+            .filter(|name| columns.contains(*name));
+        Ok(Arc::new(Self::new(self.scan.clone().columns(kept.cloned()))?))
+    }
+
+    fn source(&self, planner: &Planner, need: Need) -> Result<Arc<dyn Source>> {
+        let scan = self.scan.clone();
+        if !self.shape.is_ordered {
+            return Ok(Arc::new(BatchSource {
+                schema: Arc::clone(&self.shape.schema),
+                batches: scan.collect()?,
+            }));
+        }
+        let scan = scan.batch_rows(BATCH_ROWS);
+        if need.ordered {
+            return Ok(Arc::new(OrderedSource::new(scan, &planner.list, need.times)?));
+        }
+        let beside = Beside {
+            times: need.times,
+            codes: need.times && self.shape.series.is_some(),
+        };
+        Ok(Arc::new(StoredSource::new(scan, beside)?))
+    }
+
+    fn describe(&self) -> String {
+        let names: Vec<&str> = self
+            .shape
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let condition = self
+            .scan
+            .condition()
+            .map(|condition| format!(" where {}", crate::Expr::from(condition.clone())));
+        format!(
+            "scan {} [{}]{}",
+            self.scan.meta().name,
+            names.join(", "),
+            condition.unwrap_or_default()
+        )
+    }
+
+    fn as_scan(&self) -> Option<&Scan> {
+        Some(&self.scan)
+    }
+}

@@ -1,0 +1,320 @@
+//! [`Query`]: what is asked of rows, step by step.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use gapless_engine::scan::{Batches as ScanBatches, Scan};
+use gapless_engine::{Error, Result};
+
+use crate::aggregate::Aggregate;
+use crate::bucket::{Bucket, IntoBucket};
+use crate::expr::Expr;
+use crate::operator::{
+    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Filter, Grouping, Input, Limit, Need, Planner, Project,
+    ScanRows, Sort, SortKey,
+};
+use crate::source::{Gathered, Source, collect, gather};
+
+/// Rows, and what is done with them. Nothing runs before [`collect`](Self::collect) or [`stream`](Self::stream); what is wrong with a
+/// step is said there too.
+///
+/// Rows of a table come by series and time, and so do groups of series and bucket; groups of other keys come by their keys.
+#[derive(Debug, Clone)]
+pub struct Query {
+    built: Result<Input>,
+}
+
+impl From<Scan> for Query {
+    fn from(scan: Scan) -> Self {
+        Self::of(ScanRows::new(scan).map(|scan| Arc::new(scan) as Input))
+    }
+}
+
+/// What a [`Query`] can be made of.
+pub trait IntoQuery: Into<Query> {
+    /// The query.
+    fn query(self) -> Query {
+        self.into()
+    }
+
+    /// As [`Query::bucket`].
+    fn bucket(self, bucket: impl IntoBucket) -> Grouped {
+        self.query().bucket(bucket)
+    }
+
+    /// As [`Query::group_by`].
+    fn group_by<E: Into<Expr>>(self, keys: impl IntoIterator<Item = E>) -> Grouped {
+        self.query().group_by(keys)
+    }
+
+    /// As [`Query::agg`].
+    fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
+        self.query().agg(aggregates)
+    }
+
+    /// As [`Query::with_column`].
+    fn with_column(self, column: impl Into<Expr>) -> Query {
+        self.query().with_column(column)
+    }
+
+    /// As [`Query::select`].
+    fn select<E: Into<Expr>>(self, columns: impl IntoIterator<Item = E>) -> Query {
+        self.query().select(columns)
+    }
+}
+
+impl IntoQuery for Scan {}
+
+impl Query {
+    fn of(built: Result<Input>) -> Self {
+        Self { built }
+    }
+
+    /// Rows from elsewhere, in their order.
+    pub fn batches(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Self::of(Batches::new(schema, batches, None, None).map(|batches| Arc::new(batches) as Input))
+    }
+
+    /// Rows from elsewhere, with the column of their times and, where they have one, that of their series, for operators that go by
+    /// these.
+    pub fn timed_batches(
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+        time: &str,
+        series: Option<&str>,
+    ) -> Self {
+        Self::of(Batches::new(schema, batches, Some(time), series).map(|batches| Arc::new(batches) as Input))
+    }
+
+    /// A further step.
+    fn then<O: crate::operator::Operator + 'static>(self, step: impl FnOnce(Input) -> Result<O>) -> Self {
+        Self::of(
+            self.built
+                .and_then(step)
+                .map(|operator| Arc::new(operator) as Input),
+        )
+    }
+
+    /// Only rows for which a condition is true. What a scan can tell itself from times, series, indexes and statistics is not
+    /// read.
+    #[must_use]
+    pub fn filter(self, condition: impl Into<Expr>) -> Self {
+        Self::of(self.built.and_then(|input| Filter::of(input, condition.into())))
+    }
+
+    /// Only these columns: names, or expressions with an [`alias`](Expr::alias).
+    #[must_use]
+    pub fn select<E: Into<Expr>>(self, columns: impl IntoIterator<Item = E>) -> Self {
+        let columns = columns.into_iter().map(Into::into).collect();
+        self.then(|input| Project::select(input, columns))
+    }
+
+    /// All columns and one more; one of the same name is replaced.
+    #[must_use]
+    pub fn with_column(self, column: impl Into<Expr>) -> Self {
+        self.with_columns([column.into()])
+    }
+
+    /// All columns and some more, which are computed from the former; those of the same name are replaced.
+    #[must_use]
+    pub fn with_columns<E: Into<Expr>>(self, columns: impl IntoIterator<Item = E>) -> Self {
+        let columns = columns.into_iter().map(Into::into).collect();
+        self.then(|input| Project::with(input, columns))
+    }
+
+    /// Groups rows by buckets of their time: a length such as `"1m"`, or a [`Bucket`].
+    pub fn bucket(self, bucket: impl IntoBucket) -> Grouped {
+        Grouped::of(self).bucket(bucket)
+    }
+
+    /// Groups rows by columns or expressions. Null is a group of its own.
+    pub fn group_by<E: Into<Expr>>(self, keys: impl IntoIterator<Item = E>) -> Grouped {
+        Grouped::of(self).group_by(keys)
+    }
+
+    /// Aggregates over all rows: one row.
+    #[must_use]
+    pub fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Self {
+        Grouped::of(self).agg(aggregates)
+    }
+
+    /// To each row, the row of other rows that was there at its time, as [`AsOf`] says: its columns after those of the left row.
+    #[must_use]
+    pub fn asof_join(self, right: impl Into<Self>, options: AsOf) -> Self {
+        self.then(|left| AsOfJoin::new(left, right.into().built?, options.checked()?))
+    }
+
+    /// Rows in another order. Those that are equal in it keep their order; null comes last.
+    #[must_use]
+    pub fn order<K: Into<SortKey>>(self, keys: impl IntoIterator<Item = K>) -> Self {
+        let keys = keys.into_iter().map(Into::into).collect();
+        self.then(|input| Sort::new(input, keys, None))
+    }
+
+    /// The `rows` rows with the greatest values of a column or expression, greatest first; nulls come last.
+    #[must_use]
+    pub fn top(self, rows: usize, by: impl Into<Expr>) -> Self {
+        let keys = vec![SortKey::descending(by)];
+        self.then(|input| Sort::new(input, keys, Some(rows)))
+    }
+
+    /// At most so many rows, the first in their order.
+    #[must_use]
+    pub fn limit(self, rows: usize) -> Self {
+        Self::of(self.built.and_then(|input| Limit::of(input, rows)))
+    }
+
+    /// The columns of the result.
+    ///
+    /// # Errors
+    /// `Invalid` for a step that cannot be: an unknown column, a type that does not fit, two columns of one name.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        self.built
+            .as_ref()
+            .map(|input| Arc::clone(&input.shape().schema))
+            .map_err(Error::clone)
+    }
+
+    /// What the query will do, and what its scans touch and leave out.
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect).
+    pub fn explain(&self) -> Result<String> {
+        crate::explain::explain(&self.pruned()?)
+    }
+
+    /// Runs the query on all threads and keeps all of its rows.
+    ///
+    /// # Errors
+    /// As [`schema`](Self::schema), and `Corrupt` or `Io` of what is read.
+    pub fn collect(self) -> Result<Vec<RecordBatch>> {
+        let input = self.pruned()?;
+        match input.as_scan() {
+            Some(scan) => scan.clone().collect(),
+            None => collect(source(&input)?.as_ref()),
+        }
+    }
+
+    /// Runs the query batch by batch: threads read on while batches wait to be taken, a few for each thread at most. Dropping the
+    /// stream ends the query.
+    ///
+    /// # Errors
+    /// As [`collect`](Self::collect).
+    pub fn stream(self) -> Result<QueryBatches> {
+        let input = self.pruned()?;
+        let rows = match input.as_scan() {
+            Some(scan) => Stream::Scan(Box::new(scan.clone().stream()?)),
+            None => Stream::Query(gather(source(&input)?)),
+        };
+        Ok(QueryBatches {
+            schema: Arc::clone(&input.shape().schema),
+            rows,
+        })
+    }
+
+    /// The operators, which read no more columns than the result needs.
+    fn pruned(&self) -> Result<Input> {
+        let input = self.built.clone()?;
+        let fields = input.shape().schema.fields().iter();
+        let columns: ColumnSet = fields.map(|field| field.name().clone()).collect();
+        if input.as_scan().is_some() {
+            return Ok(input);
+        }
+        input.pruned(&columns)
+    }
+}
+
+fn source(input: &Input) -> Result<Arc<dyn Source>> {
+    let planner = Planner::default();
+    let need = Need {
+        ordered: true,
+        times: false,
+    };
+    let source = input.source(&planner, need)?;
+    planner.list.fix();
+    Ok(source)
+}
+
+/// The batches of a query, in order.
+pub struct QueryBatches {
+    schema: SchemaRef,
+    rows: Stream,
+}
+
+enum Stream {
+    Scan(Box<ScanBatches>),
+    Query(Gathered),
+}
+
+impl std::fmt::Debug for QueryBatches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryBatches")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+impl QueryBatches {
+    /// The columns.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl Iterator for QueryBatches {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.rows {
+            Stream::Scan(batches) => batches.next(),
+            Stream::Query(batches) => batches.next(),
+        }
+    }
+}
+
+/// Rows in groups: what they are grouped by, until aggregates say what is wanted of each.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Grouped {
+    query: Query,
+    keys: Vec<Expr>,
+    bucket: Option<Result<Bucket>>,
+}
+
+impl Grouped {
+    fn of(query: Query) -> Self {
+        Self {
+            query,
+            keys: Vec::new(),
+            bucket: None,
+        }
+    }
+
+    /// Also by buckets of the time.
+    pub fn bucket(self, bucket: impl IntoBucket) -> Self {
+        Self {
+            bucket: Some(bucket.into_bucket()),
+            ..self
+        }
+    }
+
+    /// Also by columns or expressions.
+    pub fn group_by<E: Into<Expr>>(mut self, keys: impl IntoIterator<Item = E>) -> Self {
+        self.keys.extend(keys.into_iter().map(Into::into));
+        self
+    }
+
+    /// Aggregates over each group: one row for each group that has rows. The columns are the keys, the start of the bucket under the
+    /// name of the time column, and the aggregates; rows come by keys, then bucket.
+    #[must_use]
+    pub fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
+        let aggregates = aggregates.into_iter().collect();
+        let built = self.bucket.transpose().and_then(|bucket| {
+            let keys = self.keys.into_iter().map(|expr| (expr.name(), expr)).collect();
+            let grouping = Grouping { keys, bucket };
+            Aggregation::new(self.query.built?, grouping, aggregates)
+        });
+        Query::of(built.map(|aggregation| Arc::new(aggregation) as Input))
+    }
+}

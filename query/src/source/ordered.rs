@@ -1,0 +1,65 @@
+//! A scan by series and time.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use gapless_engine::Result;
+use gapless_engine::scan::{OrderedBatch, OrderedScan, Scan};
+
+use super::list::{Member, SeriesList};
+use super::{Layout, Rows, RowsIter, Source};
+
+/// A scan by series and time.
+pub(crate) struct OrderedSource {
+    scan: Arc<OrderedScan>,
+    schema: SchemaRef,
+    list: Arc<SeriesList>,
+    member: Member,
+    times: bool,
+}
+
+impl OrderedSource {
+    pub(crate) fn new(scan: Scan, list: &Arc<SeriesList>, times: bool) -> Result<Self> {
+        let scan = OrderedScan::new(scan)?;
+        let member = list.join(scan.names()?, scan.weights()?);
+        Ok(Self {
+            schema: scan.schema(),
+            scan: Arc::new(scan),
+            list: Arc::clone(list),
+            member,
+            times,
+        })
+    }
+}
+
+impl Source for OrderedSource {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Series
+    }
+
+    fn parts(&self) -> usize {
+        self.list.part_count()
+    }
+
+    fn open(&self, part: usize) -> Result<RowsIter> {
+        let (series, numbers) = self.list.members(self.member, part)?;
+        let rows = self.scan.read(series, 0..self.scan.stretches(), self.times);
+        Ok(Box::new(rows.map(move |batch| {
+            let OrderedBatch {
+                batch,
+                times,
+                mut runs,
+            } = batch?;
+            if let Some(numbers) = &numbers {
+                for run in &mut runs {
+                    run.series = numbers.get(run.series as usize).copied().unwrap_or(u32::MAX);
+                }
+            }
+            Ok(Rows { batch, times, runs })
+        })))
+    }
+}
