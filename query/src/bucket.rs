@@ -12,6 +12,16 @@ use jiff::{SignedDuration, Timestamp};
 /// The zones that are built in: what a machine has installed changes no bucket.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
+/// A zone of the IANA database, as it is built in.
+pub(crate) fn zone_of(name: &str) -> Result<TimeZone> {
+    let zone = ZONES.get(name).ok().filter(|zone| !zone.is_unknown());
+    zone.ok_or_else(|| {
+        Error::invalid(format!(
+            "there is no time zone {name:?}: give its IANA name, such as \"America/New_York\" or \"UTC\""
+        ))
+    })
+}
+
 /// A Thursday.
 const EPOCH: Date = Date::constant(1970, 1, 1);
 /// Days from the epoch to the Monday before it.
@@ -114,12 +124,7 @@ impl Bucket {
     /// # Errors
     /// `Invalid` for a zone that is not there.
     pub fn zone(mut self, name: &str) -> Result<Self> {
-        let zone = ZONES.get(name).ok().filter(|zone| !zone.is_unknown());
-        self.zone = zone.ok_or_else(|| {
-            Error::invalid(format!(
-                "there is no time zone {name:?}: give its IANA name, such as \"America/New_York\" or \"UTC\""
-            ))
-        })?;
+        self.zone = zone_of(name)?;
         Ok(self)
     }
 

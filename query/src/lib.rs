@@ -3,7 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`bucket`] | time buckets: ranges of equal length, or calendar days, weeks and months of a zone |
-//! | [`expr`] | expressions over columns |
+//! | [`expr`] | expressions over columns: what users write, and how it is computed for a batch |
 //! | [`aggregate`] | what can be said of a group of rows |
 //! | [`query`] | what is asked, step by step |
 //! | `operator` | each step: what it gives, what it needs, and how it runs |
@@ -24,6 +24,6 @@ pub use aggregate::{
     std, sum, var, vwap, wmean,
 };
 pub use bucket::{Bucket, Every, IntoBucket};
-pub use expr::{Expr, col, lit};
+pub use expr::{Expr, IntoExpr, col, lit};
 pub use operator::{AsOf, Direction, SortKey};
 pub use query::{Grouped, IntoQuery, Query, QueryBatches};

@@ -1,0 +1,2 @@
+#[allow(unused_imports, reason = "x")]
+use super::*;
