@@ -5,8 +5,8 @@
 
 use super::double_double::{Double, fast_two_sum, two_product, two_sum};
 
-/// Lanes of long spans: enough that no addition waits for the one before it.
-const LONG: usize = 32;
+/// Lanes of long spans: so many that the compiler makes a loop of vectors over them, and no addition waits for the one before.
+const LONG: usize = 64;
 /// Lanes of short spans, and of loops that hold several sums.
 pub(super) const SHORT: usize = 8;
 
@@ -133,7 +133,12 @@ fn sum_in<T: Copy, const N: usize>(values: &[T], float: impl Fn(T) -> f64 + Copy
     let mut sums = Sums::<N>::new();
     let (chunks, rest) = values.as_chunks::<N>();
     for chunk in chunks {
-        sums.add(&chunk.map(float));
+        // Not by `map`, which the compiler does not turn into vectors.
+        for lane in 0..N {
+            let sum = two_sum(sums.hi[lane], float(chunk[lane]));
+            sums.hi[lane] = sum.hi;
+            sums.lo[lane] += sum.lo;
+        }
     }
     if !rest.is_empty() {
         sums.add(&rest_of::<T, N>(values, rest, float));
