@@ -2,9 +2,9 @@
 //!
 //! | module | owns |
 //! | --- | --- |
+//! | [`aggregate`] | aggregates: sums, extremes, first and last, moments, quantiles of the rows of a group |
 //! | [`bucket`] | time buckets: ranges of equal length, or calendar days, weeks and months of a zone |
 //! | [`expr`] | expressions over columns: what users write, and how it is computed for a batch |
-//! | [`aggregate`] | what can be said of a group of rows |
 //! | [`query`] | what is asked, step by step |
 //! | `operator` | each step: what it gives, what it needs, and how it runs |
 //! | `source` | what runs: rows in parts, read side by side |

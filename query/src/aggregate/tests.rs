@@ -1,0 +1,3 @@
+//! Every aggregate against a slow and obvious twin.
+
+mod speed;
