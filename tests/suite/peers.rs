@@ -20,7 +20,9 @@ use queries::{Peers, QUERIES};
 
 fn shared() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    std::env::var_os("GAPLESS_SHARED").map_or_else(default, PathBuf::from).join("peers")
+    std::env::var_os("GAPLESS_SHARED")
+        .map_or_else(default, PathBuf::from)
+        .join("peers")
 }
 
 /// The generated data.
@@ -30,7 +32,10 @@ fn data() -> Option<PathBuf> {
     match folder.join("meta.json").is_file() && shared().join("results.json").is_file() {
         true => Some(folder),
         false => {
-            println!("skipped: there is no {} (made by cargo xtask test beside ../shared/peers)", folder.display());
+            println!(
+                "skipped: there is no {} (made by cargo xtask test beside ../shared/peers)",
+                folder.display()
+            );
             None
         }
     }
@@ -49,11 +54,16 @@ fn import(db: &Database, data: &Path, table: &str, series: &str, unit: Partition
         ..ReadOptions::default()
     };
     let plan = plan(&files, &options).unwrap_or_else(|error| panic!("{error}"));
-    let spec = TableSpec::new(table, plan.schema.as_ref().clone()).time("ts").series(series).partition(unit);
+    let spec = TableSpec::new(table, plan.schema.as_ref().clone())
+        .time("ts")
+        .series(series)
+        .partition(unit);
     let table = db.create_table(&spec).expect("a table");
     let source = Source::open(&plan, &options).expect("the files open");
     let batches = source.map(|batch| batch.map_err(|error| gapless::Error::invalid(error.to_string())));
-    table.write_with(batches, &WriteOptions::default()).expect("the rows are written");
+    table
+        .write_with(batches, &WriteOptions::default())
+        .expect("the rows are written");
 }
 
 #[test]
@@ -74,8 +84,14 @@ fn answers_are_those_of_the_engines_that_gapless_is_compared_with() {
     let peers = Peers::open(&db, Parameters::read(&data));
     let mut wrong = Vec::new();
     for (name, columns) in QUERIES {
-        let answer = peers.query(name).collect().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (ours, theirs) = (checksum(&answer, columns), &results["S"]["numpy"]["warm"][name]["checksum"]);
+        let answer = peers
+            .query(name)
+            .collect()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (ours, theirs) = (
+            checksum(&answer, columns),
+            &results["S"]["numpy"]["warm"][name]["checksum"],
+        );
         if theirs.as_str() != Some(ours.as_str()) {
             wrong.push(format!("{name}: {ours}, not {theirs}"));
         }

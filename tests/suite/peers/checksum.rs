@@ -31,12 +31,20 @@ fn value(column: &str, arrays: &[ArrayRef]) -> String {
     let Some(first) = arrays.first() else {
         return "0".to_string();
     };
-    let is_time = matches!(first.data_type(), DataType::Timestamp(..)) || ["ts", "gap_start", "gap_end"].contains(&column);
+    let is_time = matches!(first.data_type(), DataType::Timestamp(..))
+        || ["ts", "gap_start", "gap_end"].contains(&column);
     match first.data_type() {
         _ if is_time => {
             let total: i128 = arrays
                 .iter()
-                .flat_map(|array| cast(array, &DataType::Int64).expect("a number").as_primitive::<Int64Type>().clone().values().to_vec())
+                .flat_map(|array| {
+                    cast(array, &DataType::Int64)
+                        .expect("a number")
+                        .as_primitive::<Int64Type>()
+                        .clone()
+                        .values()
+                        .to_vec()
+                })
                 .map(i128::from)
                 .sum();
             total.to_string()
