@@ -1,0 +1,1 @@
+//! Rules of types, errors, symbols and names.

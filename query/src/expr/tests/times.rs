@@ -1,0 +1,1 @@
+//! Times, durations, their parts and buckets.
