@@ -61,7 +61,9 @@ pub(super) fn order(a: &V, b: &V) -> Ordering {
     let exact = |a: i128, b: f64| match b {
         b if b.is_nan() || b > 1e30 => Ordering::Less,
         b if b < -1e30 => Ordering::Greater,
-        b => (a * 4).cmp(&((b.floor() as i128) * 4 + i128::from(b.fract() != 0.0))),
+        b => a
+            .saturating_mul(4)
+            .cmp(&((b.floor() as i128) * 4 + i128::from(b.fract() != 0.0))),
     };
     match (a, b) {
         (V::Int(a), V::Int(b)) => a.cmp(b),
