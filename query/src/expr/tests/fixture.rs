@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::builder::{PrimitiveBuilder, StringBuilder};
 use arrow_array::types::*;
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, RecordBatch, StringArray, UInt32Array,
+    ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, RecordBatch, StringArray, UInt32Array,
 };
 
 use crate::expr::tree::{Expr, Value, col, lit};

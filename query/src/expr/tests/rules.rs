@@ -290,7 +290,7 @@ fn decimals_are_exact() {
         value(col("d") / 2, &batch).as_primitive::<Float64Type>().value(0),
         5.25
     );
-    assert_eq!(value(col("d") % col("i"), &batch).is_null(2), true);
+    assert!(value(col("d") % col("i"), &batch).is_null(2));
     for (expr, wanted) in [
         (col("d").eq(1050i128), [Some(true), None, Some(false)]),
         (col("d").gt(10), [Some(true), None, Some(false)]),
