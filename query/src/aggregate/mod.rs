@@ -6,7 +6,7 @@
 //! | `plan` | which types an aggregate takes, and what computes it |
 //! | `count`, `sum`, `whole`, `weighted`, `extreme`, `text`, `edge`, `moments`, `rank`, `distinct` | the aggregates |
 //! | `rows`, `native`, `log` | rows without nulls, arrays as slices, values by group |
-//! | `double_double`, `totals`, `lanes`, `slide` | arithmetic, its vector loops, windows that slide |
+//! | `double_double`, `totals`, `vectors`, `lanes`, `slide` | arithmetic, its loops in vectors, windows that slide |
 //!
 //! The rules of all of them:
 //!
@@ -36,6 +36,7 @@ mod slide;
 mod sum;
 mod text;
 mod totals;
+mod vectors;
 mod weighted;
 mod whole;
 
