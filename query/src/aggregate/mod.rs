@@ -220,7 +220,8 @@ pub fn median(values: impl Into<Expr>) -> Aggregate {
 /// The value below which a part of the values lies, `0.0..=1.0`, interpolated linearly between the two nearest.
 ///
 /// Numbers give `Float64`, timestamps and durations the same type. Nulls are skipped; null where there are no values. NaN is the
-/// greatest value. A part outside of the range is refused when the aggregate is used. Holds all values of a group.
+/// greatest value; between a number and an infinity lies the infinity. A part outside of the range is refused when the aggregate
+/// is used. Holds all values of a group.
 #[must_use]
 pub fn quantile(values: impl Into<Expr>, part: f64) -> Aggregate {
     of(Function::Quantile(part), vec![values.into()])

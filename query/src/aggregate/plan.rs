@@ -6,7 +6,7 @@ use gapless_engine::{Error, Result};
 use super::accumulator::Accumulator;
 use super::count::Count;
 use super::distinct::Distinct;
-use super::edge::{Chunks, Edge, Values};
+use super::edge::{Chunks, Edge, Texts, Values};
 use super::extreme::Extreme;
 use super::moments::{CORR, COV, Moments, STD, VAR};
 use super::native::numbers;
@@ -193,6 +193,7 @@ fn edge<const LAST: bool>(of: &DataType) -> Box<dyn Accumulator> {
         Some(16) if matches!(of, DataType::Decimal128(..)) => {
             Box::new(Edge::<Values<i128>, LAST>::new(of.clone()))
         }
+        _ if is_text(of) => Box::new(Edge::<Texts, LAST>::new(of.clone())),
         _ => Box::new(Edge::<Chunks, LAST>::new(of.clone())),
     }
 }

