@@ -44,8 +44,8 @@ impl Peers {
     pub fn query(&self, name: &str) -> Query {
         let ask = &self.ask;
         let day = (ask.day, ask.day + DAY);
-        let trades = || self.trade.scan().between(day.0, day.1);
-        let quotes = || self.quote.scan().between(day.0, day.1);
+        let trades = || self.trade.scan().expect("a scan").between(day.0, day.1);
+        let quotes = || self.quote.scan().expect("a scan").between(day.0, day.1);
         let bars = [
             first("price").alias("open"),
             max("price").alias("high"),
@@ -57,9 +57,7 @@ impl Peers {
         let left = ["ts", "sym", "price", "size"];
         let right = || AsOf::backward().columns(["bid", "ask"]);
         match name {
-            "Q1" => self
-                .trade
-                .scan()
+            "Q1" => self.trade.scan().expect("a scan")
                 .between(ask.window.0, ask.window.1)
                 .series([&ask.symbol])
                 .query(),
@@ -69,11 +67,9 @@ impl Peers {
                 sum("size").alias("vol"),
                 count().alias("n"),
             ]),
-            "Q4" => self.trade.scan().series([&ask.symbol]).bucket("1m").agg(bars),
+            "Q4" => self.trade.scan().expect("a scan").series([&ask.symbol]).bucket("1m").agg(bars),
             "Q5" => trades().group_by(["sym"]).bucket("1m").agg(bars),
-            "Q6" => self
-                .quote
-                .scan()
+            "Q6" => self.quote.scan().expect("a scan")
                 .group_by(["sym"])
                 .agg([max("bid").alias("max_bid")]),
             "Q7" => trades()
@@ -84,24 +80,18 @@ impl Peers {
             "Q7b" => trades().columns(left).query().asof_join(quotes(), right()),
             "Q8" => trades().agg([count().alias("n")]),
             "Q9" => trades().agg([count().alias("n")]),
-            "Q10" => self
-                .trade
-                .scan()
+            "Q10" => self.trade.scan().expect("a scan")
                 .query()
                 .filter((col("price") * col("size")).gt(ask.turnover))
                 .agg([count().alias("n")]),
             "Q11" => trades().agg([count().alias("n")]),
             "Q12" => trades().agg([count().alias("n")]),
-            "Q13" => self
-                .trade
-                .scan()
+            "Q13" => self.trade.scan().expect("a scan")
                 .group_by(["sym"])
                 .agg([sum(col("price") * col("size")).alias("turnover")])
                 .top(10, "turnover"),
-            "Q14" => self.quote.scan().agg([sum("bid").alias("s")]),
-            "Q15" => self
-                .bars
-                .scan()
+            "Q14" => self.quote.scan().expect("a scan").agg([sum("bid").alias("s")]),
+            "Q15" => self.bars.scan().expect("a scan")
                 .between(ask.bars.0, ask.bars.1)
                 .series([&ask.node])
                 .query(),
