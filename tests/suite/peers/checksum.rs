@@ -49,7 +49,7 @@ fn value(column: &str, arrays: &[ArrayRef]) -> String {
                 .sum();
             total.to_string()
         }
-        DataType::Utf8 | DataType::Dictionary(..) => {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
             let mut counts: BTreeMap<String, i64> = BTreeMap::new();
             for array in arrays {
                 let array = cast(array, &DataType::Utf8).expect("text");

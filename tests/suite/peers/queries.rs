@@ -57,7 +57,10 @@ impl Peers {
         let left = ["ts", "sym", "price", "size"];
         let right = || AsOf::backward().columns(["bid", "ask"]);
         match name {
-            "Q1" => self.trade.scan().expect("a scan")
+            "Q1" => self
+                .trade
+                .scan()
+                .expect("a scan")
                 .between(ask.window.0, ask.window.1)
                 .series([&ask.symbol])
                 .query(),
@@ -67,9 +70,18 @@ impl Peers {
                 sum("size").alias("vol"),
                 count().alias("n"),
             ]),
-            "Q4" => self.trade.scan().expect("a scan").series([&ask.symbol]).bucket("1m").agg(bars),
+            "Q4" => self
+                .trade
+                .scan()
+                .expect("a scan")
+                .series([&ask.symbol])
+                .bucket("1m")
+                .agg(bars),
             "Q5" => trades().group_by(["sym"]).bucket("1m").agg(bars),
-            "Q6" => self.quote.scan().expect("a scan")
+            "Q6" => self
+                .quote
+                .scan()
+                .expect("a scan")
                 .group_by(["sym"])
                 .agg([max("bid").alias("max_bid")]),
             "Q7" => trades()
@@ -80,18 +92,27 @@ impl Peers {
             "Q7b" => trades().columns(left).query().asof_join(quotes(), right()),
             "Q8" => trades().agg([count().alias("n")]),
             "Q9" => trades().agg([count().alias("n")]),
-            "Q10" => self.trade.scan().expect("a scan")
+            "Q10" => self
+                .trade
+                .scan()
+                .expect("a scan")
                 .query()
                 .filter((col("price") * col("size")).gt(ask.turnover))
                 .agg([count().alias("n")]),
             "Q11" => trades().agg([count().alias("n")]),
             "Q12" => trades().agg([count().alias("n")]),
-            "Q13" => self.trade.scan().expect("a scan")
+            "Q13" => self
+                .trade
+                .scan()
+                .expect("a scan")
                 .group_by(["sym"])
                 .agg([sum(col("price") * col("size")).alias("turnover")])
                 .top(10, "turnover"),
             "Q14" => self.quote.scan().expect("a scan").agg([sum("bid").alias("s")]),
-            "Q15" => self.bars.scan().expect("a scan")
+            "Q15" => self
+                .bars
+                .scan()
+                .expect("a scan")
                 .between(ask.bars.0, ask.bars.1)
                 .series([&ask.node])
                 .query(),
