@@ -255,7 +255,10 @@ impl Aggregate {
 
     /// Whether it gives null for a group without values.
     pub(crate) const fn nullable(&self) -> bool {
-        !matches!(self.function, Function::Count | Function::CountOf | Function::NUnique)
+        !matches!(
+            self.function,
+            Function::Count | Function::CountOf | Function::NUnique
+        )
     }
 
     /// Whether it goes by the order of rows.
