@@ -25,5 +25,5 @@ pub use aggregate::{
 };
 pub use bucket::{Bucket, Every, IntoBucket};
 pub use expr::{Expr, IntoExpr, col, lit};
-pub use operator::{AsOf, Direction, SortKey};
-pub use query::{Grouped, IntoQuery, Query, QueryBatches};
+pub use operator::{AsOf, Direction, HorizonJoin, Join, SortKey, WindowJoin};
+pub use query::{Grouped, IntoQuery, Query, QueryBatches, Windowed};

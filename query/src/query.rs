@@ -11,8 +11,9 @@ use crate::aggregate::Aggregate;
 use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
 use crate::operator::{
-    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Filter, Grouping, Input, Limit, Need, Planner, Project,
-    ScanRows, Sort, SortKey,
+    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Filter, Grouping, HorizonJoin, HorizonRows,
+    Input, Join, JoinedRows, Limit, Need, Planner, Project, ScanRows, Sort, SortKey, WindowJoin,
+    WindowedRows,
 };
 use crate::source::{Gathered, Source, collect, gather};
 
@@ -143,6 +144,41 @@ impl Query {
     #[must_use]
     pub fn asof_join(self, right: impl Into<Self>, options: AsOf) -> Self {
         self.then(|left| AsOfJoin::new(left, right.into().built?, options.checked()?))
+    }
+
+    /// To each row, the rows of other rows that are around it in time, as [`WindowJoin`] says, until aggregates say what is wanted of
+    /// them.
+    pub fn window_join(self, right: impl Into<Self>, window: WindowJoin) -> Windowed {
+        Windowed {
+            left: self,
+            right: right.into(),
+            window,
+        }
+    }
+
+    /// To each row and each of some offsets, the other row that was there at that distance from its time, as [`HorizonJoin`] says:
+    /// one row for each offset, with the columns of the left row, the column `offset`, and those of the other row.
+    #[must_use]
+    pub fn horizon_join(self, right: impl Into<Self>, options: HorizonJoin) -> Self {
+        self.then(|left| HorizonRows::new(left, right.into().built?, options.checked()?))
+    }
+
+    /// To each row, the other rows that are equal to it in some columns, as [`Join`] says. The other rows are read into memory; these
+    /// rows keep their order.
+    #[must_use]
+    pub fn join(self, right: impl Into<Self>, options: Join) -> Self {
+        self.then(|left| JoinedRows::new(left, right.into().built?, options.checked()?))
+    }
+
+    /// The rows of several queries, one after the other. All must have the same columns, of the same types and in the same order.
+    #[must_use]
+    pub fn concat<Q: Into<Self>>(queries: impl IntoIterator<Item = Q>) -> Self {
+        let inputs: Result<Vec<Input>> = queries.into_iter().map(|query| query.into().built).collect();
+        Self::of(
+            inputs
+                .and_then(Concat::new)
+                .map(|concat| Arc::new(concat) as Input),
+        )
     }
 
     /// Rows in another order. Those that are equal in it keep their order; null comes last.
@@ -316,5 +352,25 @@ impl Grouped {
             Aggregation::new(self.query.built?, grouping, aggregates)
         });
         Query::of(built.map(|aggregation| Arc::new(aggregation) as Input))
+    }
+}
+
+/// Rows, each with the other rows in a window around its time, until aggregates say what is wanted of these.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Windowed {
+    left: Query,
+    right: Query,
+    window: WindowJoin,
+}
+
+impl Windowed {
+    /// Aggregates over each window, after the columns of the left row. A window without rows gives what the aggregates give for none:
+    /// counts of 0, otherwise null. The result comes by series and time.
+    #[must_use]
+    pub fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
+        let Self { left, right, window } = self;
+        let aggregates = aggregates.into_iter().collect();
+        left.then(|left| WindowedRows::new(left, right.built?, window.checked()?, aggregates))
     }
 }

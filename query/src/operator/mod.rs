@@ -4,11 +4,15 @@
 mod aggregate;
 mod asof;
 mod batches;
+mod concat;
 mod filter;
+mod horizon;
+mod join;
 mod limit;
 mod project;
 mod scan;
 mod sort;
+mod window;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -23,12 +27,19 @@ pub(crate) use aggregate::{Aggregation, Grouping};
 pub(crate) use asof::AsOfJoin;
 pub use asof::{AsOf, Direction};
 pub(crate) use batches::Batches;
+pub(crate) use concat::Concat;
 pub(crate) use filter::Filter;
+pub use horizon::HorizonJoin;
+pub(crate) use horizon::HorizonRows;
+pub use join::Join;
+pub(crate) use join::JoinedRows;
 pub(crate) use limit::Limit;
 pub(crate) use project::Project;
 pub(crate) use scan::{BATCH_ROWS, ScanRows};
 pub(crate) use sort::Sort;
 pub use sort::SortKey;
+pub use window::WindowJoin;
+pub(crate) use window::WindowedRows;
 
 /// An operator that others read from.
 pub(crate) type Input = Arc<dyn Operator>;
@@ -73,6 +84,18 @@ pub(crate) struct Need {
 pub(crate) struct Planner {
     /// The series of all its scans.
     pub(crate) list: Arc<SeriesList>,
+    /// How many rows scans give at a time, where it is not [`BATCH_ROWS`].
+    pub(crate) batch_rows: Option<usize>,
+}
+
+impl Planner {
+    /// The same for inputs whose scans give so many rows at a time.
+    pub(crate) fn with_batch_rows(&self, rows: usize) -> Self {
+        Self {
+            list: Arc::clone(&self.list),
+            batch_rows: Some(rows),
+        }
+    }
 }
 
 /// A step of a query.
