@@ -25,5 +25,8 @@ pub use aggregate::{
 };
 pub use bucket::{Bucket, Every, IntoBucket};
 pub use expr::{Expr, IntoExpr, col, lit};
-pub use operator::{AsOf, Direction, SortKey};
-pub use query::{Grouped, IntoQuery, Query, QueryBatches};
+pub use operator::{
+    AsOf, Direction, Rolling, SeriesFunction, SortKey, cum_count, cum_max, cum_min, cum_prod, cum_sum, delta,
+    ema, ema_by_time, ema_half_life, ema_span, forward_fill, next, previous, ratio, row_number,
+};
+pub use query::{Grouped, IntoQuery, Query, QueryBatches, Rolled};

@@ -24,6 +24,7 @@ use crate::expr::{Bound, Expr};
 use crate::source::Source;
 use hashed::HashedGroups;
 use ordered::OrderedGroups;
+pub(super) use state::{Resolved, State};
 
 /// What rows are grouped by.
 #[derive(Debug, Clone, Default)]
@@ -125,7 +126,8 @@ fn shape(input: &Shape, grouping: &Grouping, aggregates: &[Aggregate]) -> Result
     })
 }
 
-fn argument_types(aggregate: &Aggregate, schema: &Schema) -> Result<Vec<DataType>> {
+/// The types of what an aggregate is given.
+pub(super) fn argument_types(aggregate: &Aggregate, schema: &Schema) -> Result<Vec<DataType>> {
     let data_type = |expr: &Expr| {
         Bound::new(expr, schema)
             .map(|bound| bound.data_type().clone())
