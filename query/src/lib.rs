@@ -25,5 +25,9 @@ pub use aggregate::{
 };
 pub use bucket::{Bucket, Every, IntoBucket};
 pub use expr::{Expr, IntoExpr, col, lit};
-pub use operator::{AsOf, Direction, HorizonJoin, Join, SortKey, WindowJoin};
-pub use query::{Grouped, IntoQuery, Query, QueryBatches, Windowed};
+pub use operator::{
+    AsOf, Direction, HorizonJoin, Join, Rolling, SeriesFunction, SortKey, WindowJoin, cum_count, cum_max,
+    cum_min, cum_prod, cum_sum, delta, ema, ema_by_time, ema_half_life, ema_span, forward_fill, next,
+    previous, ratio, row_number,
+};
+pub use query::{Grouped, IntoQuery, Query, QueryBatches, Rolled, Windowed};

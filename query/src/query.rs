@@ -12,8 +12,8 @@ use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
 use crate::operator::{
     Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Filter, Grouping, HorizonJoin, HorizonRows,
-    Input, Join, JoinedRows, Limit, Need, Planner, Project, ScanRows, Sort, SortKey, WindowJoin,
-    WindowedRows,
+    Input, Join, JoinedRows, Limit, Need, Over, Planner, Project, Rolling, RollingAggregation, ScanRows,
+    SeriesFunction, Sort, SortKey, WindowJoin, WindowedRows,
 };
 use crate::source::{Gathered, Source, collect, gather};
 
@@ -57,6 +57,16 @@ pub trait IntoQuery: Into<Query> {
     /// As [`Query::with_column`].
     fn with_column(self, column: impl Into<Expr>) -> Query {
         self.query().with_column(column)
+    }
+
+    /// As [`Query::over`].
+    fn over(self, functions: impl IntoIterator<Item = SeriesFunction>) -> Query {
+        self.query().over(functions)
+    }
+
+    /// As [`Query::rolling`].
+    fn rolling(self, rolling: Rolling) -> Rolled {
+        self.query().rolling(rolling)
     }
 
     /// As [`Query::select`].
@@ -179,6 +189,19 @@ impl Query {
                 .and_then(Concat::new)
                 .map(|concat| Arc::new(concat) as Input),
         )
+    }
+
+    /// All columns, and functions over the rows of each series in order of time, such as [`delta`](crate::delta); they read the columns
+    /// that were there before. A column of the same name is replaced. Rows come by series and time.
+    #[must_use]
+    pub fn over(self, functions: impl IntoIterator<Item = SeriesFunction>) -> Self {
+        let functions = functions.into_iter().collect();
+        self.then(|input| Over::new(input, functions))
+    }
+
+    /// Windows that slide over the rows of each series; [`Rolled::agg`] says what is wanted of each. Rows come by series and time.
+    pub const fn rolling(self, rolling: Rolling) -> Rolled {
+        Rolled { query: self, rolling }
     }
 
     /// Rows in another order. Those that are equal in it keep their order; null comes last.
@@ -372,5 +395,24 @@ impl Windowed {
         let Self { left, right, window } = self;
         let aggregates = aggregates.into_iter().collect();
         left.then(|left| WindowedRows::new(left, right.built?, window.checked()?, aggregates))
+    }
+}
+
+/// Rows with a window for each, until aggregates say what is wanted of it.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Rolled {
+    query: Query,
+    rolling: Rolling,
+}
+
+impl Rolled {
+    /// All columns, and aggregates over the window of each row, under their names.
+    #[must_use]
+    pub fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
+        let aggregates = aggregates.into_iter().collect();
+        let rolling = self.rolling;
+        self.query
+            .then(|input| RollingAggregation::new(input, rolling, aggregates))
     }
 }

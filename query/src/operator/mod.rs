@@ -9,7 +9,10 @@ mod filter;
 mod horizon;
 mod join;
 mod limit;
+mod over;
 mod project;
+mod rolling;
+mod runs;
 mod scan;
 mod sort;
 mod window;
@@ -34,7 +37,14 @@ pub(crate) use horizon::HorizonRows;
 pub use join::Join;
 pub(crate) use join::JoinedRows;
 pub(crate) use limit::Limit;
+pub(crate) use over::Over;
+pub use over::{
+    SeriesFunction, cum_count, cum_max, cum_min, cum_prod, cum_sum, delta, ema, ema_by_time, ema_half_life,
+    ema_span, forward_fill, next, previous, ratio, row_number,
+};
 pub(crate) use project::Project;
+pub use rolling::Rolling;
+pub(crate) use rolling::RollingAggregation;
 pub(crate) use scan::{BATCH_ROWS, ScanRows};
 pub(crate) use sort::Sort;
 pub use sort::SortKey;
