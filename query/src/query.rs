@@ -11,8 +11,8 @@ use crate::aggregate::Aggregate;
 use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
 use crate::operator::{
-    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Filter, Grouping, Input, Limit, Need, Planner, Project,
-    ScanRows, Sort, SortKey,
+    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Filter, Grouping, Input, Latest, Limit, Need, Planner,
+    Project, ScanRows, Sort, SortKey,
 };
 use crate::source::{Gathered, Source, collect, gather};
 
@@ -51,6 +51,11 @@ pub trait IntoQuery: Into<Query> {
     /// As [`Query::agg`].
     fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
         self.query().agg(aggregates)
+    }
+
+    /// As [`Query::latest`].
+    fn latest(self, at: Option<i64>) -> Query {
+        self.query().latest(at)
     }
 
     /// As [`Query::with_column`].
@@ -143,6 +148,23 @@ impl Query {
     #[must_use]
     pub fn asof_join(self, right: impl Into<Self>, options: AsOf) -> Self {
         self.then(|left| AsOfJoin::new(left, right.into().built?, options.checked()?))
+    }
+
+    /// The last row of each series at or before a time, nanoseconds since the epoch; at the end, where none is given. It sees rows
+    /// at that very time; of rows equal in time it is the last to arrive. A series without such a row gives none, and rows
+    /// without a series are one. The columns are those of the rows, which come by series.
+    ///
+    /// Of a scan it reads the rows it gives, and little else: from the end of the range back, until each series has one.
+    #[must_use]
+    pub fn latest(self, at: Option<i64>) -> Self {
+        self.then(|input| Latest::new(input, at, None))
+    }
+
+    /// As [`latest`](Self::latest), of rows not older than `since`: a series that has been silent for longer is not looked for in
+    /// all of the past.
+    #[must_use]
+    pub fn latest_since(self, since: i64, at: Option<i64>) -> Self {
+        self.then(|input| Latest::new(input, at, Some(since)))
     }
 
     /// Rows in another order. Those that are equal in it keep their order; null comes last.
