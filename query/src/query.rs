@@ -12,8 +12,8 @@ use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
 use crate::operator::{
     Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Filter, Grouping, HorizonJoin, HorizonRows,
-    Input, Join, JoinedRows, Limit, Need, Over, Planner, Project, Rolling, RollingAggregation, ScanRows,
-    SeriesFunction, Sort, SortKey, WindowJoin, WindowedRows,
+    Input, Join, JoinedRows, Latest, Limit, Need, Over, Planner, Project, Rolling, RollingAggregation,
+    ScanRows, SeriesFunction, Sort, SortKey, WindowJoin, WindowedRows,
 };
 use crate::source::{Gathered, Source, collect, gather};
 
@@ -52,6 +52,11 @@ pub trait IntoQuery: Into<Query> {
     /// As [`Query::agg`].
     fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
         self.query().agg(aggregates)
+    }
+
+    /// As [`Query::latest`].
+    fn latest(self, at: Option<i64>) -> Query {
+        self.query().latest(at)
     }
 
     /// As [`Query::with_column`].
@@ -202,6 +207,23 @@ impl Query {
     /// Windows that slide over the rows of each series; [`Rolled::agg`] says what is wanted of each. Rows come by series and time.
     pub const fn rolling(self, rolling: Rolling) -> Rolled {
         Rolled { query: self, rolling }
+    }
+
+    /// The last row of each series at or before a time, nanoseconds since the epoch; at the end, where none is given. It sees rows
+    /// at that very time; of rows equal in time it is the last to arrive. A series without such a row gives none, and rows
+    /// without a series are one. The columns are those of the rows, which come by series.
+    ///
+    /// Of a scan it reads the rows it gives, and little else: from the end of the range back, until each series has one.
+    #[must_use]
+    pub fn latest(self, at: Option<i64>) -> Self {
+        self.then(|input| Latest::new(input, at, None))
+    }
+
+    /// As [`latest`](Self::latest), of rows not older than `since`: a series that has been silent for longer is not looked for in
+    /// all of the past.
+    #[must_use]
+    pub fn latest_since(self, since: i64, at: Option<i64>) -> Self {
+        self.then(|input| Latest::new(input, at, Some(since)))
     }
 
     /// Rows in another order. Those that are equal in it keep their order; null comes last.

@@ -8,6 +8,7 @@ mod concat;
 mod filter;
 mod horizon;
 mod join;
+mod latest;
 mod limit;
 mod over;
 mod project;
@@ -36,6 +37,7 @@ pub use horizon::HorizonJoin;
 pub(crate) use horizon::HorizonRows;
 pub use join::Join;
 pub(crate) use join::JoinedRows;
+pub(crate) use latest::Latest;
 pub(crate) use limit::Limit;
 pub(crate) use over::Over;
 pub use over::{

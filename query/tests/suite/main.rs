@@ -1,0 +1,4 @@
+//! Queries against plain twins, through the public API.
+
+mod latest;
+mod tables;
