@@ -1,6 +1,9 @@
 //! The queries of `shared/peers`, as a user of gapless writes them.
 
-use gapless::query::{AsOf, IntoQuery, Query, col, count, first, last, max, min, sum, vwap};
+use gapless::query::{
+    AsOf, IntoQuery, Query, WindowJoin, col, count, delta, first, last, lit, max, mean, min, next, sum, vwap,
+    wmean,
+};
 use gapless::{Database, Table};
 
 use super::parameters::{DAY, Parameters};
@@ -14,7 +17,7 @@ pub struct Peers {
 }
 
 /// Each query with the columns that its checksum goes over: those of times, of text, and others.
-pub const QUERIES: [(&str, &[&str]); 12] = [
+pub const QUERIES: [(&str, &[&str]); 16] = [
     ("Q1", &["ts", "sym", "price", "size", "side", "exch", "cond"]),
     ("Q2", &["ts", "sym", "price", "size", "side", "exch", "cond"]),
     ("Q3", &["sym", "vwap", "vol", "n"]),
@@ -23,7 +26,11 @@ pub const QUERIES: [(&str, &[&str]); 12] = [
     ("Q6", &["sym", "max_bid"]),
     ("Q7", &["ts", "sym", "price", "size", "bid", "ask"]),
     ("Q7b", &["ts", "sym", "price", "size", "bid", "ask"]),
+    ("Q8", &["sym", "ts", "bid", "ask", "bsize", "asize"]),
+    ("Q9", &["ts", "price", "avg_bid"]),
     ("Q10", &["n"]),
+    ("Q11", &["sym", "hour", "tw_spread"]),
+    ("Q12", &["sym", "rv"]),
     ("Q13", &["sym", "turnover"]),
     ("Q14", &["s"]),
     ("Q15", &["ts", "node", "open", "high", "low", "close", "volume"]),
@@ -90,8 +97,16 @@ impl Peers {
                 .query()
                 .asof_join(quotes(), right()),
             "Q7b" => trades().columns(left).query().asof_join(quotes(), right()),
-            "Q8" => trades().agg([count().alias("n")]),
-            "Q9" => trades().agg([count().alias("n")]),
+            "Q8" => quotes()
+                .query()
+                .latest(Some(ask.latest))
+                .select(["sym", "ts", "bid", "ask", "bsize", "asize"]),
+            "Q9" => trades()
+                .columns(["ts", "price"])
+                .series([&ask.symbol])
+                .query()
+                .window_join(quotes().series([&ask.symbol]), WindowJoin::between("-10s", "10s"))
+                .agg([mean("bid").alias("avg_bid")]),
             "Q10" => self
                 .trade
                 .scan()
@@ -99,8 +114,23 @@ impl Peers {
                 .query()
                 .filter((col("price") * col("size")).gt(ask.turnover))
                 .agg([count().alias("n")]),
-            "Q11" => trades().agg([count().alias("n")]),
-            "Q12" => trades().agg([count().alias("n")]),
+            "Q11" => quotes()
+                .query()
+                .over([next("ts").or_else(lit(ask.close)).alias("until")])
+                .with_column((col("until") - col("ts")).alias("held"))
+                .group_by(["sym"])
+                .bucket("1h")
+                .agg([wmean(col("ask") - col("bid"), "held").alias("tw_spread")])
+                .select([col("sym"), col("ts").hour().alias("hour"), col("tw_spread")]),
+            "Q12" => quotes()
+                .with_column(((col("bid") + col("ask")) / 2.0).alias("mid"))
+                .group_by(["sym"])
+                .bucket("1m")
+                .agg([last("mid").alias("mid")])
+                .over([delta(col("mid").ln()).alias("change")])
+                .group_by(["sym"])
+                .agg([sum(col("change") * col("change")).alias("rv")])
+                .with_column(col("rv").coalesce(0.0).alias("rv")),
             "Q13" => self
                 .trade
                 .scan()
