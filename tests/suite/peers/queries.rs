@@ -1,7 +1,8 @@
 //! The queries of `shared/peers`, as a user of gapless writes them.
 
+use gapless::query::expr::timestamp;
 use gapless::query::{
-    AsOf, IntoQuery, Query, WindowJoin, col, count, delta, first, last, lit, max, mean, min, next, sum, vwap,
+    AsOf, IntoQuery, Query, WindowJoin, col, count, delta, first, last, max, mean, min, next, sum, vwap,
     wmean,
 };
 use gapless::{Database, Table};
@@ -116,7 +117,7 @@ impl Peers {
                 .agg([count().alias("n")]),
             "Q11" => quotes()
                 .query()
-                .over([next("ts").or_else(lit(ask.close)).alias("until")])
+                .over([next("ts").or_else(timestamp(ask.close)).alias("until")])
                 .with_column((col("until") - col("ts")).alias("held"))
                 .group_by(["sym"])
                 .bucket("1h")
