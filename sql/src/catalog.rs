@@ -3,6 +3,7 @@
 //! The schema `public` has the tables of the database, the schema `gapless` the system tables. A statement gets a catalog of its
 //! own, so that all of its tables are of one version.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,13 +28,16 @@ pub(crate) const SYSTEM: &str = "gapless";
 pub(crate) struct Catalog {
     database: Database,
     snapshot: Snapshot,
+    /// Names of functions that give tables: DataFusion looks for a table of that name first.
+    functions: Arc<HashSet<String>>,
 }
 
 impl Catalog {
-    pub(crate) fn new(database: &Database, snapshot: &Snapshot) -> Self {
+    pub(crate) fn new(database: &Database, snapshot: &Snapshot, functions: HashSet<String>) -> Self {
         Self {
             database: database.clone(),
             snapshot: snapshot.clone(),
+            functions: Arc::new(functions),
         }
     }
 }
@@ -77,6 +81,9 @@ impl SchemaProvider for Tables {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
+        if self.0.functions.contains(name) && !self.table_exist(name) {
+            return Ok(None);
+        }
         let table = GaplessTable::new(&self.0.database, &self.0.snapshot, name).map_err(to_datafusion)?;
         Ok(Some(Arc::new(table)))
     }

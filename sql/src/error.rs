@@ -1,10 +1,12 @@
 //! DataFusion's errors as the engine's, so that a caller sees one type and one set of kinds.
 
-use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::common::DataFusionError;
 use gapless_engine::{Error, ErrorKind};
 
-/// What the planner says before a list of what it would have taken; the list is long and about types.
-const HINTS: &str = "\n\n\tCandidate functions:";
+/// What the planner says before and after the sentence that tells what is wrong with the arguments of a function.
+const ARGUMENTS: &str = "No function matches the given name";
+const COERCION: &str = "user-defined coercion failed with: ";
+const CANDIDATES: &str = "\n\tCandidate functions:";
 
 /// The error of a statement.
 ///
@@ -66,14 +68,22 @@ fn kind_of(error: &DataFusionError) -> ErrorKind {
 /// The message without the name of the planner's stage before it.
 fn message_of(error: &DataFusionError) -> String {
     let message = match error {
-        DataFusionError::SchemaError(inner, _) => schema_message(inner),
+        DataFusionError::SchemaError(inner, _) => inner.to_string(),
         DataFusionError::SQL(inner, _) => inner.to_string(),
         DataFusionError::ResourcesExhausted(text) => format!(
             "the statement needs more memory than it may have: {text}. Select less, or give the session more"
         ),
         other => other.strip_backtrace().clone(),
     };
-    let message = message.split(HINTS).next().unwrap_or(&message).to_owned();
+    let message = match message.split_once(COERCION) {
+        // The function has said itself what is wrong with its arguments.
+        Some((_, own)) => own.split(ARGUMENTS).next().unwrap_or(own).trim_end().to_owned(),
+        None => message,
+    };
+    let message = match message.find(ARGUMENTS).and_then(|at| message.get(at..)) {
+        Some(sentence) => sentence.split(CANDIDATES).next().unwrap_or(sentence).to_owned(),
+        None => message,
+    };
     const STAGES: [&str; 5] = [
         "Error during planning: ",
         "Execution error: ",
@@ -83,10 +93,6 @@ fn message_of(error: &DataFusionError) -> String {
     ];
     let stripped = STAGES.iter().find_map(|stage| message.strip_prefix(stage));
     stripped.map(str::to_owned).unwrap_or(message)
-}
-
-fn schema_message(error: &SchemaError) -> String {
-    error.to_string()
 }
 
 /// An engine's error inside of DataFusion's.

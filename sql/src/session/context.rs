@@ -73,12 +73,12 @@ impl Planner {
 
     /// The planner's state over a snapshot.
     fn state_at(&self, snapshot: &Snapshot) -> SessionState {
-        let catalog = Catalog::new(&self.database, snapshot);
-        let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_catalog_list(Arc::new(catalog))
-            .build();
+        let mut state = self.state.clone();
         let gaps = GapsFunction::new(snapshot.clone());
         state.register_udtf("gapless_gaps", Arc::new(gaps));
+        let functions = state.table_functions().keys().cloned().collect();
+        let catalog = Catalog::new(&self.database, snapshot, functions);
+        state.register_catalog_list(Arc::new(catalog));
         state
     }
 }
@@ -92,6 +92,8 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
         .with_target_partitions(settings.threads);
     // Rows come by series and time; a sort of what is sorted costs more than a merge.
     config.options_mut().optimizer.prefer_existing_sort = true;
+    // A scan has a share of its rows for each thread; rows of one share keep their order, which decides between equal times.
+    config.options_mut().optimizer.enable_round_robin_repartition = false;
     let spill = match &settings.spill_directory {
         _ if settings.spill_bytes_max == 0 => DiskManagerMode::Disabled,
         Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),

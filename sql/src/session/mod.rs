@@ -12,8 +12,6 @@ mod context;
 mod rows;
 mod runtime;
 mod statement;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -23,7 +21,7 @@ pub use builder::SessionBuilder;
 pub use rows::Rows;
 
 use context::Planner;
-use runtime::Runtime;
+use runtime::{Runtime, block_on};
 
 /// Runs SQL over a database. Cheap to clone; clones share threads and memory.
 ///
@@ -71,7 +69,7 @@ impl Session {
     /// `Invalid` for wrong SQL; `NotFound`, listing the tables there are; `Unsupported` for a statement that is not there, saying
     /// what to use instead; `Corrupt` or `Io` from the database.
     pub fn sql(&self, text: &str) -> Result<Rows> {
-        futures_executor::block_on(self.sql_async(text))
+        block_on(self.sql_async(text))
     }
 
     /// As [`Session::sql`], without blocking; of any runtime.
@@ -87,7 +85,7 @@ impl Session {
     /// # Errors
     /// As [`Session::sql`].
     pub fn sql_at(&self, snapshot: &Snapshot, text: &str) -> Result<Rows> {
-        futures_executor::block_on(self.start(text, Some(snapshot.clone())))
+        block_on(self.start(text, Some(snapshot.clone())))
     }
 
     async fn start(&self, text: &str, snapshot: Option<Snapshot>) -> Result<Rows> {

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use gapless_engine::Result;
 use tokio::sync::mpsc;
 
-use super::runtime::{AbortOnDrop, Runtime};
+use super::runtime::{AbortOnDrop, Runtime, block_on};
 use crate::error::from_datafusion;
 
 /// Batches that wait for the reader.
@@ -66,7 +66,7 @@ impl Iterator for Rows {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        futures_executor::block_on(self.batches.recv())
+        block_on(self.batches.recv())
     }
 }
 

@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
-use datafusion::sql::parser::{CopyToSource, CopyToStatement, DFParserBuilder, Statement};
+use datafusion::sql::parser::{CopyToStatement, DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{self, Value};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use gapless_engine::{Error, ErrorKind, Result};
 
+use crate::catalog::SYSTEM;
 use crate::error::from_datafusion;
 
 /// How deep expressions and queries may be nested.
@@ -66,7 +67,7 @@ fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
         S::Insert(_) if is_pinned => {
             return Err(Error::invalid("INSERT: the session reads a snapshot, so nothing can be written"));
         }
-        S::Insert(_) => return Ok(()),
+        S::Insert(insert) => return check_insert(insert),
         S::CreateTable(_) => (
             "CREATE TABLE",
             "create it with Database::create_table, or with `gapless import`",
@@ -99,6 +100,17 @@ fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
     Err(unsupported(what, instead))
 }
 
+/// Refuses rows for the system tables.
+fn check_insert(insert: &ast::Insert) -> Result<()> {
+    let target = insert.table.to_string();
+    match target.split('.').rev().nth(1) {
+        Some(schema) if schema.trim_matches('"').eq_ignore_ascii_case(SYSTEM) => Err(Error::invalid(format!(
+            "INSERT INTO {target}: what the database knows of itself cannot be written"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn unsupported(what: &str, instead: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
@@ -110,9 +122,6 @@ fn unsupported(what: &str, instead: &str) -> Error {
 fn check_copy(copy: &mut CopyToStatement, files: bool) -> Result<()> {
     if !files {
         return Err(Error::invalid("COPY: this session may not write files"));
-    }
-    if let CopyToSource::Relation(_) = copy.source {
-        // A table is a query too.
     }
     let mut overwrite = false;
     copy.options.retain(|(name, value)| {

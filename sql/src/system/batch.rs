@@ -28,6 +28,7 @@ impl Columns {
 
     /// Texts, none of them null.
     pub(super) fn text<S: AsRef<str>>(self, name: &str, values: impl Iterator<Item = S>) -> Self {
+        let values: Vec<S> = values.collect();
         self.column(name, Arc::new(StringArray::from_iter_values(values)), false)
     }
 

@@ -11,7 +11,7 @@ use super::batch::Columns;
 pub(super) fn tables(snapshot: &Snapshot, state: Option<&TableState>) -> Result<RecordBatch> {
     let mut unflushed = Vec::new();
     let mut times = Vec::new();
-    for state in state {
+    if let Some(state) = state {
         let name = &state.meta().name;
         unflushed.push(snapshot.unflushed_rows(name)?);
         times.push(union(state.time_bounds(), snapshot.unflushed_times(name)?));
@@ -68,8 +68,8 @@ pub(super) fn partitions(_: &Snapshot, state: Option<&TableState>) -> Result<Rec
         .text("table_name", keys().map(|_| table))
         .text("partition", keys().map(|key| key.path()))
         .text("unit", keys().map(|key| key.unit.name()))
-        .time("start", keys().map(|key| key.start))
-        .time("end", keys().map(|key| key.end()))
+        .time("start_time", keys().map(|key| key.start))
+        .time("end_time", keys().map(|key| key.end()))
         .count("rows", sum(|segment| segment.rows))
         .count("segments", segments().map(|segments| segments.len() as u64))
         .count("bytes", sum(|segment| segment.bytes))

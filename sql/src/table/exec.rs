@@ -1,6 +1,5 @@
 //! The scan of a table as a node of DataFusion's plan.
 
-use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +12,9 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::equivalence::{AcrossPartitions, ConstExpr};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::execution_plan::{
+    Boundedness, EmissionType, ReplaceChildrenOptions, SchedulingType,
+};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
 use datafusion::physical_plan::statistics::StatisticsArgs;
@@ -169,12 +170,14 @@ fn properties(
         // Schemas are those of the engine: a series can be told from no other by its type.
         let _ = equal.add_constants([ConstExpr::new(column, AcrossPartitions::Uniform(value))]);
     }
-    Arc::new(PlanProperties::new(
+    let properties = PlanProperties::new(
         equal,
         Partitioning::UnknownPartitioning(partitions),
         EmissionType::Incremental,
         Boundedness::Bounded,
-    ))
+    );
+    // Each batch is waited for, so a thread is never kept.
+    Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
 }
 
 impl DisplayAs for TableScanExec {
@@ -270,9 +273,4 @@ impl ExecutionPlan for TableScanExec {
         }
         Ok(SortOrderPushdownResult::Unsupported)
     }
-}
-
-/// The scan that a node of a plan is.
-pub(crate) fn as_table_scan(plan: &dyn ExecutionPlan) -> Option<&TableScanExec> {
-    (plan as &dyn Any).downcast_ref()
 }

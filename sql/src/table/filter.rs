@@ -1,8 +1,8 @@
 //! Conditions of SQL as conditions of the engine.
 //!
-//! The engine says `NaN` equals itself and is greater than every number, and both zeros are equal. DataFusion compares floats in
-//! IEEE 754's total order: a `NaN` with its sign set is less than every number, and `-0.0` less than `0.0`. Where that makes a
-//! difference the engine leaves out no row that DataFusion would keep, and DataFusion looks at the rows again.
+//! The engine says `NaN` equals itself and is greater than every number, and both zeros are equal. To DataFusion a `NaN` whose sign
+//! is set is less than every number and equals no other; whether the zeros are equal has depended on its version. Where that
+//! may make a difference the engine leaves out no row that DataFusion would keep, and DataFusion looks at the rows again.
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Between, InList};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::sink::DataSink;
@@ -43,8 +43,14 @@ pub(super) struct TableSink {
 }
 
 impl TableSink {
-    pub(super) fn new(table: Table, schema: SchemaRef) -> Self {
-        Self { table, schema }
+    /// Into the columns of `schema`. Which of them may be null is left to the engine, whose message names row and column.
+    pub(super) fn new(table: Table, schema: &Schema) -> Self {
+        let nullable = |field: &FieldRef| Field::clone(field).with_nullable(true);
+        let schema = Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>());
+        Self {
+            table,
+            schema: Arc::new(schema),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Literals of SQL as the values that the engine compares columns with.
 
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 use datafusion::common::ScalarValue;
 use gapless_engine::scan::Literal;
 use gapless_engine::table::arrow_type;
@@ -122,15 +122,5 @@ fn holds_all(number: Number, to: &DataType) -> bool {
             number.is_unsigned() && bits <= to.primitive_width().unwrap_or_default() * 8
         }
         _ => false,
-    }
-}
-
-/// The units of a timestamp in nanoseconds.
-pub(crate) const fn unit_ns(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
     }
 }

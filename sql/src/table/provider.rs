@@ -1,15 +1,14 @@
 //! A table of the database as DataFusion's table provider.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result, plan_err};
+use datafusion::common::{Result, plan_err};
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::logical_expr::dml::InsertOp;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use gapless_engine::{Database, Result as EngineResult, Snapshot};
 use gapless_format::TableMeta;
@@ -81,10 +80,6 @@ impl TableProvider for GaplessTable {
         TableType::Base
     }
 
-    fn get_logical_plan(&'_ self) -> Option<Cow<'_, LogicalPlan>> {
-        None
-    }
-
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| match condition(filter, &self.meta) {
             Some(condition) if condition.is_exact => TableProviderFilterPushDown::Exact,
@@ -118,15 +113,7 @@ impl TableProvider for GaplessTable {
             );
         }
         let table = self.database.table(&self.meta.name).map_err(to_datafusion)?;
-        let sink = TableSink::new(table, Arc::clone(&self.schema));
+        let sink = TableSink::new(table, &self.schema);
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
-
-    async fn delete_from(&self, _: &dyn Session, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
-        Err(not_here("DELETE", "delete a range of time with Table::delete"))
-    }
-}
-
-fn not_here(what: &str, instead: &str) -> DataFusionError {
-    DataFusionError::NotImplemented(format!("{what} is not there in SQL: {instead}"))
 }
