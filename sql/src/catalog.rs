@@ -77,7 +77,12 @@ struct Tables(Catalog);
 #[async_trait]
 impl SchemaProvider for Tables {
     fn table_names(&self) -> Vec<String> {
-        self.0.snapshot.version().table_names().map(str::to_owned).collect()
+        self.0
+            .snapshot
+            .version()
+            .table_names()
+            .map(str::to_owned)
+            .collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {

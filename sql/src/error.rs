@@ -43,9 +43,10 @@ fn from_datafusion_ref(error: &DataFusionError) -> Error {
             None => Error::internal("an error without a cause"),
         },
         DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
-            arrow_schema::ArrowError::ExternalError(inner) if inner.is::<Error>() => {
-                inner.downcast_ref::<Error>().cloned().unwrap_or_else(|| Error::internal(inner.to_string()))
-            }
+            arrow_schema::ArrowError::ExternalError(inner) if inner.is::<Error>() => inner
+                .downcast_ref::<Error>()
+                .cloned()
+                .unwrap_or_else(|| Error::internal(inner.to_string())),
             _ => Error::new(ErrorKind::Invalid, message_of(error)),
         },
         other => Error::new(kind_of(other), message_of(other)),

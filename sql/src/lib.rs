@@ -10,11 +10,13 @@
 //! | `table` | a table: conditions, time ranges, order, statistics, insertion |
 //! | `system` | the schema `gapless` |
 //! | `function` | functions of time series |
+//! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
 //! | `pump` | blocking sources of batches as asynchronous streams |
 //! | `error` | DataFusion's errors as the engine's |
 //!
 //! Nothing here stores or decodes anything: rows come from [`gapless_engine::Scan`] and go to [`gapless_engine::Table`].
 
+mod asof;
 mod catalog;
 mod error;
 mod function;
@@ -23,4 +25,4 @@ mod session;
 mod system;
 mod table;
 
-pub use session::{Rows, Session, SessionBuilder};
+pub use session::{RowStream, Rows, Session, SessionBuilder};

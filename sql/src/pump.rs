@@ -41,7 +41,9 @@ where
                 State::Running(running) => running,
                 State::Done => return None,
             };
-            let ended = running.await.map_err(|error| Error::internal(format!("a scan was ended: {error}")));
+            let ended = running
+                .await
+                .map_err(|error| Error::internal(format!("a scan was ended: {error}")));
             match ended.and_then(|step| step) {
                 Ok(Some((batch, source))) => {
                     metrics.record_output(batch.num_rows());
@@ -52,7 +54,10 @@ where
                     metrics.done();
                     None
                 }
-                Err(error) => Some((Err::<RecordBatch, DataFusionError>(to_datafusion(error)), State::Done)),
+                Err(error) => Some((
+                    Err::<RecordBatch, DataFusionError>(to_datafusion(error)),
+                    State::Done,
+                )),
             }
         }
     });

@@ -12,7 +12,9 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
 
 /// Which row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,7 +83,9 @@ impl AggregateUDFImpl for EdgeFunction {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         let name = self.edge.name();
         match types {
-            [value, time @ (DataType::Timestamp(..) | DataType::Int64)] => Ok(vec![value.clone(), time.clone()]),
+            [value, time @ (DataType::Timestamp(..) | DataType::Int64)] => {
+                Ok(vec![value.clone(), time.clone()])
+            }
             [value, DataType::Date32] => {
                 let time = DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, None);
                 Ok(vec![value.clone(), time])
@@ -100,7 +104,11 @@ impl AggregateUDFImpl for EdgeFunction {
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         Ok(vec![
-            Arc::new(Field::new(format!("{}[value]", args.name), args.return_type().clone(), true)),
+            Arc::new(Field::new(
+                format!("{}[value]", args.name),
+                args.return_type().clone(),
+                true,
+            )),
             Arc::new(Field::new(format!("{}[time]", args.name), DataType::Int64, true)),
         ])
     }
@@ -121,7 +129,10 @@ impl AggregateUDFImpl for EdgeFunction {
         let data_type = args.return_type();
         macro_rules! of_type {
             ($type:ty) => {
-                Ok(Box::new(EdgeGroups::<$type>::new(self.edge, data_type.clone())))
+                Ok(Box::new(EdgeGroups::<$type>::new(
+                    self.edge,
+                    data_type.clone(),
+                )))
             };
         }
         downcast_primitive! {
@@ -135,7 +146,9 @@ impl AggregateUDFImpl for EdgeFunction {
 fn numbers(times: &ArrayRef) -> Result<Int64Array> {
     match times.data_type() {
         DataType::Int64 => Ok(times.as_primitive::<Int64Type>().clone()),
-        _ => Ok(arrow_cast::cast(times, &DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+        _ => Ok(arrow_cast::cast(times, &DataType::Int64)?
+            .as_primitive::<Int64Type>()
+            .clone()),
     }
 }
 
@@ -222,7 +235,9 @@ impl<T: ArrowPrimitiveType> EdgeGroups<T> {
         let rows = groups.iter().zip(values.iter()).zip(times.iter()).enumerate();
         for (row, ((group, value), time)) in rows {
             let passes = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            let (Some(value), Some(time), true) = (value, time, passes) else { continue };
+            let (Some(value), Some(time), true) = (value, time, passes) else {
+                continue;
+            };
             if let (Some(held), Some(best)) = (self.values.get_mut(*group), self.times.get_mut(*group))
                 && best.is_none_or(|best| self.edge.takes(time, best))
             {

@@ -62,12 +62,24 @@ impl ScalarUDFImpl for TimeBucket {
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         // What is constant is looked at before the statement runs.
         if let Some(Some(every)) = args.scalar_arguments.first() {
-            bucket(every, args.scalar_arguments.get(2..).unwrap_or_default().iter().copied().flatten())?;
+            bucket(
+                every,
+                args.scalar_arguments
+                    .get(2..)
+                    .unwrap_or_default()
+                    .iter()
+                    .copied()
+                    .flatten(),
+            )?;
         }
         match args.arg_fields.get(1) {
             Some(time) => {
                 let nullable = time.is_nullable();
-                Ok(Arc::new(Field::new(self.name(), time_type(time.data_type())?, nullable)))
+                Ok(Arc::new(Field::new(
+                    self.name(),
+                    time_type(time.data_type())?,
+                    nullable,
+                )))
             }
             None => plan_err!("{USAGE} takes 2 to 4 arguments"),
         }
@@ -97,7 +109,9 @@ impl ScalarUDFImpl for TimeBucket {
 
     /// A later time is in no earlier bucket.
     fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        Ok(inputs.get(1).map_or(SortProperties::Unordered, |time| time.sort_properties))
+        Ok(inputs
+            .get(1)
+            .map_or(SortProperties::Unordered, |time| time.sort_properties))
     }
 
     fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
@@ -106,7 +120,10 @@ impl ScalarUDFImpl for TimeBucket {
 }
 
 fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }
 
 fn interval_type(data_type: &DataType) -> Result<DataType> {
@@ -122,16 +139,18 @@ fn time_type(data_type: &DataType) -> Result<DataType> {
     match data_type {
         DataType::Timestamp(_, zone) => Ok(DataType::Timestamp(TimeUnit::Nanosecond, zone.clone())),
         DataType::Date32 | DataType::Null => Ok(DataType::Timestamp(TimeUnit::Nanosecond, None)),
-        other => plan_err!("{USAGE}: {other} is no time; text is a zone, so write TIMESTAMP '...' for a time"),
+        other => {
+            plan_err!("{USAGE}: {other} is no time; text is a zone, so write TIMESTAMP '...' for a time")
+        }
     }
 }
 
 /// Buckets of a length; a further argument that is a text is their zone, one that is a time their origin.
 fn bucket<'a>(every: &ScalarValue, further: impl Iterator<Item = &'a ScalarValue>) -> Result<Bucket> {
     let every = match every {
-        ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) | ScalarValue::LargeUtf8(Some(text)) => {
-            Every::parse(text).map_err(to_datafusion)?
-        }
+        ScalarValue::Utf8(Some(text))
+        | ScalarValue::Utf8View(Some(text))
+        | ScalarValue::LargeUtf8(Some(text)) => Every::parse(text).map_err(to_datafusion)?,
         ScalarValue::IntervalMonthDayNano(Some(interval)) => of_interval(*interval)?,
         ScalarValue::IntervalYearMonth(Some(months)) => Every::Months((*months).into()),
         other => match other.cast_to(&DataType::Interval(IntervalUnit::MonthDayNano))? {

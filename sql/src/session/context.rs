@@ -8,11 +8,13 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
 use gapless_engine::{Database, Result, Snapshot};
 
 use super::builder::SessionBuilder;
 use super::statement;
+use crate::asof::{AsOfRelation, GaplessPlanner, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
 use crate::function;
@@ -35,7 +37,11 @@ pub(super) struct Planner {
 impl Planner {
     pub(super) fn new(settings: &SessionBuilder) -> Result<Self> {
         let database = settings.database.clone();
-        let pinned = settings.snapshot.as_deref().map(|name| database.as_of(name)).transpose()?;
+        let pinned = settings
+            .snapshot
+            .as_deref()
+            .map(|name| database.as_of(name))
+            .transpose()?;
         Ok(Self {
             pinned,
             files: settings.files,
@@ -53,13 +59,17 @@ impl Planner {
         let is_pinned = snapshot.is_some() || self.pinned.is_some();
         let mut statement = statement::parse(text)?;
         statement::check(&mut statement, self.files, is_pinned)?;
+        nest_asof_joins(&mut statement);
         let snapshot = match (snapshot, &self.pinned) {
             (Some(snapshot), _) => snapshot,
             (None, Some(pinned)) => pinned.clone(),
             (None, None) => self.database.snapshot()?,
         };
         let state = self.state_at(&snapshot);
-        for reference in state.resolve_table_references(&statement).map_err(from_datafusion)? {
+        for reference in state
+            .resolve_table_references(&statement)
+            .map_err(from_datafusion)?
+        {
             check_reference(&reference)?;
         }
         let run = async move {
@@ -94,6 +104,9 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
     config.options_mut().optimizer.prefer_existing_sort = true;
     // A scan has a share of its rows for each thread; rows of one share keep their order, which decides between equal times.
     config.options_mut().optimizer.enable_round_robin_repartition = false;
+    // What a merge of sorted runs keeps for itself: its default would be most of a small memory.
+    let reserve = &mut config.options_mut().execution.sort_spill_reservation_bytes;
+    *reserve = (*reserve).min(settings.memory_bytes_max / 8);
     let spill = match &settings.spill_directory {
         _ if settings.spill_bytes_max == 0 => DiskManagerMode::Disabled,
         Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
@@ -107,9 +120,15 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
         .with_memory_pool(Arc::new(pool))
         .with_disk_manager_builder(spill)
         .build_arc()?;
+    // First, while a condition lies directly above the join; those that get there later are met in the next round.
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![Arc::new(PushDownAsOf)];
+    rules.extend(Optimizer::new().rules);
     let builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
-        .with_runtime_env(runtime);
+        .with_runtime_env(runtime)
+        .with_query_planner(Arc::new(GaplessPlanner))
+        .with_relation_planners(vec![Arc::new(AsOfRelation)])
+        .with_optimizer_rules(rules);
     let mut state = builder.build();
     function::register(&mut state)?;
     Ok(state)

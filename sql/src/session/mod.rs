@@ -18,7 +18,7 @@ use std::sync::Arc;
 use gapless_engine::{Database, Result, Snapshot};
 
 pub use builder::SessionBuilder;
-pub use rows::Rows;
+pub use rows::{RowStream, Rows};
 
 use context::Planner;
 use runtime::{Runtime, block_on};
@@ -90,7 +90,9 @@ impl Session {
 
     async fn start(&self, text: &str, snapshot: Option<Snapshot>) -> Result<Rows> {
         let (planner, text) = (Arc::clone(&self.planner), text.to_owned());
-        let planned = self.runtime.run(async move { planner.start(&text, snapshot).await });
+        let planned = self
+            .runtime
+            .run(async move { planner.start(&text, snapshot).await });
         Ok(Rows::new(&self.runtime, planned.await??))
     }
 }

@@ -17,7 +17,7 @@ use crate::error::from_datafusion;
 /// Batches that wait for the reader.
 const QUEUE: usize = 2;
 
-/// The rows of a statement: an iterator that blocks, and a stream that does not. Dropped, it ends the statement.
+/// The rows of a statement, as an iterator that blocks. Dropped, it ends the statement.
 #[derive(Debug)]
 pub struct Rows {
     schema: SchemaRef,
@@ -58,7 +58,13 @@ impl Rows {
     /// # Errors
     /// The first that a batch has.
     pub fn collect_batches(self) -> Result<Vec<RecordBatch>> {
-        Iterator::collect(self)
+        self.collect()
+    }
+
+    /// The same rows as a stream that does not block, of any runtime.
+    #[must_use]
+    pub fn into_stream(self) -> RowStream {
+        RowStream(self)
     }
 }
 
@@ -70,10 +76,22 @@ impl Iterator for Rows {
     }
 }
 
-impl Stream for Rows {
+/// The rows of a statement, as a stream. Dropped, it ends the statement.
+#[derive(Debug)]
+pub struct RowStream(Rows);
+
+impl RowStream {
+    /// The schema of every batch.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+}
+
+impl Stream for RowStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.batches.poll_recv(context)
+        self.0.batches.poll_recv(context)
     }
 }

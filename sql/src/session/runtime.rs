@@ -25,8 +25,9 @@ impl Runtime {
             .thread_stack_size(STACK_BYTES)
             .enable_time()
             .build();
-        let runtime = runtime
-            .map_err(|error| Error::io(format!("threads for SQL cannot be started: {error}")).with_source(error))?;
+        let runtime = runtime.map_err(|error| {
+            Error::io(format!("threads for SQL cannot be started: {error}")).with_source(error)
+        })?;
         Ok(Self(Some(runtime)))
     }
 
@@ -47,7 +48,9 @@ impl Runtime {
             return Err(Error::internal("a session has no threads"));
         };
         let mut handle = AbortOnDrop(handle);
-        (&mut handle.0).await.map_err(|error| Error::internal(format!("a statement was ended: {error}")))
+        (&mut handle.0)
+            .await
+            .map_err(|error| Error::internal(format!("a statement was ended: {error}")))
     }
 }
 

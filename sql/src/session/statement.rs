@@ -65,7 +65,9 @@ fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
         | S::ShowFunctions { .. } => return Ok(()),
         S::Explain { statement, .. } => return check_sql(statement, is_pinned),
         S::Insert(_) if is_pinned => {
-            return Err(Error::invalid("INSERT: the session reads a snapshot, so nothing can be written"));
+            return Err(Error::invalid(
+                "INSERT: the session reads a snapshot, so nothing can be written",
+            ));
         }
         S::Insert(insert) => return check_insert(insert),
         S::CreateTable(_) => (
@@ -94,7 +96,10 @@ fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
         other => {
             let text = other.to_string();
             let words: Vec<&str> = text.split_whitespace().take(2).collect();
-            return Err(Error::unsupported(format!("{} is not there in SQL", words.join(" "))));
+            return Err(Error::unsupported(format!(
+                "{} is not there in SQL",
+                words.join(" ")
+            )));
         }
     };
     Err(unsupported(what, instead))
@@ -104,9 +109,9 @@ fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
 fn check_insert(insert: &ast::Insert) -> Result<()> {
     let target = insert.table.to_string();
     match target.split('.').rev().nth(1) {
-        Some(schema) if schema.trim_matches('"').eq_ignore_ascii_case(SYSTEM) => Err(Error::invalid(format!(
-            "INSERT INTO {target}: what the database knows of itself cannot be written"
-        ))),
+        Some(schema) if schema.trim_matches('"').eq_ignore_ascii_case(SYSTEM) => Err(Error::invalid(
+            format!("INSERT INTO {target}: what the database knows of itself cannot be written"),
+        )),
         _ => Ok(()),
     }
 }

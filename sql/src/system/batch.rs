@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+    UInt64Array,
 };
 use arrow_schema::{Field, Schema};
 use gapless_engine::{Error, Result};
@@ -21,7 +22,8 @@ impl Columns {
     }
 
     fn column(mut self, name: &str, array: ArrayRef, nullable: bool) -> Self {
-        self.fields.push(Field::new(name, array.data_type().clone(), nullable));
+        self.fields
+            .push(Field::new(name, array.data_type().clone(), nullable));
         self.arrays.push(array);
         self
     }
@@ -33,7 +35,11 @@ impl Columns {
     }
 
     /// Texts, some of them null.
-    pub(super) fn some_text<S: AsRef<str>>(self, name: &str, values: impl Iterator<Item = Option<S>>) -> Self {
+    pub(super) fn some_text<S: AsRef<str>>(
+        self,
+        name: &str,
+        values: impl Iterator<Item = Option<S>>,
+    ) -> Self {
         self.column(name, Arc::new(values.collect::<StringArray>()), true)
     }
 

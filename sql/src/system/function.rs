@@ -61,7 +61,8 @@ fn text(expr: &Expr, name: &str) -> Result<String> {
 
 /// A time: nanoseconds since the epoch, a timestamp, or ISO text.
 fn time(expr: &Expr, name: &str) -> Result<i64> {
-    let wrong = || plan_datafusion_err!("{USAGE}: {name} must be a time such as '2026-11-20T00:00:00Z', not {expr}");
+    let wrong =
+        || plan_datafusion_err!("{USAGE}: {name} must be a time such as '2026-11-20T00:00:00Z', not {expr}");
     let value = match expr {
         Expr::Literal(ScalarValue::Int64(Some(ns)), _) => return Ok(*ns),
         Expr::Literal(value, _) => value,

@@ -12,7 +12,9 @@ use super::batch::Columns;
 /// One row for each range of which something is known.
 pub(super) fn coverage(snapshot: &Snapshot, state: Option<&TableState>) -> Result<RecordBatch> {
     let all = match state {
-        Some(state) => snapshot.coverage(&state.meta().name)?.all_ranges(i64::MIN..i64::MAX),
+        Some(state) => snapshot
+            .coverage(&state.meta().name)?
+            .all_ranges(i64::MIN..i64::MAX),
         None => Vec::new(),
     };
     let table = state.map_or("", |state| state.meta().name.as_str());
@@ -72,7 +74,10 @@ pub(super) fn batch_of_gaps(table: &str, gaps: &[Gap]) -> Result<RecordBatch> {
 /// From the first to the last time of which a table has rows or says something.
 fn span(snapshot: &Snapshot, state: &TableState, coverage: &TableCoverage) -> Result<Option<Range<i64>>> {
     let rows = [state.time_bounds(), snapshot.unflushed_times(&state.meta().name)?];
-    let rows = rows.into_iter().flatten().map(|(first, last)| first..last.saturating_add(1));
+    let rows = rows
+        .into_iter()
+        .flatten()
+        .map(|(first, last)| first..last.saturating_add(1));
     let known = coverage.all_ranges(i64::MIN..i64::MAX);
     let known = known.iter().map(|(_, _, range)| range.start..range.end);
     let finite = |time: &i64| *time != i64::MIN && *time != i64::MAX;
@@ -81,7 +86,11 @@ fn span(snapshot: &Snapshot, state: &TableState, coverage: &TableCoverage) -> Re
         starts.extend(Some(range.start).filter(finite));
         ends.extend(Some(range.end).filter(finite));
     }
-    let range = starts.iter().chain(&ends).min().zip(starts.iter().chain(&ends).max());
+    let range = starts
+        .iter()
+        .chain(&ends)
+        .min()
+        .zip(starts.iter().chain(&ends).max());
     Ok(range.map(|(start, end)| *start..*end))
 }
 

@@ -47,7 +47,9 @@ pub(crate) struct SystemTable {
 
 impl fmt::Debug for SystemTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SystemTable").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SystemTable")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,9 +70,13 @@ impl SystemTable {
         let snapshot = snapshot.clone();
         let open = move |only: Option<String>| -> EngineResult<Batches> {
             let names = snapshot.version().table_names().map(str::to_owned);
-            let names: Vec<String> = names.filter(|name| only.as_ref().is_none_or(|only| only == name)).collect();
+            let names: Vec<String> = names
+                .filter(|name| only.as_ref().is_none_or(|only| only == name))
+                .collect();
             let snapshot = snapshot.clone();
-            let batches = names.into_iter().map(move |name| rows(&snapshot, Some(snapshot.table(&name)?)));
+            let batches = names
+                .into_iter()
+                .map(move |name| rows(&snapshot, Some(snapshot.table(&name)?)));
             Ok(Box::new(batches))
         };
         Ok(Some(Self::new(name, schema, open)))

@@ -20,12 +20,20 @@ pub(super) fn tables(snapshot: &Snapshot, state: Option<&TableState>) -> Result<
     let metas = || each().map(|state| state.meta().as_ref());
     Columns::new()
         .text("table_name", metas().map(|meta| &meta.name))
-        .count("rows", each().zip(&unflushed).map(|(state, unflushed)| state.rows() + unflushed))
+        .count(
+            "rows",
+            each()
+                .zip(&unflushed)
+                .map(|(state, unflushed)| state.rows() + unflushed),
+        )
         .count("unflushed_rows", unflushed.iter().copied())
         .count("partitions", each().map(|state| state.partition_count() as u64))
         .count("segments", each().map(|state| state.segment_count() as u64))
         .count("bytes", each().map(|state| state.bytes()))
-        .some_time("first_time", times.iter().map(|times| times.map(|(first, _)| first)))
+        .some_time(
+            "first_time",
+            times.iter().map(|times| times.map(|(first, _)| first)),
+        )
         .some_time("last_time", times.iter().map(|times| times.map(|(_, last)| last)))
         .text("time_column", metas().map(|meta| name_of(meta, meta.time_column)))
         .some_text(
@@ -73,8 +81,14 @@ pub(super) fn partitions(_: &Snapshot, state: Option<&TableState>) -> Result<Rec
         .count("rows", sum(|segment| segment.rows))
         .count("segments", segments().map(|segments| segments.len() as u64))
         .count("bytes", sum(|segment| segment.bytes))
-        .some_time("first_time", segments().map(|all| all.iter().map(|one| one.min_time).min()))
-        .some_time("last_time", segments().map(|all| all.iter().map(|one| one.max_time).max()))
+        .some_time(
+            "first_time",
+            segments().map(|all| all.iter().map(|one| one.min_time).min()),
+        )
+        .some_time(
+            "last_time",
+            segments().map(|all| all.iter().map(|one| one.max_time).max()),
+        )
         .finish()
 }
 
@@ -136,6 +150,10 @@ fn role(meta: &TableMeta, column: &ColumnSpec) -> Option<&'static str> {
 }
 
 fn attributes(column: &ColumnSpec) -> Option<String> {
-    let names: Vec<&str> = column.attributes.iter().map(|attribute| attribute.name()).collect();
+    let names: Vec<&str> = column
+        .attributes
+        .iter()
+        .map(|attribute| attribute.name())
+        .collect();
     (!names.is_empty()).then(|| names.join(", "))
 }

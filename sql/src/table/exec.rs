@@ -23,6 +23,7 @@ use gapless_engine::scan::Order;
 use gapless_engine::{Scan, Snapshot};
 
 use super::statistics::Known;
+use super::trim::trimmed;
 use super::wanted::Wanted;
 use crate::error::to_datafusion;
 use crate::pump::pump;
@@ -86,7 +87,13 @@ impl TableScanExec {
     pub(crate) fn ordered(&self, order: Order) -> Self {
         Self {
             order,
-            properties: properties(&self.schema, &self.sorted_by, &self.wanted, order, self.ranges.len()),
+            properties: properties(
+                &self.schema,
+                &self.sorted_by,
+                &self.wanted,
+                order,
+                self.ranges.len(),
+            ),
             ..self.clone()
         }
     }
@@ -138,7 +145,11 @@ fn sort_expressions(schema: &SchemaRef, sorted_by: &SortedBy, order: Order) -> V
         Order::Stored => [None, None],
     };
     // What comes after a column that is not read is in no order that can be told.
-    columns.into_iter().flatten().map_while(|at| at.and_then(column)).collect()
+    columns
+        .into_iter()
+        .flatten()
+        .map_while(|at| at.and_then(column))
+        .collect()
 }
 
 fn properties(
@@ -182,8 +193,18 @@ fn properties(
 
 impl DisplayAs for TableScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(f, "TableScanExec: table={}, columns=[{}]", self.table, columns.join(", "))?;
+        let columns: Vec<&str> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        write!(
+            f,
+            "TableScanExec: table={}, columns=[{}]",
+            self.table,
+            columns.join(", ")
+        )?;
         let order = match self.order {
             Order::Series => "series",
             Order::Time => "time",
@@ -226,24 +247,27 @@ impl ExecutionPlan for TableScanExec {
         Ok(self)
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(self)
     }
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let scan = self.scan(self.range(partition)?).map_err(to_datafusion)?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        Ok(pump(Arc::clone(&self.schema), metrics, move || scan.stream()))
+        Ok(pump(Arc::clone(&self.schema), metrics, move || {
+            Ok(scan.stream()?.map(|batch| trimmed(batch?)))
+        }))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
 
-    fn statistics_from_inputs(&self, _: &[Arc<Statistics>], args: &StatisticsArgs) -> Result<Arc<Statistics>> {
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
         self.known(args.partition()).map(Arc::new)
     }
 
@@ -266,8 +290,14 @@ impl ExecutionPlan for TableScanExec {
         if self.fetch.is_none() {
             for candidate in [Order::Series, Order::Time] {
                 let scan = self.ordered(candidate);
-                if scan.properties.eq_properties.ordering_satisfy(order.iter().cloned())? {
-                    return Ok(SortOrderPushdownResult::Exact { inner: Arc::new(scan) });
+                if scan
+                    .properties
+                    .eq_properties
+                    .ordering_satisfy(order.iter().cloned())?
+                {
+                    return Ok(SortOrderPushdownResult::Exact {
+                        inner: Arc::new(scan),
+                    });
                 }
             }
         }

@@ -49,7 +49,9 @@ pub(super) fn condition(expr: &Expr, table: &TableMeta) -> Option<Condition> {
         Expr::Between(between) => between_condition(between, table),
         Expr::InList(list) => list_condition(list, table),
         Expr::IsNull(inner) => Some(Condition::exact(col(&column_of(inner, table)?.name).is_null())),
-        Expr::IsNotNull(inner) => Some(Condition::exact(col(&column_of(inner, table)?.name).is_not_null())),
+        Expr::IsNotNull(inner) => Some(Condition::exact(
+            col(&column_of(inner, table)?.name).is_not_null(),
+        )),
         Expr::Column(_) => {
             let column = column_of(expr, table)?;
             (column.column_type == ColumnType::Bool).then(|| Condition::exact(col(&column.name).eq(true)))
@@ -65,10 +67,12 @@ fn binary_condition(binary: &BinaryExpr, table: &TableMeta) -> Option<Condition>
         Operator::Or => both().map(|(left, right)| left.join(right, Predicate::or)),
         operator => {
             let comparison = comparison_of(operator)?;
-            if let (Some(column), Expr::Literal(value, _)) = (column_of(&binary.left, table), &*binary.right) {
+            if let (Some(column), Expr::Literal(value, _)) = (column_of(&binary.left, table), &*binary.right)
+            {
                 return compare(column, comparison, value);
             }
-            if let (Expr::Literal(value, _), Some(column)) = (&*binary.left, column_of(&binary.right, table)) {
+            if let (Expr::Literal(value, _), Some(column)) = (&*binary.left, column_of(&binary.right, table))
+            {
                 return compare(column, turned(comparison), value);
             }
             None
@@ -83,7 +87,11 @@ fn between_condition(between: &Between, table: &TableMeta) -> Option<Condition> 
     };
     let low = compare(column, Comparison::Ge, low)?;
     let inside = low.join(compare(column, Comparison::Le, high)?, Predicate::and);
-    if between.negated { inside.negated() } else { Some(inside) }
+    if between.negated {
+        inside.negated()
+    } else {
+        Some(inside)
+    }
 }
 
 fn list_condition(list: &InList, table: &TableMeta) -> Option<Condition> {
@@ -91,7 +99,9 @@ fn list_condition(list: &InList, table: &TableMeta) -> Option<Condition> {
     let mut is_exact = true;
     let mut values = Vec::with_capacity(list.list.len());
     for item in &list.list {
-        let Expr::Literal(value, _) = item else { return None };
+        let Expr::Literal(value, _) = item else {
+            return None;
+        };
         is_exact &= compare(column, Comparison::Eq, value)?.is_exact;
         values.push(literal(value, column)?);
     }
@@ -99,7 +109,11 @@ fn list_condition(list: &InList, table: &TableMeta) -> Option<Condition> {
         predicate: col(&column.name).is_in(values),
         is_exact,
     };
-    if list.negated { listed.negated() } else { Some(listed) }
+    if list.negated {
+        listed.negated()
+    } else {
+        Some(listed)
+    }
 }
 
 /// The column that an expression is, perhaps in a type that compares in the same way.

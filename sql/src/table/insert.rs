@@ -79,7 +79,9 @@ impl DataSink for TableSink {
         }
         let _ = sender.send(Message::End).await;
         drop(sender);
-        let written = writing.await.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
+        let written = writing
+            .await
+            .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?;
         written.map_err(|failure| failure.0)
     }
 }
@@ -95,7 +97,8 @@ fn write(table: &Table, mut receiver: mpsc::Receiver<Message>) -> std::result::R
         }
         None => {
             has_ended = true;
-            let given_up = DataFusionError::Execution("the statement was given up: nothing was written".into());
+            let given_up =
+                DataFusionError::Execution("the statement was given up: nothing was written".into());
             Some(Err(Failure(given_up)))
         }
     });

@@ -95,7 +95,10 @@ fn same_instants(a: &DataType, b: &DataType) -> bool {
 /// compared with a literal of the cast's type instead.
 pub(super) fn is_harmless_cast(column: &ColumnSpec, to: &DataType) -> bool {
     let is_text = |data_type: &DataType| {
-        matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+        matches!(
+            data_type,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+        )
     };
     match (&column.column_type, to) {
         (ColumnType::Symbol { .. }, DataType::Dictionary(_, values)) => is_text(values),
@@ -116,7 +119,11 @@ fn holds_all(number: Number, to: &DataType) -> bool {
     match to {
         DataType::Int16 | DataType::Int32 | DataType::Int64 => {
             let wide = to.primitive_width().unwrap_or_default() * 8;
-            if number.is_unsigned() { bits < wide } else { bits <= wide }
+            if number.is_unsigned() {
+                bits < wide
+            } else {
+                bits <= wide
+            }
         }
         DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
             number.is_unsigned() && bits <= to.primitive_width().unwrap_or_default() * 8

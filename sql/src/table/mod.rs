@@ -7,6 +7,7 @@
 //! | `wanted` | the time range, the series and the condition that a statement's filters come to |
 //! | `split` | time ranges of about as many rows each: the partitions of a scan |
 //! | `statistics` | rows and times that are known before a scan runs |
+//! | `trim` | arrays that say how much memory they stand for |
 //! | `exec` | the scan as a node of a plan, with the order in which its rows come |
 //! | `insert` | rows into a table, as one commit |
 
@@ -17,6 +18,7 @@ mod literal;
 mod provider;
 mod split;
 mod statistics;
+mod trim;
 mod wanted;
 
 pub(crate) use provider::GaplessTable;

@@ -66,7 +66,9 @@ impl GaplessTable {
         let partitions = if limit.is_some() { 1 } else { partitions };
         let ranges = split(&extents, &wanted.time, partitions);
         let (snapshot, table) = (self.snapshot.clone(), self.meta.name.clone());
-        Ok(TableScanExec::new(snapshot, table, schema, sorted_by, wanted, ranges, limit))
+        Ok(TableScanExec::new(
+            snapshot, table, schema, sorted_by, wanted, ranges, limit,
+        ))
     }
 }
 

@@ -122,10 +122,15 @@ mod tests {
     #[test]
     fn shares_make_up_the_range_and_are_about_equal() {
         let rows = 10 * SHARE_ROWS_MIN;
-        let days: Vec<Extent> = (0..4).map(|day| extent(day * 100, day * 100 + 99, rows)).collect();
+        let days: Vec<Extent> = (0..4)
+            .map(|day| extent(day * 100, day * 100 + 99, rows))
+            .collect();
         let ranges = split(&days, &(50..350), 3);
         assert_eq!(ranges, [50..150, 150..250, 250..350]);
-        assert_eq!(split(&days, &(i64::MIN..i64::MAX), 2), [i64::MIN..200, 200..i64::MAX]);
+        assert_eq!(
+            split(&days, &(i64::MIN..i64::MAX), 2),
+            [i64::MIN..200, 200..i64::MAX]
+        );
     }
 
     #[test]

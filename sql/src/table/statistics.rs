@@ -39,7 +39,12 @@ impl Known {
     }
 
     /// For columns that are read, of which one may be the time; of at most `fetch` rows.
-    pub(super) fn statistics(&self, schema: &Schema, time: Option<usize>, fetch: Option<usize>) -> Statistics {
+    pub(super) fn statistics(
+        &self,
+        schema: &Schema,
+        time: Option<usize>,
+        fetch: Option<usize>,
+    ) -> Statistics {
         let mut statistics = Statistics::new_unknown(schema);
         statistics.num_rows = match fetch {
             Some(fetch) => limited(&self.rows, fetch),
@@ -58,7 +63,9 @@ impl Known {
     }
 
     fn describe_time(&self, column: &mut ColumnStatistics, data_type: &DataType, is_whole: bool) {
-        let DataType::Timestamp(_, zone) = data_type else { return };
+        let DataType::Timestamp(_, zone) = data_type else {
+            return;
+        };
         let instant = |ns: &i64| ScalarValue::TimestampNanosecond(Some(*ns), zone.clone());
         let bound = |bound: &Precision<i64>| match bound {
             Precision::Exact(ns) if is_whole => Precision::Exact(instant(ns)),

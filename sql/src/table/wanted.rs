@@ -137,7 +137,9 @@ fn collect_names(series: &str, predicate: &Predicate, names: &mut Vec<String>) -
                 names.push(name.clone());
             }
         }
-        Predicate::Or(parts) => parts.iter().try_for_each(|part| collect_names(series, part, names))?,
+        Predicate::Or(parts) => parts
+            .iter()
+            .try_for_each(|part| collect_names(series, part, names))?,
         _ => return None,
     }
     Some(())
@@ -206,7 +208,11 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "{column} {sign} {}", Value(value))
             }
             Predicate::In { column, values } => {
-                let shown: Vec<String> = values.iter().take(SERIES_SHOWN).map(|v| Value(v).to_string()).collect();
+                let shown: Vec<String> = values
+                    .iter()
+                    .take(SERIES_SHOWN)
+                    .map(|v| Value(v).to_string())
+                    .collect();
                 let more = if values.len() > SERIES_SHOWN { ", .." } else { "" };
                 write!(f, "{column} in ({}{more})", shown.join(", "))
             }

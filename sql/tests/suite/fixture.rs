@@ -18,7 +18,13 @@ pub const DAY: i64 = 1440 * MINUTE;
 pub const START: i64 = 1_795_132_800 * SECOND;
 
 /// One row of `trade`.
-pub type Trade = (i64, Option<&'static str>, Option<f64>, Option<i64>, Option<&'static str>);
+pub type Trade = (
+    i64,
+    Option<&'static str>,
+    Option<f64>,
+    Option<i64>,
+    Option<&'static str>,
+);
 
 /// A database in a directory of its own, which goes with it.
 pub struct Market {
@@ -50,16 +56,27 @@ impl Market {
 
     /// A session of two threads, so that plans are the same on every machine.
     pub fn session(&self) -> Session {
-        Session::builder(&self.database).threads(2).open().expect("a session")
+        Session::builder(&self.database)
+            .threads(2)
+            .open()
+            .expect("a session")
     }
 }
 
 fn time() -> Field {
-    Field::new("ts", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), false)
+    Field::new(
+        "ts",
+        DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        false,
+    )
 }
 
 fn symbol(name: &str) -> Field {
-    Field::new(name, DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8)), true)
+    Field::new(
+        name,
+        DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8)),
+        true,
+    )
 }
 
 fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
@@ -93,7 +110,9 @@ pub fn trade_batch(rows: &[Trade], late: bool) -> RecordBatch {
 }
 
 fn trades(database: &Database) {
-    let spec = TableSpec::new("trade", trade_schema().as_ref().clone()).time("ts").series("sym");
+    let spec = TableSpec::new("trade", trade_schema().as_ref().clone())
+        .time("ts")
+        .series("sym");
     let table = database.create_table(&spec).expect("a table");
     let at = |day: i64, minute: i64, second: i64| START + day * DAY + minute * MINUTE + second * SECOND;
     let (a, b, c) = (Some("A"), Some("B"), Some("C"));
@@ -124,7 +143,9 @@ fn trades(database: &Database) {
     ];
     table.write([trade_batch(&first, false)]).expect("rows");
     table.write([trade_batch(&late, true)]).expect("late rows");
-    table.append(&trade_batch(&streamed, false)).expect("streamed rows");
+    table
+        .append(&trade_batch(&streamed, false))
+        .expect("streamed rows");
 }
 
 fn quotes(database: &Database) {
@@ -134,7 +155,9 @@ fn quotes(database: &Database) {
         Field::new("bid", DataType::Float64, true),
         Field::new("ask", DataType::Float64, true),
     ]));
-    let spec = TableSpec::new("quote", schema.as_ref().clone()).time("ts").series("sym");
+    let spec = TableSpec::new("quote", schema.as_ref().clone())
+        .time("ts")
+        .series("sym");
     let table = database.create_table(&spec).expect("a table");
     let at = |second: i64| START + 570 * MINUTE + second * SECOND;
     let rows = [
@@ -176,8 +199,12 @@ fn bars(database: &Database) {
         ];
         RecordBatch::try_new(Arc::clone(&schema), columns).expect("the columns fit")
     };
-    table.write([batch(&[(570, 1.0), (571, 2.0), (573, 4.0)])]).expect("rows");
-    table.write([batch(&[(571, 2.5)])]).expect("the bar of 09:31 again");
+    table
+        .write([batch(&[(570, 1.0), (571, 2.0), (573, 4.0)])])
+        .expect("rows");
+    table
+        .write([batch(&[(571, 2.5)])])
+        .expect("the bar of 09:31 again");
     let said = |from: i64, to: i64, state: CoverageState| {
         Attestation::new(at(from)..at(to))
             .series("A")
@@ -202,7 +229,13 @@ fn meters(database: &Database) {
     let table = database.create_table(&spec).expect("a table");
     let columns: Vec<ArrayRef> = vec![
         times((0..8).map(|at| START + at * 6 * 60 * MINUTE)),
-        Arc::new((0..8i16).map(|at| Some(f32::from(at) / 2.0)).collect::<arrow_array::Float32Array>()),
+        Arc::new(
+            (0..8i16)
+                .map(|at| Some(f32::from(at) / 2.0))
+                .collect::<arrow_array::Float32Array>(),
+        ),
     ];
-    table.write([RecordBatch::try_new(schema, columns).expect("the columns fit")]).expect("rows");
+    table
+        .write([RecordBatch::try_new(schema, columns).expect("the columns fit")])
+        .expect("rows");
 }

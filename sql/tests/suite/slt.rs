@@ -45,11 +45,20 @@ fn rows_of(batch: &RecordBatch) -> Vec<Vec<String>> {
         .collect();
     let cell = |column: &ArrayFormatter<'_>, row| match column.value(row).to_string() {
         empty if empty.is_empty() => "(empty)".to_owned(),
-        // A plan is a text of several lines; its indentation is kept, which a test would trim.
-        text => text.trim_end().replace("\n  ", "\n--"),
+        text => text,
     };
-    (0..batch.num_rows())
-        .map(|row| columns.iter().map(|column| cell(column, row)).collect())
+    let row = |row| {
+        columns
+            .iter()
+            .map(|column| cell(column, row))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    // A plan is a text of several lines; their indentation would be trimmed.
+    let line = |line: &str| vec![line.replace("  ", "--")];
+    let rows: Vec<String> = (0..batch.num_rows()).map(row).collect();
+    rows.iter()
+        .flat_map(|row| row.trim_end().lines().map(line))
         .collect()
 }
 
