@@ -13,6 +13,9 @@ use datafusion::common::Result;
 
 use super::node::Direction;
 
+/// Times, ascending, and row numbers.
+type OfKey = Vec<(i64, u64)>;
+
 /// Right rows, ready to be looked up.
 #[derive(Debug)]
 pub(super) struct Matcher {
@@ -20,8 +23,8 @@ pub(super) struct Matcher {
     /// For each key whether null equals null.
     nulls: Vec<bool>,
     direction: Direction,
-    /// Times, ascending, and row numbers, of each key.
-    rows: HashMap<Box<[u8]>, Vec<(i64, u64)>>,
+    /// The rows of each key.
+    rows: HashMap<Box<[u8]>, OfKey>,
 }
 
 /// Keys and times of some rows.
@@ -72,7 +75,7 @@ impl Matcher {
     pub(super) fn find(&self, lookups: &Lookups) -> Result<UInt64Array> {
         let times = numbers(&lookups.times)?;
         let keys = self.keys(lookups)?;
-        let mut last: Option<(&[u8], Option<&Vec<(i64, u64)>>)> = None;
+        let mut last: Option<(&[u8], Option<&OfKey>)> = None;
         let found = (0..times.len()).map(|row| {
             if times.is_null(row) || !self.can_match(lookups, row) {
                 return None;

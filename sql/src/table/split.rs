@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn few_rows_are_one_share() {
         let ranges = split(&[extent(0, 99, SHARE_ROWS_MIN)], &(i64::MIN..i64::MAX), 8);
-        assert_eq!(ranges, [i64::MIN..i64::MAX]);
+        assert_eq!(ranges.len(), 1);
+        assert_eq!(ranges.first(), Some(&(i64::MIN..i64::MAX)));
     }
 
     #[test]
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn rows_of_one_time_are_not_split() {
         let ranges = split(&[extent(7, 7, 100 * SHARE_ROWS_MIN)], &(7..8), 4);
-        assert_eq!(ranges, [7..8]);
+        assert_eq!((ranges.len(), ranges.first()), (1, Some(&(7..8))));
     }
 
     #[test]
