@@ -12,6 +12,8 @@ mod rolling;
 mod runs;
 mod scan;
 mod sort;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
