@@ -16,6 +16,8 @@ mod rolling;
 mod runs;
 mod scan;
 mod sort;
+#[cfg(test)]
+mod testing;
 mod window;
 
 use std::collections::BTreeSet;

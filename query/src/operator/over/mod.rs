@@ -25,6 +25,8 @@ mod resolved;
 mod running;
 mod shift;
 mod smooth;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,12 +1,12 @@
 //! The value of another row of the series.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Schema};
 use arrow_select::take::take;
 use gapless_engine::{Error, Result};
-use std::sync::Arc;
 
 use super::super::runs::Run;
 use super::pieces::Pieces;
@@ -209,20 +209,14 @@ impl Next {
     }
 }
 
-/// The type of a default, made that of the values.
+/// A default, cast to the type of the values.
 ///
 /// # Errors
 /// `Invalid` for a default that is none of their values.
 pub(super) fn fitting(values: &Expr, default: &Expr, data_type: &DataType, schema: &Schema) -> Result<Expr> {
-    // What is chosen between values of one type is of that type, and text is unpacked.
-    let bound = Bound::new(&values.clone().coalesce(default.clone()), schema);
-    let is_text = |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    let fits = match (&bound, data_type) {
-        (Err(_), _) => false,
-        (Ok(bound), DataType::Dictionary(_, values)) => is_text(values) && is_text(bound.data_type()),
-        (Ok(bound), of) => bound.data_type() == of || is_text(of) && is_text(bound.data_type()),
-    };
-    if !fits {
+    // What is chosen between both has the type that they have in common.
+    let common = Bound::new(&values.clone().coalesce(default.clone()), schema);
+    if !common.is_ok_and(|common| has_values_of(data_type, common.data_type())) {
         // A column that is not there is the better reason.
         let found = Bound::new(default, schema)?;
         return Err(Error::invalid(format!(
@@ -231,4 +225,17 @@ pub(super) fn fitting(values: &Expr, default: &Expr, data_type: &DataType, schem
         )));
     }
     Ok(default.clone().cast(data_type.clone()))
+}
+
+/// Whether the values of a type are those of the type that it has in common with another.
+fn has_values_of(data_type: &DataType, common: &DataType) -> bool {
+    use DataType as T;
+    let is_text = |of: &T| matches!(of, T::Utf8 | T::LargeUtf8 | T::Utf8View);
+    match (data_type, common) {
+        (T::Dictionary(_, values), common) => is_text(values) && is_text(common),
+        // A zone is for display; digits that do not fit are an error where they come up.
+        (T::Timestamp(unit, _), T::Timestamp(other, _)) => unit == other,
+        (T::Decimal128(_, scale), T::Decimal128(_, other)) => scale == other,
+        (of, common) => of == common || is_text(of) && is_text(common),
+    }
 }

@@ -9,6 +9,8 @@
 mod options;
 mod reader;
 mod spans;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
