@@ -25,5 +25,5 @@ pub use aggregate::{
 };
 pub use bucket::{Bucket, Every, IntoBucket};
 pub use expr::{Expr, col, lit};
-pub use operator::{AsOf, Direction, SortKey};
+pub use operator::{AsOf, Direction, Fill, FillMethod, SortKey, constant, linear, previous};
 pub use query::{Grouped, IntoQuery, Query, QueryBatches};

@@ -4,11 +4,14 @@
 mod aggregate;
 mod asof;
 mod batches;
+mod fill;
 mod filter;
 mod latest;
 mod limit;
+mod missing;
 mod project;
 mod scan;
+mod slots;
 mod sort;
 
 use std::collections::BTreeSet;
@@ -24,9 +27,12 @@ pub(crate) use aggregate::{Aggregation, Grouping};
 pub(crate) use asof::AsOfJoin;
 pub use asof::{AsOf, Direction};
 pub(crate) use batches::Batches;
+pub(crate) use fill::Filling;
+pub use fill::{Fill, FillMethod, constant, linear, previous};
 pub(crate) use filter::Filter;
 pub(crate) use latest::Latest;
 pub(crate) use limit::Limit;
+pub(crate) use missing::Missing;
 pub(crate) use project::Project;
 pub(crate) use scan::{BATCH_ROWS, ScanRows};
 pub(crate) use sort::Sort;

@@ -27,8 +27,12 @@ type Condition = (Predicate, fn(&Row) -> bool);
 fn conditions() -> impl Strategy<Value = Option<Condition>> {
     let cases: Vec<Condition> = vec![
         (col("price").is_not_null(), |row| row.price.is_some()),
-        (col("price").gt(2.0), |row| row.price.is_some_and(|price| price.is_nan() || price > 2.0)),
-        (col("note").eq("note 1"), |row| row.note.as_deref() == Some("note 1")),
+        (col("price").gt(2.0), |row| {
+            row.price.is_some_and(|price| price.is_nan() || price > 2.0)
+        }),
+        (col("note").eq("note 1"), |row| {
+            row.note.as_deref() == Some("note 1")
+        }),
         (col("id").lt(25i64), |row| row.id < 25),
         (col("id").lt(-1i64), |_| false),
     ];
@@ -90,6 +94,8 @@ proptest! {
 
 #[test]
 fn rows_without_time_have_no_latest() {
-    let error = Query::batches(crate::tables::schema(), Vec::new()).latest(None).collect();
+    let error = Query::batches(crate::tables::schema(), Vec::new())
+        .latest(None)
+        .collect();
     assert!(error.expect_err("no time").to_string().contains("no time"));
 }

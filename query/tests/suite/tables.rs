@@ -183,7 +183,9 @@ pub fn table(keep: Keep, commits: &[Commit]) -> (tempfile::TempDir, Database, Ta
                 encoding,
                 ..WriteOptions::default()
             };
-            let batches = rows.chunks(9).map(|rows| Ok::<_, gapless_engine::Error>(batch(rows)));
+            let batches = rows
+                .chunks(9)
+                .map(|rows| Ok::<_, gapless_engine::Error>(batch(rows)));
             table.write_with(batches, &options).expect("rows are written");
         }
         if let Some((a, b, sym)) = &commit.delete {
