@@ -209,7 +209,16 @@ impl Gaps {
         let end = seeds
             .times()
             .fold(range.end, |end, time| end.max(time.saturating_add(1)));
-        let mut scan = self.scan.clone().between(start, end);
+        // Coverage knows whole slots of its grid: one that a range cuts would not be told, and with it the gap that a value lies in.
+        let mut scan = match self.interval {
+            1.. => {
+                let before = start.rem_euclid(self.interval);
+                let after = end.wrapping_neg().rem_euclid(self.interval);
+                let scan = self.scan.clone();
+                scan.between(start.saturating_sub(before), end.saturating_add(after))
+            }
+            _ => self.scan.clone().between(start, end),
+        };
         if self.has_series {
             let named: Vec<&str> = names.iter().flatten().collect();
             if named.is_empty() {
