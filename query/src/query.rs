@@ -11,9 +11,9 @@ use crate::aggregate::Aggregate;
 use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
 use crate::operator::{
-    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Filter, Grouping, HorizonJoin, HorizonRows,
-    Input, Join, JoinedRows, Latest, Limit, Need, Over, Planner, Project, Rolling, RollingAggregation,
-    ScanRows, SeriesFunction, Sort, SortKey, WindowJoin, WindowedRows,
+    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Fill, Filling, Filter, Grouping, HorizonJoin,
+    HorizonRows, Input, Join, JoinedRows, Latest, Limit, Missing, Need, Over, Planner, Project, Rolling,
+    RollingAggregation, ScanRows, SeriesFunction, Sort, SortKey, WindowJoin, WindowedRows,
 };
 use crate::source::{Gathered, Source, collect, gather};
 
@@ -59,6 +59,16 @@ pub trait IntoQuery: Into<Query> {
         self.query().latest(at)
     }
 
+    /// As [`Query::fill`].
+    fn fill(self, fill: Fill) -> Query {
+        self.query().fill(fill)
+    }
+
+    /// As [`Query::missing`].
+    fn missing(self, every: impl IntoBucket, start: i64, end: i64) -> Query {
+        self.query().missing(every, start, end)
+    }
+
     /// As [`Query::with_column`].
     fn with_column(self, column: impl Into<Expr>) -> Query {
         self.query().with_column(column)
@@ -81,6 +91,15 @@ pub trait IntoQuery: Into<Query> {
 }
 
 impl IntoQuery for Scan {}
+
+impl From<Result<Scan>> for Query {
+    fn from(scan: Result<Scan>) -> Self {
+        scan.map_or_else(|error| Self::of(Err(error)), Self::from)
+    }
+}
+
+/// What is wrong with the scan is said when the query runs.
+impl IntoQuery for Result<Scan> {}
 
 impl Query {
     fn of(built: Result<Input>) -> Self {
@@ -224,6 +243,31 @@ impl Query {
     #[must_use]
     pub fn latest_since(self, since: i64, at: Option<i64>) -> Self {
         self.then(|input| Latest::new(input, at, Some(since)))
+    }
+
+    /// The longest runs of slots without a row between two times, nanoseconds since the epoch: of each series that was asked for, or
+    /// else of each that has a row there. Slots are buckets of time; one of which any part lies in the range counts as a whole.
+    ///
+    /// The columns are that of the series, `start` and `end` of the run of slots, the end exclusive and both of the type of the time
+    /// column, and `slots`, how many there are. Rows come by series and start. Of a scan only times are read, and what its
+    /// conditions need; rows that its own range leaves out are not there.
+    #[must_use]
+    pub fn missing(self, every: impl IntoBucket, start: i64, end: i64) -> Self {
+        let bucket = every.into_bucket();
+        self.then(|input| Missing::new(input, bucket?, start, end))
+    }
+
+    /// Rows on a regular grid, as [`Fill`] says: one of each series in each slot of a range, with the start of the slot as its time.
+    /// Of the series that a scan was asked for, all are given, whether they have rows or not; else those that have a row in the range.
+    ///
+    /// A row is in the slot that its time falls into; of several in one slot the last counts. A value that is null is filled as one
+    /// that is not there; NaN is a value. What is filled with the previous value or in a line also knows what comes before the range,
+    /// and in a line what comes after it: a scan is read beyond its own range for that, back to the last value of each column. (The
+    /// range of the fill takes the place of the scan's; its conditions stay.) Other rows are only read as they come: those that they
+    /// have before and after the range count.
+    #[must_use]
+    pub fn fill(self, fill: Fill) -> Self {
+        self.then(|input| Filling::new(input, fill))
     }
 
     /// Rows in another order. Those that are equal in it keep their order; null comes last.

@@ -51,7 +51,7 @@ fn far_times() -> impl Strategy<Value = i64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
     fn the_last_row_of_each_series_is_that_of_the_whole_scan(
         commits in commits(),

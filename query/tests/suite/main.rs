@@ -2,10 +2,14 @@
 //!
 //! | module | asks |
 //! | --- | --- |
+//! | `fill` | is there a row for every slot, with the values that it should have |
 //! | `latest` | is the last row of each series found, whatever the segments |
+//! | `missing` | are the slots without rows those that a loop finds |
 //! | `over` | do functions over the rows of a series, and windows, say what a loop over its rows says, whatever the partitions |
 //! | `tables` | the tables that they ask |
 
+mod fill;
 mod latest;
+mod missing;
 mod over;
 mod tables;
