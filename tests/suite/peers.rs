@@ -10,12 +10,10 @@ mod queries;
 
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
 use gapless::{Database, PartitionUnit, TableSpec, WriteOptions};
 use gapless_interchange::{ReadOptions, Source, plan};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use checksum::checksum;
+use checksum::{checksum, reference};
 use parameters::Parameters;
 use queries::{Peers, QUERIES};
 
@@ -33,16 +31,6 @@ fn data() -> Option<PathBuf> {
             None
         }
     }
-}
-
-/// The reference's answer to a query.
-fn reference(data: &Path, name: &str) -> Vec<RecordBatch> {
-    let file = std::fs::File::open(data.join(format!("ref/{name}.parquet"))).expect("an answer");
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .expect("Parquet")
-        .build()
-        .expect("Parquet");
-    reader.map(|batch| batch.expect("a batch")).collect()
 }
 
 /// Writes the generated files of a table into a database.

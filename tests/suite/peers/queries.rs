@@ -18,7 +18,7 @@ pub struct Peers {
 }
 
 /// Each query with the columns that its checksum goes over: those of times, of text, and others.
-pub const QUERIES: [(&str, &[&str]); 16] = [
+pub const QUERIES: [(&str, &[&str]); 17] = [
     ("Q1", &["ts", "sym", "price", "size", "side", "exch", "cond"]),
     ("Q2", &["ts", "sym", "price", "size", "side", "exch", "cond"]),
     ("Q3", &["sym", "vwap", "vol", "n"]),
@@ -35,6 +35,7 @@ pub const QUERIES: [(&str, &[&str]); 16] = [
     ("Q13", &["sym", "turnover"]),
     ("Q14", &["s"]),
     ("Q15", &["ts", "node", "open", "high", "low", "close", "volume"]),
+    ("Q16", &["node", "gap_start", "gap_end", "n"]),
 ];
 
 impl Peers {
@@ -124,11 +125,10 @@ impl Peers {
                 .agg([wmean(col("ask") - col("bid"), "held").alias("tw_spread")])
                 .select([col("sym"), col("ts").hour().alias("hour"), col("tw_spread")]),
             "Q12" => quotes()
-                .with_column(((col("bid") + col("ask")) / 2.0).alias("mid"))
                 .group_by(["sym"])
                 .bucket("1m")
-                .agg([last("mid").alias("mid")])
-                .over([delta(col("mid").ln()).alias("change")])
+                .agg([last("bid").alias("bid"), last("ask").alias("ask")])
+                .over([delta(((col("bid") + col("ask")) / 2.0).ln()).alias("change")])
                 .group_by(["sym"])
                 .agg([sum(col("change") * col("change")).alias("rv")])
                 .with_column(col("rv").coalesce(0.0).alias("rv")),
@@ -147,7 +147,17 @@ impl Peers {
                 .between(ask.bars.0, ask.bars.1)
                 .series([&ask.node])
                 .query(),
-            "Q16" => trades().agg([count().alias("n")]),
+            "Q16" => self
+                .bars
+                .scan()
+                .query()
+                .missing("1m", ask.grid.0, ask.grid.1)
+                .select([
+                    col("node"),
+                    col("start").alias("gap_start"),
+                    col("end").alias("gap_end"),
+                    col("slots").alias("n"),
+                ]),
             other => panic!("there is no query {other}"),
         }
     }
