@@ -1,0 +1,3 @@
+//! Queries against plain twins, through the public API.
+
+mod around;
