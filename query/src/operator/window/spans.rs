@@ -5,13 +5,15 @@
 
 use std::ops::Range;
 
+use pulp::NullaryFnOnce;
+
 use super::options::WindowJoin;
 use crate::aggregate::Span;
 
 /// Walks that are side by side.
 const LANES: usize = 8;
 /// Right rows that are looked at without a branch for each.
-const NEAR: usize = 8;
+const NEAR: usize = 16;
 
 impl WindowJoin {
     /// Where the window of a left row begins.
@@ -35,58 +37,101 @@ impl WindowJoin {
     /// The windows of left rows in right rows of the series, of which all are given that a window can have. Groups are numbered from
     /// `group`.
     pub(super) fn spans(&self, lefts: &[i64], rights: &[i64], group: usize) -> Vec<Span> {
-        let mut starts = vec![0; lefts.len()];
-        let mut ends = vec![0; lefts.len()];
-        count_each(
+        let empty = |group| Span {
+            group,
+            start: 0,
+            end: 0,
+        };
+        let mut spans: Vec<Span> = (number(group)..).take(lefts.len()).map(empty).collect();
+        Ends {
+            window: self,
             lefts,
-            self.start,
             rights,
-            |right, limit| right < limit,
-            &mut starts,
-        );
-        count_each(lefts, self.end, rights, |right, limit| right <= limit, &mut ends);
+            spans: &mut spans,
+        }
+        .find();
         // Times that do not fit: what begins after all time begins after all rows, what ends before all time has none.
         if self.start > 0 {
             let fit = lefts.partition_point(|left| left.checked_add(self.start).is_some());
-            for start in starts.iter_mut().skip(fit) {
-                *start = number(rights.len());
+            for span in spans.iter_mut().skip(fit) {
+                span.start = number(rights.len());
             }
         }
         if self.end < 0 {
             let less = lefts.partition_point(|left| left.checked_add(self.end).is_none());
-            ends.iter_mut().take(less).for_each(|end| *end = 0);
+            spans.iter_mut().take(less).for_each(|span| span.end = 0);
         }
-        let before = u32::from(self.is_prevailing);
-        let windows = starts.iter().zip(&ends).zip(number(group)..);
-        windows
-            .map(|((start, end), group)| Span {
-                group,
-                start: start.saturating_sub(before),
-                end: *end,
-            })
-            .collect()
+        if self.is_prevailing {
+            for span in &mut spans {
+                span.start = span.start.saturating_sub(1);
+            }
+        }
+        spans
     }
 }
 
-pub(super) fn number(number: usize) -> u32 {
+fn number(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// Finds where windows begin and end: all of it has the instructions of the processor.
+struct Ends<'a> {
+    window: &'a WindowJoin,
+    lefts: &'a [i64],
+    rights: &'a [i64],
+    spans: &'a mut [Span],
+}
+
+impl Ends<'_> {
+    fn find(self) {
+        // What comes after AVX2 brings nothing here: comparisons whose results are bits of a mask are put together one by one.
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v3) = pulp::x86::V3::try_new() {
+            return v3.vectorize(self);
+        }
+        self.call();
+    }
+}
+
+impl NullaryFnOnce for Ends<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self {
+            window,
+            lefts,
+            rights,
+            spans,
+        } = self;
+        let before = |right, limit| right < limit;
+        count_each(lefts, window.start, rights, before, spans, |span, count| {
+            span.start = count
+        });
+        let until = |right, limit| right <= limit;
+        count_each(lefts, window.end, rights, until, spans, |span, count| {
+            span.end = count
+        });
+    }
+}
+
 /// For each of some ascending times, moved by an offset, how many of the ascending right times pass; once one does not, none does.
+#[inline(always)]
 fn count_each(
     lefts: &[i64],
     offset: i64,
     rights: &[i64],
     passes: impl Fn(i64, i64) -> bool + Copy,
-    counts: &mut [u32],
+    spans: &mut [Span],
+    set: impl Fn(&mut Span, u32),
 ) {
     let each = lefts.len() / LANES;
     let mut at = [0; LANES];
     if each > 0 {
         let lanes: [&[i64]; LANES] =
             std::array::from_fn(|lane| lefts.get(lane * each..(lane + 1) * each).unwrap_or_default());
-        let mut rest = &mut *counts;
-        let found: [&mut [u32]; LANES] = std::array::from_fn(|_| {
+        let mut rest = &mut *spans;
+        let mut found: [&mut [Span]; LANES] = std::array::from_fn(|_| {
             let (own, others) = std::mem::take(&mut rest).split_at_mut(each);
             rest = others;
             own
@@ -99,41 +144,50 @@ fn count_each(
             for lane in 0..LANES {
                 let limit = lanes[lane][row].saturating_add(offset);
                 at[lane] = advance(rights, at[lane], limit, passes);
-                found[lane][row] = number(at[lane]);
+                set(&mut found[lane][row], number(at[lane]));
             }
         }
     }
     let (mut at, done) = (at[LANES - 1], each * LANES);
-    for (left, count) in lefts.iter().zip(counts).skip(done) {
+    for (left, span) in lefts.iter().zip(spans).skip(done) {
         at = advance(rights, at, left.saturating_add(offset), passes);
-        *count = number(at);
+        set(span, number(at));
     }
 }
 
 /// The first place at or after `at` that does not pass; it is probably near.
 #[inline(always)]
 fn advance(rights: &[i64], at: usize, limit: i64, passes: impl Fn(i64, i64) -> bool + Copy) -> usize {
-    let near = rights.get(at..).and_then(|rights| rights.first_chunk::<NEAR>());
-    if let Some(near) = near {
-        let count = count_near(near, limit, passes);
-        if count < NEAR {
-            return at + count;
+    let mut at = at;
+    for _ in 0..4 {
+        let Some(near) = rights.get(at..).and_then(|rights| rights.first_chunk::<NEAR>()) else {
+            break;
+        };
+        let passing = count_near(near, limit, passes);
+        at += passing;
+        if passing < NEAR {
+            return at;
         }
     }
     far(rights, at, limit, passes)
 }
 
-/// How many of a few rows pass: by halves, without a branch.
+/// How many of a few rows pass. The sum over halves is what compilers make a count of bits from.
 #[inline(always)]
-fn count_near(near: &[i64; NEAR], limit: i64, passes: impl Fn(i64, i64) -> bool + Copy) -> usize {
-    let mut count = 4 * usize::from(passes(near[3], limit));
-    count += 2 * usize::from(passes(near[(count + 1) & 7], limit));
-    count += usize::from(passes(near[count & 7], limit));
-    count + usize::from(passes(near[count & 7], limit))
+fn count_near(near: &[i64; NEAR], limit: i64, passes: impl Fn(i64, i64) -> bool) -> usize {
+    let mut sums: [i64; NEAR] = std::array::from_fn(|at| i64::from(passes(near[at], limit)));
+    let mut width = NEAR / 2;
+    while width > 0 {
+        for at in 0..width {
+            sums[at] += sums[at + width];
+        }
+        width /= 2;
+    }
+    sums[0] as usize
 }
 
 /// By steps that double, and then halve.
-#[cold]
+#[inline(never)]
 fn far(rights: &[i64], from: usize, limit: i64, passes: impl Fn(i64, i64) -> bool) -> usize {
     let (mut low, mut step) = (from, NEAR);
     while rights
