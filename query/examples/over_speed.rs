@@ -52,11 +52,17 @@ fn main() -> gapless_engine::Result<()> {
         let mut best = f64::MAX;
         for _ in 0..7 {
             let started = Instant::now();
-            let rows: usize = query(table.scan().columns(["price", "size", "some"]).query())
-                .stream()
-                .expect("a query")
-                .map(|batch| batch.expect("rows").num_rows())
-                .sum();
+            let rows: usize = query(
+                table
+                    .scan()
+                    .expect("a scan")
+                    .columns(["price", "size", "some"])
+                    .query(),
+            )
+            .stream()
+            .expect("a query")
+            .map(|batch| batch.expect("rows").num_rows())
+            .sum();
             best = best.min(started.elapsed().as_secs_f64());
             assert_eq!(rows, ROWS, "{name}");
         }
