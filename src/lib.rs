@@ -29,3 +29,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/coverage.md")]
 struct CoveragePage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/queries.md")]
+struct QueriesPage;

@@ -4,16 +4,24 @@
 mod aggregate;
 mod asof;
 mod batches;
+mod concat;
+pub(crate) mod fill;
 mod filter;
+mod horizon;
+mod join;
+mod latest;
 mod limit;
+mod missing;
 mod over;
 mod project;
 mod rolling;
 mod runs;
 mod scan;
+mod slots;
 mod sort;
 #[cfg(test)]
 mod testing;
+mod window;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -28,8 +36,17 @@ pub(crate) use aggregate::{Aggregation, Grouping};
 pub(crate) use asof::AsOfJoin;
 pub use asof::{AsOf, Direction};
 pub(crate) use batches::Batches;
+pub(crate) use concat::Concat;
+pub use fill::Fill;
+pub(crate) use fill::Filling;
 pub(crate) use filter::Filter;
+pub use horizon::HorizonJoin;
+pub(crate) use horizon::HorizonRows;
+pub use join::Join;
+pub(crate) use join::JoinedRows;
+pub(crate) use latest::Latest;
 pub(crate) use limit::Limit;
+pub(crate) use missing::Missing;
 pub(crate) use over::Over;
 pub use over::{
     SeriesFunction, cum_count, cum_max, cum_min, cum_prod, cum_sum, delta, ema, ema_by_time, ema_half_life,
@@ -41,6 +58,8 @@ pub(crate) use rolling::RollingAggregation;
 pub(crate) use scan::{BATCH_ROWS, ScanRows};
 pub(crate) use sort::Sort;
 pub use sort::SortKey;
+pub use window::WindowJoin;
+pub(crate) use window::WindowedRows;
 
 /// An operator that others read from.
 pub(crate) type Input = Arc<dyn Operator>;
@@ -85,6 +104,18 @@ pub(crate) struct Need {
 pub(crate) struct Planner {
     /// The series of all its scans.
     pub(crate) list: Arc<SeriesList>,
+    /// How many rows scans give at a time, where it is not [`BATCH_ROWS`].
+    pub(crate) batch_rows: Option<usize>,
+}
+
+impl Planner {
+    /// The same for inputs whose scans give so many rows at a time.
+    pub(crate) fn with_batch_rows(&self, rows: usize) -> Self {
+        Self {
+            list: Arc::clone(&self.list),
+            batch_rows: Some(rows),
+        }
+    }
 }
 
 /// A step of a query.

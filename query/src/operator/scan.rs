@@ -65,7 +65,7 @@ impl Operator for ScanRows {
                 batches: scan.collect()?,
             }));
         }
-        let scan = scan.batch_rows(BATCH_ROWS);
+        let scan = scan.batch_rows(planner.batch_rows.unwrap_or(BATCH_ROWS));
         if need.ordered {
             return Ok(Arc::new(OrderedSource::new(scan, &planner.list, need.times)?));
         }

@@ -1,6 +1,10 @@
 //! The queries of `shared/peers`, as a user of gapless writes them.
 
-use gapless::query::{AsOf, IntoQuery, Query, col, count, first, last, max, min, sum, vwap};
+use gapless::query::expr::timestamp;
+use gapless::query::{
+    AsOf, IntoQuery, Query, WindowJoin, col, count, delta, first, last, max, mean, min, next, sum, vwap,
+    wmean,
+};
 use gapless::{Database, Table};
 
 use super::parameters::{DAY, Parameters};
@@ -14,7 +18,7 @@ pub struct Peers {
 }
 
 /// Each query with the columns that its checksum goes over: those of times, of text, and others.
-pub const QUERIES: [(&str, &[&str]); 12] = [
+pub const QUERIES: [(&str, &[&str]); 17] = [
     ("Q1", &["ts", "sym", "price", "size", "side", "exch", "cond"]),
     ("Q2", &["ts", "sym", "price", "size", "side", "exch", "cond"]),
     ("Q3", &["sym", "vwap", "vol", "n"]),
@@ -23,10 +27,15 @@ pub const QUERIES: [(&str, &[&str]); 12] = [
     ("Q6", &["sym", "max_bid"]),
     ("Q7", &["ts", "sym", "price", "size", "bid", "ask"]),
     ("Q7b", &["ts", "sym", "price", "size", "bid", "ask"]),
+    ("Q8", &["sym", "ts", "bid", "ask", "bsize", "asize"]),
+    ("Q9", &["ts", "price", "avg_bid"]),
     ("Q10", &["n"]),
+    ("Q11", &["sym", "hour", "tw_spread"]),
+    ("Q12", &["sym", "rv"]),
     ("Q13", &["sym", "turnover"]),
     ("Q14", &["s"]),
     ("Q15", &["ts", "node", "open", "high", "low", "close", "volume"]),
+    ("Q16", &["node", "gap_start", "gap_end", "n"]),
 ];
 
 impl Peers {
@@ -57,7 +66,10 @@ impl Peers {
         let left = ["ts", "sym", "price", "size"];
         let right = || AsOf::backward().columns(["bid", "ask"]);
         match name {
-            "Q1" => self.trade.scan().expect("a scan")
+            "Q1" => self
+                .trade
+                .scan()
+                .expect("a scan")
                 .between(ask.window.0, ask.window.1)
                 .series([&ask.symbol])
                 .query(),
@@ -67,9 +79,18 @@ impl Peers {
                 sum("size").alias("vol"),
                 count().alias("n"),
             ]),
-            "Q4" => self.trade.scan().expect("a scan").series([&ask.symbol]).bucket("1m").agg(bars),
+            "Q4" => self
+                .trade
+                .scan()
+                .expect("a scan")
+                .series([&ask.symbol])
+                .bucket("1m")
+                .agg(bars),
             "Q5" => trades().group_by(["sym"]).bucket("1m").agg(bars),
-            "Q6" => self.quote.scan().expect("a scan")
+            "Q6" => self
+                .quote
+                .scan()
+                .expect("a scan")
                 .group_by(["sym"])
                 .agg([max("bid").alias("max_bid")]),
             "Q7" => trades()
@@ -78,24 +99,65 @@ impl Peers {
                 .query()
                 .asof_join(quotes(), right()),
             "Q7b" => trades().columns(left).query().asof_join(quotes(), right()),
-            "Q8" => trades().agg([count().alias("n")]),
-            "Q9" => trades().agg([count().alias("n")]),
-            "Q10" => self.trade.scan().expect("a scan")
+            "Q8" => quotes()
+                .query()
+                .latest(Some(ask.latest))
+                .select(["sym", "ts", "bid", "ask", "bsize", "asize"]),
+            "Q9" => trades()
+                .columns(["ts", "price"])
+                .series([&ask.symbol])
+                .query()
+                .window_join(quotes().series([&ask.symbol]), WindowJoin::between("-10s", "10s"))
+                .agg([mean("bid").alias("avg_bid")]),
+            "Q10" => self
+                .trade
+                .scan()
+                .expect("a scan")
                 .query()
                 .filter((col("price") * col("size")).gt(ask.turnover))
                 .agg([count().alias("n")]),
-            "Q11" => trades().agg([count().alias("n")]),
-            "Q12" => trades().agg([count().alias("n")]),
-            "Q13" => self.trade.scan().expect("a scan")
+            "Q11" => quotes()
+                .query()
+                .over([next("ts").or_else(timestamp(ask.close)).alias("until")])
+                .with_column((col("until") - col("ts")).alias("held"))
+                .group_by(["sym"])
+                .bucket("1h")
+                .agg([wmean(col("ask") - col("bid"), "held").alias("tw_spread")])
+                .select([col("sym"), col("ts").hour().alias("hour"), col("tw_spread")]),
+            "Q12" => quotes()
+                .group_by(["sym"])
+                .bucket("1m")
+                .agg([last("bid").alias("bid"), last("ask").alias("ask")])
+                .over([delta(((col("bid") + col("ask")) / 2.0).ln()).alias("change")])
+                .group_by(["sym"])
+                .agg([sum(col("change") * col("change")).alias("rv")])
+                .with_column(col("rv").coalesce(0.0).alias("rv")),
+            "Q13" => self
+                .trade
+                .scan()
+                .expect("a scan")
                 .group_by(["sym"])
                 .agg([sum(col("price") * col("size")).alias("turnover")])
                 .top(10, "turnover"),
             "Q14" => self.quote.scan().expect("a scan").agg([sum("bid").alias("s")]),
-            "Q15" => self.bars.scan().expect("a scan")
+            "Q15" => self
+                .bars
+                .scan()
+                .expect("a scan")
                 .between(ask.bars.0, ask.bars.1)
                 .series([&ask.node])
                 .query(),
-            "Q16" => trades().agg([count().alias("n")]),
+            "Q16" => self
+                .bars
+                .scan()
+                .query()
+                .missing("1m", ask.grid.0, ask.grid.1)
+                .select([
+                    col("node"),
+                    col("start").alias("gap_start"),
+                    col("end").alias("gap_end"),
+                    col("slots").alias("n"),
+                ]),
             other => panic!("there is no query {other}"),
         }
     }

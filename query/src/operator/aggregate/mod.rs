@@ -23,8 +23,9 @@ use crate::bucket::Bucket;
 use crate::expr::{Bound, Expr};
 use crate::source::Source;
 use hashed::HashedGroups;
+pub(crate) use keys::normalized;
 use ordered::OrderedGroups;
-pub(super) use state::{Resolved, State};
+pub(crate) use state::{Resolved, State};
 
 /// What rows are grouped by.
 #[derive(Debug, Clone, Default)]
@@ -126,8 +127,8 @@ fn shape(input: &Shape, grouping: &Grouping, aggregates: &[Aggregate]) -> Result
     })
 }
 
-/// The types of what an aggregate is given.
-pub(super) fn argument_types(aggregate: &Aggregate, schema: &Schema) -> Result<Vec<DataType>> {
+/// The types that an aggregate is given.
+pub(crate) fn argument_types(aggregate: &Aggregate, schema: &Schema) -> Result<Vec<DataType>> {
     let data_type = |expr: &Expr| {
         Bound::new(expr, schema)
             .map(|bound| bound.data_type().clone())

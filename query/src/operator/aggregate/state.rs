@@ -10,7 +10,7 @@ use crate::aggregate::{Accumulator, Aggregate, Sequence, Span};
 use crate::expr::{Bound, Expr};
 
 /// Aggregates, resolved: what each reads.
-pub(in crate::operator) struct Resolved {
+pub(crate) struct Resolved {
     aggregates: Vec<Aggregate>,
     /// What is evaluated, each expression once.
     arguments: Vec<Bound>,
@@ -19,7 +19,7 @@ pub(in crate::operator) struct Resolved {
 }
 
 impl Resolved {
-    pub(in crate::operator) fn new(aggregates: &[Aggregate], schema: &Schema) -> Result<Arc<Self>> {
+    pub(crate) fn new(aggregates: &[Aggregate], schema: &Schema) -> Result<Arc<Self>> {
         let mut seen: Vec<Expr> = Vec::new();
         let mut arguments = Vec::new();
         let mut places = Vec::new();
@@ -43,7 +43,7 @@ impl Resolved {
     }
 
     /// The values that aggregates read.
-    pub(in crate::operator) fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         self.arguments
             .iter()
             .map(|argument| argument.evaluate(batch))
@@ -52,13 +52,13 @@ impl Resolved {
 }
 
 /// The accumulators of all groups.
-pub(in crate::operator) struct State {
+pub(crate) struct State {
     resolved: Arc<Resolved>,
     accumulators: Vec<Box<dyn Accumulator>>,
 }
 
 impl State {
-    pub(in crate::operator) fn new(resolved: &Arc<Resolved>) -> Result<Self> {
+    pub(crate) fn new(resolved: &Arc<Resolved>) -> Result<Self> {
         let accumulator = |(aggregate, places): (&Aggregate, &Vec<usize>)| {
             let types = places.iter().filter_map(|place| resolved.arguments.get(*place));
             let types: Vec<DataType> = types.map(|bound| bound.data_type().clone()).collect();
@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Takes rows of a batch; `values` are those of [`Resolved::evaluate`], in the order that the spans mean.
-    pub(in crate::operator) fn update(
+    pub(crate) fn update(
         &mut self,
         values: &[ArrayRef],
         spans: &[Span],
@@ -91,8 +91,8 @@ impl State {
         Ok(())
     }
 
-    /// Takes windows that slide over the rows, as [`Accumulator::slide`] does.
-    pub(in crate::operator) fn slide(&mut self, values: &[ArrayRef], spans: &[Span]) -> Result<()> {
+    /// Takes windows that slide over rows: one group for each, whose starts and ends both ascend.
+    pub(crate) fn slide(&mut self, values: &[ArrayRef], spans: &[Span]) -> Result<()> {
         for (accumulator, places) in self.accumulators.iter_mut().zip(&self.resolved.places) {
             accumulator.grow(spans.len());
             let inputs: Vec<ArrayRef> = places
@@ -106,14 +106,14 @@ impl State {
     }
 
     /// Makes room for groups that may have no rows.
-    pub(in crate::operator) fn grow(&mut self, groups: usize) {
+    pub(crate) fn grow(&mut self, groups: usize) {
         for accumulator in &mut self.accumulators {
             accumulator.grow(groups);
         }
     }
 
     /// Takes the groups of another state: its group i is `groups[i]` here.
-    pub(in crate::operator) fn merge(&mut self, other: Self, groups: &[u32], count: usize) -> Result<()> {
+    pub(crate) fn merge(&mut self, other: Self, groups: &[u32], count: usize) -> Result<()> {
         for (own, other) in self.accumulators.iter_mut().zip(other.accumulators) {
             own.grow(count);
             own.merge(other, groups)?;
@@ -122,7 +122,7 @@ impl State {
     }
 
     /// The results of the first groups, which are dropped.
-    pub(in crate::operator) fn emit(&mut self, count: usize) -> Result<Vec<ArrayRef>> {
+    pub(crate) fn emit(&mut self, count: usize) -> Result<Vec<ArrayRef>> {
         self.accumulators
             .iter_mut()
             .map(|accumulator| accumulator.emit(count))

@@ -20,7 +20,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
-use crate::source::{Layout, Rows, RowsIter, Source, ordered};
+use crate::source::{Layout, Rows, RowsIter, SeriesRun, Source, ordered};
 pub(crate) use cursor::{Cursor, Matches};
 use keyed::Keyed;
 pub(crate) use matched::Matched;
@@ -209,20 +209,14 @@ impl Source for Joined {
     }
 
     fn open(&self, part: usize) -> Result<RowsIter> {
-        let right = match self.is_shared {
-            true => Cursor::shared(self.right.as_ref())?,
-            false => Cursor::new(self.right.open(part)?),
-        };
         let mut reader = Reader {
-            finder: match self.options.by.is_empty() {
-                true => Finder::InOrder(right),
-                false => Finder::Keyed(Box::new(Keyed::new(
-                    right,
-                    self.left.schema(),
-                    self.right.schema(),
-                    &self.options,
-                )?)),
-            },
+            finder: Finder::open(
+                self.right.as_ref(),
+                part,
+                self.is_shared,
+                self.left.schema(),
+                &self.options,
+            )?,
             right_schema: Arc::clone(self.right.schema()),
             columns: Arc::clone(&self.columns),
             schema: Arc::clone(&self.schema),
@@ -236,20 +230,57 @@ impl Source for Joined {
 }
 
 /// What finds the matches.
-enum Finder {
+pub(crate) enum Finder {
     InOrder(Cursor),
     Keyed(Box<Keyed>),
 }
 
 impl Finder {
-    fn batches(&self) -> Vec<(u32, &RecordBatch)> {
+    /// Begins to read the right rows of a part, or all where every series has the same.
+    pub(crate) fn open(
+        right: &dyn Source,
+        part: usize,
+        is_shared: bool,
+        left: &Schema,
+        options: &AsOf,
+    ) -> Result<Self> {
+        let cursor = match is_shared {
+            true => Cursor::shared(right)?,
+            false => Cursor::new(right.open(part)?),
+        };
+        Ok(match options.by.is_empty() {
+            true => Self::InOrder(cursor),
+            false => Self::Keyed(Box::new(Keyed::new(cursor, left, right.schema(), options)?)),
+        })
+    }
+
+    /// Finds the match of each left row of a run.
+    pub(crate) fn find(
+        &mut self,
+        run: &SeriesRun,
+        rows: &Rows,
+        options: &AsOf,
+        matches: &mut Matches,
+    ) -> Result<()> {
+        match self {
+            Self::InOrder(cursor) => {
+                let times = rows.times.get(run.rows.clone()).unwrap_or_default();
+                cursor.find(run.series, times, options, matches)
+            }
+            Self::Keyed(keyed) => keyed.find(run, rows, options, matches),
+        }
+    }
+
+    /// The batches that matches refer to, with their numbers.
+    pub(crate) fn batches(&self) -> Vec<(u32, &RecordBatch)> {
         match self {
             Self::InOrder(cursor) => cursor.batches(),
             Self::Keyed(keyed) => keyed.batches(),
         }
     }
 
-    fn forget(&mut self) {
+    /// Forgets batches that no later match can have.
+    pub(crate) fn forget(&mut self) {
         match self {
             Self::InOrder(cursor) => cursor.forget(),
             Self::Keyed(keyed) => keyed.forget(),
@@ -269,13 +300,7 @@ impl Reader {
     fn join(&mut self, rows: Rows) -> Result<Rows> {
         let mut matches = Matches::with_capacity(rows.len());
         for run in &rows.runs {
-            match &mut self.finder {
-                Finder::InOrder(cursor) => {
-                    let times = rows.times.get(run.rows.clone()).unwrap_or_default();
-                    cursor.find(run.series, times, &self.options, &mut matches)?;
-                }
-                Finder::Keyed(keyed) => keyed.find(run, &rows, &self.options, &mut matches)?,
-            }
+            self.finder.find(run, &rows, &self.options, &mut matches)?;
         }
         let mut columns: Vec<ArrayRef> = rows.batch.columns().to_vec();
         let batches = self.finder.batches();

@@ -1,0 +1,229 @@
+//! Window join: to each row, what aggregates say of the other rows that are around it in time.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `options` | what is asked for |
+//! | `spans` | where windows begin and end |
+//! | `rights` | the other rows, series by series, no more of them than windows need |
+//! | `tasks` | left rows and the right rows that have their windows, and how these become results |
+//! | `reader` | the left rows, batch by batch |
+
+mod options;
+mod reader;
+mod rights;
+mod spans;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+use gapless_engine::{Error, Result};
+
+use super::aggregate::{Resolved, argument_types};
+use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
+use crate::aggregate::Aggregate;
+use crate::source::{Layout, RowsIter, Source, ordered};
+pub use options::WindowJoin;
+use reader::Reader;
+use rights::{Piece, Rights};
+
+/// Right rows that are read at a time: windows seldom go over the end of a batch.
+const RIGHT_ROWS: usize = 131_072;
+
+/// A window join.
+#[derive(Debug, Clone)]
+pub(crate) struct WindowedRows {
+    left: Input,
+    right: Input,
+    window: WindowJoin,
+    aggregates: Vec<Aggregate>,
+    shape: Shape,
+}
+
+impl WindowedRows {
+    pub(crate) fn new(
+        left: Input,
+        right: Input,
+        window: WindowJoin,
+        aggregates: Vec<Aggregate>,
+    ) -> Result<Self> {
+        for (side, input) in [("left", &left), ("right", &right)] {
+            if input.shape().time.is_none() {
+                return Err(Error::invalid(format!(
+                    "the {side} rows of a window join have no time: join before the time is left out"
+                )));
+            }
+        }
+        let series = [left.shape().series_name(), right.shape().series_name()];
+        for name in &window.by {
+            if series.iter().any(|series| *series != Some(name)) {
+                return Err(Error::unsupported(format!(
+                    "a window join by {name:?} is not offered: rows are joined by their series alone; filter both sides to one \
+                     {name:?} at a time, or store it as the series"
+                )));
+            }
+        }
+        let shape = Shape {
+            schema: schema(left.shape(), right.shape(), &aggregates)?,
+            is_ordered: true,
+            ..left.shape().clone()
+        };
+        Ok(Self {
+            left,
+            right,
+            window,
+            aggregates,
+            shape,
+        })
+    }
+}
+
+/// The left columns and the aggregates.
+fn schema(left: &Shape, right: &Shape, aggregates: &[Aggregate]) -> Result<SchemaRef> {
+    let fields = left.schema.fields().iter();
+    let mut fields: Vec<Field> = fields.map(|field| field.as_ref().clone()).collect();
+    for aggregate in aggregates {
+        let types = argument_types(aggregate, &right.schema)?;
+        let name = aggregate.name();
+        if fields.iter().any(|field| *field.name() == name) {
+            return Err(Error::invalid(format!(
+                "two columns of the window join would be called {name:?}: give the aggregate another name with alias()"
+            )));
+        }
+        let data_type = aggregate.result_type(&types)?;
+        fields.push(Field::new(name, data_type, aggregate.nullable()));
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+impl Operator for WindowedRows {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn inputs(&self) -> Vec<&Input> {
+        vec![&self.left, &self.right]
+    }
+
+    fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
+        let aggregates = self.aggregates.iter();
+        let kept: Vec<Aggregate> = aggregates
+            .filter(|aggregate| columns.contains(&aggregate.name()))
+            .cloned()
+            .collect();
+        let mut of_left = columns.clone();
+        let arguments = kept.iter().flat_map(Aggregate::arguments);
+        let mut of_right: ColumnSet = arguments
+            .flat_map(|expr| expr.columns())
+            .map(str::to_string)
+            .collect();
+        for (needed, input) in [(&mut of_left, &self.left), (&mut of_right, &self.right)] {
+            super::add_order_columns(needed, input.shape());
+        }
+        let (left, right) = (self.left.pruned(&of_left)?, self.right.pruned(&of_right)?);
+        let shape = Shape {
+            schema: schema(left.shape(), right.shape(), &kept)?,
+            ..self.shape.clone()
+        };
+        Ok(Arc::new(Self {
+            left,
+            right,
+            window: self.window.clone(),
+            aggregates: kept,
+            shape,
+        }))
+    }
+
+    fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
+        let left = ordered(&self.left, planner)?;
+        let (right, resolved) = self.right_rows(planner)?;
+        Ok(Arc::new(Joined {
+            schema: Arc::clone(&self.shape.schema),
+            window: Arc::new(self.window.clone()),
+            left,
+            right,
+            resolved,
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let names: Vec<String> = self.aggregates.iter().map(Aggregate::name).collect();
+        format!("window join {}: {}", self.window, names.join(", "))
+    }
+}
+
+impl WindowedRows {
+    fn right_rows(&self, planner: &Planner) -> Result<(Right, Arc<Resolved>)> {
+        let is_shared = self.right.shape().series.is_none() && self.left.shape().series.is_some();
+        let own = match is_shared {
+            true => Planner::default(),
+            false => planner.with_batch_rows(planner.batch_rows.unwrap_or(RIGHT_ROWS)),
+        };
+        let right = ordered(&self.right, &own)?;
+        let resolved = Resolved::new(&self.aggregates, right.schema())?;
+        if !is_shared {
+            return Ok((Right::OfSeries(right), resolved));
+        }
+        // Every part needs all of them.
+        own.list.fix();
+        let mut all = Vec::new();
+        for part in 0..right.parts() {
+            for rows in right.open(part)? {
+                all.extend(
+                    rights::pieces(&rows?, &resolved)?
+                        .into_iter()
+                        .map(|(_, piece)| piece),
+                );
+            }
+        }
+        Ok((Right::Shared(all.into()), resolved))
+    }
+}
+
+/// The right rows.
+enum Right {
+    OfSeries(Arc<dyn Source>),
+    /// Rows without series: those of every series.
+    Shared(Arc<[Piece]>),
+}
+
+struct Joined {
+    left: Arc<dyn Source>,
+    right: Right,
+    schema: SchemaRef,
+    window: Arc<WindowJoin>,
+    resolved: Arc<Resolved>,
+}
+
+impl Source for Joined {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::Series
+    }
+
+    fn parts(&self) -> usize {
+        self.left.parts()
+    }
+
+    fn open(&self, part: usize) -> Result<RowsIter> {
+        let is_prevailing = self.window.is_prevailing;
+        let rights = match &self.right {
+            Right::OfSeries(right) => Rights::new(right.open(part)?, &self.resolved, is_prevailing),
+            Right::Shared(pieces) => Rights::shared(pieces, &self.resolved, is_prevailing),
+        };
+        let mut reader = Reader {
+            rights,
+            window: Arc::clone(&self.window),
+            resolved: Arc::clone(&self.resolved),
+            schema: Arc::clone(&self.schema),
+        };
+        Ok(Box::new(
+            self.left.open(part)?.map(move |rows| reader.join(rows?)),
+        ))
+    }
+}
