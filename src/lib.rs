@@ -16,6 +16,9 @@ pub mod arrow {
     pub use arrow_schema as datatypes;
 }
 
+/// Queries: groups, joins in time, fills and functions over the rows of a series.
+pub use gapless_query as query;
+
 #[cfg(feature = "files")]
 pub mod files;
 
@@ -26,3 +29,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/coverage.md")]
 struct CoveragePage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/queries.md")]
+struct QueriesPage;

@@ -11,9 +11,9 @@ use crate::aggregate::Aggregate;
 use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
 use crate::operator::{
-    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Filter, Grouping, HorizonJoin, HorizonRows,
-    Input, Join, JoinedRows, Limit, Need, Planner, Project, ScanRows, Sort, SortKey, WindowJoin,
-    WindowedRows,
+    Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Fill, Filling, Filter, Grouping, HorizonJoin,
+    HorizonRows, Input, Join, JoinedRows, Latest, Limit, Missing, Need, Over, Planner, Project, Rolling,
+    RollingAggregation, ScanRows, SeriesFunction, Sort, SortKey, WindowJoin, WindowedRows,
 };
 use crate::source::{Gathered, Source, collect, gather};
 
@@ -54,9 +54,34 @@ pub trait IntoQuery: Into<Query> {
         self.query().agg(aggregates)
     }
 
+    /// As [`Query::latest`].
+    fn latest(self, at: Option<i64>) -> Query {
+        self.query().latest(at)
+    }
+
+    /// As [`Query::fill`].
+    fn fill(self, fill: Fill) -> Query {
+        self.query().fill(fill)
+    }
+
+    /// As [`Query::missing`].
+    fn missing(self, every: impl IntoBucket, start: i64, end: i64) -> Query {
+        self.query().missing(every, start, end)
+    }
+
     /// As [`Query::with_column`].
     fn with_column(self, column: impl Into<Expr>) -> Query {
         self.query().with_column(column)
+    }
+
+    /// As [`Query::over`].
+    fn over(self, functions: impl IntoIterator<Item = SeriesFunction>) -> Query {
+        self.query().over(functions)
+    }
+
+    /// As [`Query::rolling`].
+    fn rolling(self, rolling: Rolling) -> Rolled {
+        self.query().rolling(rolling)
     }
 
     /// As [`Query::select`].
@@ -66,6 +91,15 @@ pub trait IntoQuery: Into<Query> {
 }
 
 impl IntoQuery for Scan {}
+
+impl From<Result<Scan>> for Query {
+    fn from(scan: Result<Scan>) -> Self {
+        scan.map_or_else(|error| Self::of(Err(error)), Self::from)
+    }
+}
+
+/// What is wrong with the scan is said when the query runs.
+impl IntoQuery for Result<Scan> {}
 
 impl Query {
     fn of(built: Result<Input>) -> Self {
@@ -179,6 +213,61 @@ impl Query {
                 .and_then(Concat::new)
                 .map(|concat| Arc::new(concat) as Input),
         )
+    }
+
+    /// All columns, and functions over the rows of each series in order of time, such as [`delta`](crate::delta); they read the columns
+    /// that were there before. A column of the same name is replaced. Rows come by series and time.
+    #[must_use]
+    pub fn over(self, functions: impl IntoIterator<Item = SeriesFunction>) -> Self {
+        let functions = functions.into_iter().collect();
+        self.then(|input| Over::new(input, functions))
+    }
+
+    /// Windows that slide over the rows of each series; [`Rolled::agg`] says what is wanted of each. Rows come by series and time.
+    pub const fn rolling(self, rolling: Rolling) -> Rolled {
+        Rolled { query: self, rolling }
+    }
+
+    /// The last row of each series at or before a time, nanoseconds since the epoch; at the end, where none is given. It sees rows
+    /// at that very time; of rows equal in time it is the last to arrive. A series without such a row gives none, and rows
+    /// without a series are one. The columns are those of the rows, which come by series.
+    ///
+    /// Of a scan it reads the rows it gives, and little else: from the end of the range back, until each series has one.
+    #[must_use]
+    pub fn latest(self, at: Option<i64>) -> Self {
+        self.then(|input| Latest::new(input, at, None))
+    }
+
+    /// As [`latest`](Self::latest), of rows not older than `since`: a series that has been silent for longer is not looked for in
+    /// all of the past.
+    #[must_use]
+    pub fn latest_since(self, since: i64, at: Option<i64>) -> Self {
+        self.then(|input| Latest::new(input, at, Some(since)))
+    }
+
+    /// The longest runs of slots without a row between two times, nanoseconds since the epoch: of each series that was asked for, or
+    /// else of each that has a row there. Slots are buckets of time; one of which any part lies in the range counts as a whole.
+    ///
+    /// The columns are that of the series, `start` and `end` of the run of slots, the end exclusive and both of the type of the time
+    /// column, and `slots`, how many there are. Rows come by series and start. Of a scan only times are read, and what its
+    /// conditions need; rows that its own range leaves out are not there.
+    #[must_use]
+    pub fn missing(self, every: impl IntoBucket, start: i64, end: i64) -> Self {
+        let bucket = every.into_bucket();
+        self.then(|input| Missing::new(input, bucket?, start, end))
+    }
+
+    /// Rows on a regular grid, as [`Fill`] says: one of each series in each slot of a range, with the start of the slot as its time.
+    /// Of the series that a scan was asked for, all are given, whether they have rows or not; else those that have a row in the range.
+    ///
+    /// A row is in the slot that its time falls into; of several in one slot the last counts. A value that is null is filled as one
+    /// that is not there; NaN is a value. What is filled with the previous value or in a line also knows what comes before the range,
+    /// and in a line what comes after it: a scan is read beyond its own range for that, back to the last value of each column. (The
+    /// range of the fill takes the place of the scan's; its conditions stay.) Other rows are only read as they come: those that they
+    /// have before and after the range count.
+    #[must_use]
+    pub fn fill(self, fill: Fill) -> Self {
+        self.then(|input| Filling::new(input, fill))
     }
 
     /// Rows in another order. Those that are equal in it keep their order; null comes last.
@@ -372,5 +461,24 @@ impl Windowed {
         let Self { left, right, window } = self;
         let aggregates = aggregates.into_iter().collect();
         left.then(|left| WindowedRows::new(left, right.built?, window.checked()?, aggregates))
+    }
+}
+
+/// Rows with a window for each, until aggregates say what is wanted of it.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Rolled {
+    query: Query,
+    rolling: Rolling,
+}
+
+impl Rolled {
+    /// All columns, and aggregates over the window of each row, under their names.
+    #[must_use]
+    pub fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
+        let aggregates = aggregates.into_iter().collect();
+        let rolling = self.rolling;
+        self.query
+            .then(|input| RollingAggregation::new(input, rolling, aggregates))
     }
 }

@@ -15,6 +15,7 @@ mod hostile;
 mod layout;
 mod live;
 mod opening;
+mod peers;
 mod peers_bugs;
 mod real_data;
 mod real_gaps;

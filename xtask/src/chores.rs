@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use crate::step::{Outcome, Step, Work};
 use crate::tally::Tally;
-use crate::{hygiene, machine};
+use crate::{hygiene, machine, peers};
 
 /// Set while benches run once as a test: a bench that builds large data builds a little of it instead.
 const BENCH_TEST: &str = "GAPLESS_BENCH_TEST";
@@ -20,6 +20,7 @@ pub fn test() -> ExitCode {
     if !missing.is_empty() {
         return refuse(&missing);
     }
+    peers::prepare(&root);
     let mut steps = vec![
         Step::new("format", Work::Command(cargo(&root, FORMAT))),
         Step::new("hygiene", Work::Check(hygiene::findings, root.clone())),

@@ -8,6 +8,7 @@
 mod chores;
 mod hygiene;
 mod machine;
+mod peers;
 mod step;
 mod tally;
 

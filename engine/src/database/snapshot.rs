@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use gapless_format::Keep;
+
 use super::engine::Engine;
 use super::live::LiveView;
 use super::pins::PinGuard;
@@ -117,6 +119,18 @@ impl Snapshot {
     /// `NotFound`, listing the tables there are.
     pub fn position(&self, table: &str) -> Result<Position> {
         Ok(Position::behind(self, self.table(table)?.meta().table))
+    }
+
+    /// Whether a deletion or a key may hide rows of a table. If not, its rows are those of its segments and
+    /// [`Snapshot::unflushed_rows`].
+    ///
+    /// # Errors
+    /// `NotFound`, listing the tables there are.
+    pub fn hides_rows(&self, table: &str) -> Result<bool> {
+        let meta = self.table(table)?.meta();
+        Ok(meta.keep != Keep::All
+            || self.version.deletions(meta.table).next().is_some()
+            || !self.live.deletions(meta.table).is_empty())
     }
 
     /// A table at this version.

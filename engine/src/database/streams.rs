@@ -51,6 +51,18 @@ impl Snapshot {
     pub fn unflushed_rows(&self, table: &str) -> Result<u64> {
         self.live().rows(self.table(table)?.meta().table)
     }
+
+    /// Least and greatest time of the rows of a table that are streamed and not in segments yet; none of them is read.
+    ///
+    /// # Errors
+    /// `NotFound`, listing the tables there are.
+    pub fn unflushed_times(&self, table: &str) -> Result<Option<(i64, i64)>> {
+        let table = self.table(table)?.meta().table;
+        let blocks = self.live().blocks(table, &(i64::MIN..i64::MAX))?;
+        let first = blocks.iter().map(|block| block.min_time).min();
+        let last = blocks.iter().map(|block| block.max_time).max();
+        Ok(first.zip(last))
+    }
 }
 
 /// Whether somebody holds the stream. Its lock is neither made nor kept.

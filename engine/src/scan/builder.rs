@@ -14,6 +14,9 @@ use crate::database::Snapshot;
 use crate::error::{Error, Result};
 use crate::manifest::TableState;
 
+/// From this time on, the time after it is the end of time.
+const LAST_WITH_END: i64 = i64::MAX - 1;
+
 /// The order in which rows come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Order {
@@ -74,6 +77,25 @@ impl Scan {
     #[must_use]
     pub fn between(mut self, start: i64, end: i64) -> Self {
         self.time = start..end;
+        self
+    }
+
+    /// Of the rows asked for so far, only those at or before a time, nanoseconds since the epoch.
+    #[must_use]
+    pub fn up_to(mut self, at: i64) -> Self {
+        // The end of time stands for no end in a range, so the last time before it needs a condition.
+        match at {
+            i64::MAX => return self,
+            LAST_WITH_END.. => {
+                let meta = self.meta();
+                let time = meta.column(meta.time_column).map(|column| column.name.clone());
+                return match time {
+                    Some(time) => self.filter(super::predicate::col(time).le(at)),
+                    None => self,
+                };
+            }
+            at => self.time.end = self.time.end.min(at + 1),
+        }
         self
     }
 

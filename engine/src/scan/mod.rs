@@ -13,6 +13,7 @@ mod explain;
 mod fold;
 mod gather;
 mod last;
+mod latest;
 mod merge;
 mod merged;
 mod ordered;

@@ -26,10 +26,10 @@ const COUNTED_SEGMENTS_MAX: usize = 4096;
 /// A scan by series and time. Ranges of its series can be read side by side.
 #[derive(Debug)]
 pub struct OrderedScan {
-    plan: Plan,
-    time: ColumnSpec,
+    pub(super) plan: Plan,
+    pub(super) time: ColumnSpec,
     /// In order of their text, null last; one `None` in a table without series.
-    series: Vec<Option<u32>>,
+    pub(super) series: Vec<Option<u32>>,
     domain: Option<Arc<Domain>>,
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) output: Output,
     /// Codes of the series asked for, in order of their text; `None` for all.
     pub(crate) codes: Option<Vec<u32>>,
-    ties: Ties,
+    pub(crate) ties: Ties,
     /// Blocks of streamed rows, by the segment ids under which they stand in the clusters.
     memory: hashbrown::HashMap<u64, Arc<Segment>>,
 }

@@ -203,11 +203,15 @@ fn runs_of(cache: &SegmentCache, segment: &Segment, codes: Option<&[u32]>) -> Re
         (None, _) => Ok(vec![(NULL_CODE, 0..row_count(segment))]),
         (Some(_), None) => all_runs(cache, segment),
         (Some(_), Some(codes)) => {
-            let mut runs = Vec::new();
-            for code in codes.iter().filter(|code| has_series(segment, **code)) {
-                runs.extend(parted_run(cache, segment, *code)?.map(|run| (*code, run)));
+            let present: Vec<u32> = codes
+                .iter()
+                .copied()
+                .filter(|code| has_series(segment, *code))
+                .collect();
+            match present.is_empty() {
+                true => Ok(Vec::new()),
+                false => parted_runs(cache, segment, &present),
             }
-            Ok(runs)
         }
     }
 }
@@ -251,11 +255,14 @@ fn series_column(segment: &Segment) -> Option<&ColumnMeta> {
     segment.column(segment.meta().series_column?)
 }
 
-fn parted_run(cache: &SegmentCache, segment: &Segment, code: u32) -> Result<Option<Range<u32>>> {
+fn parted_runs(cache: &SegmentCache, segment: &Segment, codes: &[u32]) -> Result<Vec<(u32, Range<u32>)>> {
     let Some(column) = series_column(segment) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
-    segment.parted(cache, column, |index| index.find(u64::from(code)))
+    segment.parted(cache, column, |index| {
+        let found = codes.iter().map(|code| (*code, index.find(u64::from(*code))));
+        found.filter_map(|(code, run)| Some((code, run?))).collect()
+    })
 }
 
 pub(super) fn all_runs(cache: &SegmentCache, segment: &Segment) -> Result<Vec<(u32, Range<u32>)>> {
@@ -282,10 +289,15 @@ pub(super) fn rows_between(
         let row = times.lower_bound(cache, &(run.start as usize..run.end as usize), time)?;
         Ok(u32::try_from(row).unwrap_or(u32::MAX))
     };
-    let start = bound(run.clone(), time.start)?;
-    let end = match time.end {
-        i64::MAX => run.end,
-        end => bound(start..run.end, end)?,
+    // A bound that no row lies beyond needs no search, and touches no page.
+    let meta = segment.meta();
+    let start = match time.start <= meta.min_time {
+        true => run.start,
+        false => bound(run.clone(), time.start)?,
+    };
+    let end = match time.end == i64::MAX || time.end > meta.max_time {
+        true => run.end,
+        false => bound(start..run.end, time.end)?,
     };
     Ok(start..end)
 }

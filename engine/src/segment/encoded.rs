@@ -159,20 +159,10 @@ impl Segment {
     /// # Errors
     /// As [`Segment::read`].
     pub(crate) fn take(&self, cache: &SegmentCache, spec: &ColumnSpec, rows: &[u32]) -> Result<ArrayRef> {
-        let gathered = |array: &ArrayRef, rows: &[u32], base: usize| {
-            let base = u32::try_from(base).unwrap_or_default();
-            let rows: UInt32Array = rows.iter().map(|row| row.wrapping_sub(base)).collect();
-            take(array, &rows, None).map_err(|error| Error::internal(format!("rows do not gather: {error}")))
-        };
         let column = self.column(spec.column_id);
         let Some(column) = column.filter(|column| column.encoding == Encoding::Paged) else {
-            let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-                return Ok(new_empty_array(&types::storage_type(&spec.column_type)));
-            };
-            let span = *first as usize..*last as usize + 1;
-            return gathered(&self.read(cache, spec, span)?, rows, *first as usize);
+            return self.take_plain(cache, spec, rows);
         };
-        let page_of = |row: &u32| *row as usize / PAGE_ROWS;
         let arrays = rows
             .chunk_by(|a, b| page_of(a) == page_of(b))
             .map(|rows| {
@@ -184,7 +174,47 @@ impl Segment {
                 gathered(&decoded.array, rows, page * PAGE_ROWS)
             })
             .collect::<Result<Vec<_>>>()?;
-        joined(&arrays, column)
+        self.in_type_of(spec, column, joined(&arrays, column)?)
+    }
+
+    /// As [`Segment::take`], of a column that is plain, in memory or missing: only pages of these rows are touched.
+    fn take_plain(&self, cache: &SegmentCache, spec: &ColumnSpec, rows: &[u32]) -> Result<ArrayRef> {
+        let span_of = |rows: &[u32]| match (rows.first(), rows.last()) {
+            (Some(first), Some(last)) => *first as usize..(*last as usize + 1).max(*first as usize),
+            _ => 0..0,
+        };
+        let span = span_of(rows);
+        let stored = self.column(spec.column_id).filter(|_| !self.is_in_memory());
+        let Some(column) = stored.filter(|_| span.len() > PAGE_ROWS) else {
+            return gathered(&self.read(cache, spec, span.clone())?, rows, span.start);
+        };
+        let pages = rows.chunk_by(|a, b| page_of(a) == page_of(b));
+        if column.column_type.has_offsets() {
+            let arrays = pages
+                .map(|rows| {
+                    let span = span_of(rows);
+                    gathered(&self.read(cache, spec, span.clone())?, rows, span.start)
+                })
+                .collect::<Result<Vec<_>>>()?;
+            return joined(&arrays, column);
+        }
+        if span.end > self.rows() {
+            return Err(Error::internal("rows outside of a segment"));
+        }
+        for rows in pages {
+            self.verified(cache, column, VectorKind::Values, span_of(rows))?;
+        }
+        let array = self.read_fixed(cache, column, span.clone())?;
+        self.in_type_of(spec, column, gathered(&array, rows, span.start)?)
+    }
+
+    /// Values of a column as it is stored here, in its present type.
+    fn in_type_of(&self, spec: &ColumnSpec, column: &ColumnMeta, array: ArrayRef) -> Result<ArrayRef> {
+        if column.column_type == spec.column_type {
+            return Ok(array);
+        }
+        types::widened(&array, &spec.column_type)
+            .map_err(|error| error.context(format!("{}: column {:?}", self.path(), spec.name)))
     }
 
     /// As [`Segment::read_symbols`], of rows in one page without nulls.
@@ -318,6 +348,17 @@ fn pages_of(rows: &Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> 
         let first = page * PAGE_ROWS;
         (page, start.max(first) - first..end.min(first + PAGE_ROWS) - first)
     })
+}
+
+fn page_of(row: &u32) -> usize {
+    *row as usize / PAGE_ROWS
+}
+
+/// Some rows of an array that begins with the row `base`.
+fn gathered(array: &ArrayRef, rows: &[u32], base: usize) -> Result<ArrayRef> {
+    let base = u32::try_from(base).unwrap_or_default();
+    let rows: UInt32Array = rows.iter().map(|row| row.wrapping_sub(base)).collect();
+    take(array, &rows, None).map_err(|error| Error::internal(format!("rows do not gather: {error}")))
 }
 
 fn joined(arrays: &[ArrayRef], column: &ColumnMeta) -> Result<ArrayRef> {

@@ -225,11 +225,23 @@ impl Segment {
         if column.encoding == Encoding::Paged {
             return self.read_encoded(cache, column, rows);
         }
-        let nulls = self.read_validity(cache, column, rows.clone())?;
         if column.column_type.has_offsets() {
+            let nulls = self.read_validity(cache, column, rows.clone())?;
             return self.read_variable(cache, column, rows, nulls);
         }
-        let vector = self.verified(cache, column, VectorKind::Values, rows.clone())?;
+        self.verified(cache, column, VectorKind::Values, rows.clone())?;
+        self.read_fixed(cache, column, rows)
+    }
+
+    /// Rows of a plain column of fixed width, whose pages the caller has verified where their values are looked at.
+    pub(super) fn read_fixed(
+        &self,
+        cache: &SegmentCache,
+        column: &ColumnMeta,
+        rows: Range<usize>,
+    ) -> Result<ArrayRef> {
+        let nulls = self.read_validity(cache, column, rows.clone())?;
+        let vector = self.vector(cache, column, VectorKind::Values)?;
         fixed_array(&column.column_type, vector.body(), rows, nulls)
             .ok_or_else(|| Error::corrupt(format!("{} ends before its rows do", vector.path())))
     }
@@ -274,7 +286,7 @@ impl Segment {
     }
 
     /// Maps one part of a chunk and verifies the pages of `rows`.
-    fn verified(
+    pub(super) fn verified(
         &self,
         cache: &SegmentCache,
         column: &ColumnMeta,

@@ -10,3 +10,4 @@ pub use change::SchemaChange;
 pub use handle::Table;
 pub(crate) use handle::schema_of;
 pub use spec::TableSpec;
+pub use types::arrow_type;

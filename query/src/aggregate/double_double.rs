@@ -59,6 +59,14 @@ impl Double {
         fast_two_sum(sum.hi, low.lo + sum.lo)
     }
 
+    /// The sum, not normalised: one addition waits for the one before, where [`Double::add`] has eight of them wait.
+    #[inline(always)]
+    pub(super) fn gather(self, other: Self) -> Self {
+        let sum = two_sum(self.hi, other.hi);
+        let lo = (self.lo + other.lo) + sum.lo;
+        Self { hi: sum.hi, lo }
+    }
+
     #[inline(always)]
     pub(super) fn negated(self) -> Self {
         Self {

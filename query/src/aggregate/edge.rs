@@ -1,6 +1,6 @@
 //! The first and the last value.
 
-use std::marker::PhantomData;
+use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, UInt32Array, new_null_array};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
@@ -13,6 +13,7 @@ use super::accumulator::{
     Accumulator, Sequence, Span, grow, input, no_group, outside, same_kind, take_front,
 };
 use super::native::{array, arrow, natives};
+use super::text::{self, Bytes, Held, bytes_held};
 
 /// Arrays of kept rows, before they are put into one.
 const CHUNKS_MAX: usize = 64;
@@ -91,6 +92,60 @@ impl<N: ArrowNativeType> Store for Values<N> {
     }
 }
 
+/// Text, binary and symbols.
+pub(super) struct Texts {
+    of: DataType,
+    values: Vec<Held>,
+}
+
+impl Store for Texts {
+    type Source = ArrayRef;
+
+    fn new(of: DataType) -> Self {
+        let values = Vec::new();
+        Self { of, values }
+    }
+
+    fn grow(&mut self, groups: usize) {
+        grow(&mut self.values, groups, None);
+    }
+
+    fn open(&mut self, array: &ArrayRef) -> Result<ArrayRef> {
+        Bytes::of(array).map(|_| Arc::clone(array))
+    }
+
+    fn keep(&mut self, source: &ArrayRef, group: u32, row: usize) {
+        if let (Some(into), Ok(bytes)) = (self.values.get_mut(group as usize), Bytes::of(source)) {
+            let value = bytes.value(row);
+            if into.as_deref() != Some(value) {
+                *into = Some(value.into());
+            }
+        }
+    }
+
+    fn close(&mut self, _: ArrayRef, _: &ArrayRef, _: &[Span]) -> Result<()> {
+        Ok(())
+    }
+
+    fn open_other(&mut self, _: &Self) -> usize {
+        0
+    }
+
+    fn keep_other(&mut self, other: &Self, _: usize, group: u32, from: usize) {
+        if let (Some(into), Some(value)) = (self.values.get_mut(group as usize), other.values.get(from)) {
+            into.clone_from(value);
+        }
+    }
+
+    fn emit(&mut self, count: usize, _: Vec<bool>) -> Result<ArrayRef> {
+        text::array(&self.of, &take_front(&mut self.values, count, None))
+    }
+
+    fn bytes(&self) -> usize {
+        bytes_held(&self.values)
+    }
+}
+
 /// Rows of arrays, of any type.
 pub(super) struct Chunks {
     chunks: Vec<ArrayRef>,
@@ -99,7 +154,7 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// Makes room for the null that is the first chunk.
+    /// Puts the rows that are still kept into one chunk. The first chunk is a null, for groups without a row.
     fn compact(&mut self) -> Result<()> {
         let chunks: Vec<&dyn Array> = self.chunks.iter().map(AsRef::as_ref).collect();
         let whole = interleave(&chunks, &self.at).map_err(|error| arrow(&error))?;
@@ -211,7 +266,6 @@ pub(super) struct Edge<S, const LAST: bool> {
     there: Vec<bool>,
     /// Empty until a row has a place.
     places: Vec<Place>,
-    of: PhantomData<S>,
 }
 
 impl<S: Store, const LAST: bool> Edge<S, LAST> {
@@ -220,7 +274,6 @@ impl<S: Store, const LAST: bool> Edge<S, LAST> {
             store: S::new(of),
             there: Vec::new(),
             places: Vec::new(),
-            of: PhantomData,
         }
     }
 

@@ -6,7 +6,7 @@
 //! | `plan` | which types an aggregate takes, and what computes it |
 //! | `count`, `sum`, `whole`, `weighted`, `extreme`, `text`, `edge`, `moments`, `rank`, `distinct` | the aggregates |
 //! | `rows`, `native`, `log` | rows without nulls, arrays as slices, values by group |
-//! | `double_double`, `totals`, `lanes`, `slide` | arithmetic, its vector loops, windows that slide |
+//! | `double_double`, `totals`, `vectors`, `lanes`, `slide` | arithmetic, its loops in vectors, windows that slide |
 //!
 //! The rules of all of them:
 //!
@@ -36,6 +36,7 @@ mod slide;
 mod sum;
 mod text;
 mod totals;
+mod vectors;
 mod weighted;
 mod whole;
 
@@ -219,7 +220,8 @@ pub fn median(values: impl Into<Expr>) -> Aggregate {
 /// The value below which a part of the values lies, `0.0..=1.0`, interpolated linearly between the two nearest.
 ///
 /// Numbers give `Float64`, timestamps and durations the same type. Nulls are skipped; null where there are no values. NaN is the
-/// greatest value. A part outside of the range is refused when the aggregate is used. Holds all values of a group.
+/// greatest value; between a number and an infinity lies the infinity. A part outside of the range is refused when the aggregate
+/// is used. Holds all values of a group.
 #[must_use]
 pub fn quantile(values: impl Into<Expr>, part: f64) -> Aggregate {
     of(Function::Quantile(part), vec![values.into()])

@@ -7,15 +7,15 @@
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use gapless_engine::Result;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::accumulator::{
     Accumulator, Sequence, Span, grow, input, no_group, outside, same_kind, take_front,
 };
 use super::double_double::{Double, two_product, two_sum};
-use super::lanes::{Doubles, SHORT, Sums, padded};
 use super::native::{Floats, array};
 use super::rows::Rows;
+use super::vectors::{Doubles, Sums};
 
 pub(super) const VAR: u8 = 0;
 pub(super) const STD: u8 = 1;
@@ -120,11 +120,11 @@ struct Update<'a, const KIND: u8> {
     states: &'a mut [State],
 }
 
-impl<const KIND: u8> NullaryFnOnce for Update<'_, KIND> {
+impl<const KIND: u8> WithSimd for Update<'_, KIND> {
     type Output = Result<()>;
 
     #[inline(always)]
-    fn call(self) -> Result<()> {
+    fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         for span in self.spans {
             let range = self.rows.range(*span);
             let arguments = (self.a.get(range.clone()), self.b.get(range));
@@ -140,57 +140,67 @@ impl<const KIND: u8> NullaryFnOnce for Update<'_, KIND> {
             if state.rows == 0 {
                 (state.pivot_a, state.pivot_b) = (*first_a, *first_b);
             }
-            state.add(&of_values::<KIND>(a, b, state.pivot_a, state.pivot_b));
+            state.add(&of_values::<S, KIND>(simd, a, b, state.pivot_a, state.pivot_b));
         }
         Ok(())
     }
 }
 
 #[inline(always)]
-fn of_values<const KIND: u8>(a: &[f64], b: &[f64], pivot_a: f64, pivot_b: f64) -> State {
-    let mut sums = [Sums::<SHORT>::new(); 5];
-    let (a_chunks, a_rest) = a.as_chunks::<SHORT>();
-    let (b_chunks, b_rest) = b.as_chunks::<SHORT>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        of_chunk::<KIND>(&mut sums, a, b, pivot_a, pivot_b);
+fn of_values<S: Simd, const KIND: u8>(simd: S, a: &[f64], b: &[f64], pivot_a: f64, pivot_b: f64) -> State {
+    let mut sums = [Sums::new(simd); 5];
+    let (a_vectors, a_rest) = S::as_simd_f64s(a);
+    let (b_vectors, b_rest) = S::as_simd_f64s(b);
+    for (a, b) in a_vectors.iter().zip(b_vectors) {
+        let a = Doubles::differences(simd, *a, pivot_a);
+        let b = Doubles::differences(simd, *b, pivot_b);
+        add::<S, KIND>(simd, &mut sums, &a, &b);
     }
     if !a_rest.is_empty() {
-        let (a, b) = (padded(a_rest, pivot_a), padded(b_rest, pivot_b));
-        of_chunk::<KIND>(&mut sums, &a, &b, pivot_a, pivot_b);
+        let a = of_rest(simd, a_rest, pivot_a);
+        let b = of_rest(simd, b_rest, pivot_b);
+        add::<S, KIND>(simd, &mut sums, &a, &b);
     }
-    let total = |needed: bool, sums: Sums<SHORT>| if needed { sums.total() } else { Double::ZERO };
     let [of_a, of_b, of_ab, of_aa, of_bb] = sums;
     State {
         rows: a.len() as u64,
         pivot_a,
         pivot_b,
-        a: of_a.total(),
-        b: total(KIND >= COV, of_b),
-        ab: total(KIND >= COV, of_ab),
-        aa: total(KIND != COV, of_aa),
-        bb: total(KIND == CORR, of_bb),
+        a: total(simd, true, of_a),
+        b: total(simd, KIND >= COV, of_b),
+        ab: total(simd, KIND >= COV, of_ab),
+        aa: total(simd, KIND != COV, of_aa),
+        bb: total(simd, KIND == CORR, of_bb),
     }
 }
 
+// No closures: one that is not inlined has not the instructions of the processor.
 #[inline(always)]
-fn of_chunk<const KIND: u8>(
-    [of_a, of_b, of_ab, of_aa, of_bb]: &mut [Sums<SHORT>; 5],
-    a: &[f64; SHORT],
-    b: &[f64; SHORT],
-    pivot_a: f64,
-    pivot_b: f64,
+fn of_rest<S: Simd>(simd: S, rest: &[f64], pivot: f64) -> Doubles<S> {
+    Doubles::differences(simd, simd.partial_load_f64s(rest), pivot).until(simd, rest.len())
+}
+
+#[inline(always)]
+fn total<S: Simd>(simd: S, needed: bool, sums: Sums<S>) -> Double {
+    if needed { sums.total(simd) } else { Double::ZERO }
+}
+
+#[inline(always)]
+fn add<S: Simd, const KIND: u8>(
+    simd: S,
+    [of_a, of_b, of_ab, of_aa, of_bb]: &mut [Sums<S>; 5],
+    a: &Doubles<S>,
+    b: &Doubles<S>,
 ) {
-    let a = Doubles::differences(a, pivot_a);
-    of_a.add_doubles(&a);
+    of_a.add_doubles(simd, a);
     if KIND != COV {
-        of_aa.add_double_products(&a, &a);
+        of_aa.add_double_products(simd, a, a);
     }
     if KIND >= COV {
-        let b = Doubles::differences(b, pivot_b);
-        of_b.add_doubles(&b);
-        of_ab.add_double_products(&a, &b);
+        of_b.add_doubles(simd, b);
+        of_ab.add_double_products(simd, a, b);
         if KIND == CORR {
-            of_bb.add_double_products(&b, &b);
+            of_bb.add_double_products(simd, b, b);
         }
     }
 }

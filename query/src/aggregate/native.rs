@@ -99,6 +99,7 @@ pub(super) fn floats(array: &ArrayRef, rows: &Rows) -> Result<Vec<f64>> {
         Ok(floats)
     }
     match array.data_type() {
+        DataType::Duration(_) => convert::<i64>(array, rows, 1.0),
         DataType::Decimal128(_, scale) => convert::<i128>(array, rows, 10f64.powi(i32::from(*scale))),
         other => numbers!(
             other,

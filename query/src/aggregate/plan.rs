@@ -6,7 +6,7 @@ use gapless_engine::{Error, Result};
 use super::accumulator::Accumulator;
 use super::count::Count;
 use super::distinct::Distinct;
-use super::edge::{Chunks, Edge, Values};
+use super::edge::{Chunks, Edge, Texts, Values};
 use super::extreme::Extreme;
 use super::moments::{CORR, COV, Moments, STD, VAR};
 use super::native::numbers;
@@ -66,8 +66,8 @@ impl Aggregate {
                 self.arguments.len()
             )));
         }
-        let (takes, what) = self.takes();
-        for (argument, of) in self.arguments.iter().zip(argument_types) {
+        for (place, (argument, of)) in self.arguments.iter().zip(argument_types).enumerate() {
+            let (takes, what) = self.takes(place);
             if !takes(of) {
                 let name = self.function.name();
                 return Err(Error::invalid(format!(
@@ -85,7 +85,7 @@ impl Aggregate {
         })
     }
 
-    fn takes(&self) -> (fn(&DataType) -> bool, &'static str) {
+    fn takes(&self, argument: usize) -> (fn(&DataType) -> bool, &'static str) {
         use Function as F;
         match self.function {
             F::Count | F::CountOf | F::First | F::Last => (|_| true, "any type"),
@@ -100,6 +100,11 @@ impl Aggregate {
             F::Mean | F::Median | F::Quantile(_) => (
                 |of| is_number(of) || is_instant(of),
                 "numbers, decimals, timestamps and durations",
+            ),
+            // Weighted by how long each value held.
+            F::Vwap | F::Wmean if argument == 1 => (
+                |of| is_number(of) || matches!(of, DataType::Duration(_)),
+                "numbers, decimals and durations",
             ),
             F::Vwap | F::Wmean | F::Var | F::Std | F::Cov | F::Corr => (is_number, "numbers and decimals"),
         }
@@ -193,6 +198,7 @@ fn edge<const LAST: bool>(of: &DataType) -> Box<dyn Accumulator> {
         Some(16) if matches!(of, DataType::Decimal128(..)) => {
             Box::new(Edge::<Values<i128>, LAST>::new(of.clone()))
         }
+        _ if is_text(of) => Box::new(Edge::<Texts, LAST>::new(of.clone())),
         _ => Box::new(Edge::<Chunks, LAST>::new(of.clone())),
     }
 }

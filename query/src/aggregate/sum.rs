@@ -5,16 +5,35 @@ use std::ops::Range;
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use gapless_engine::Result;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::accumulator::{Accumulator, Sequence, Span, input, outside, same_kind};
 use super::count::Counts;
 use super::double_double::Double;
-use super::lanes;
 use super::native::{ToFloat, array, natives};
 use super::rows::Rows;
 use super::slide::{Fold, slide};
 use super::totals::{Apart, Total, Totals};
+use super::vectors;
+
+/// Floats, which are added up as `f64`.
+pub(super) trait Float: ToFloat {
+    fn sum<S: Simd>(simd: S, values: &[Self]) -> Double;
+}
+
+impl Float for f64 {
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, values: &[Self]) -> Double {
+        vectors::sum(simd, values)
+    }
+}
+
+impl Float for f32 {
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, values: &[Self]) -> Double {
+        vectors::sum_of(simd, values, f64::from)
+    }
+}
 
 /// The sum of floats, or their mean.
 pub(super) struct FloatSum<N> {
@@ -44,17 +63,17 @@ struct Update<'a, N> {
     counts: &'a mut Counts,
 }
 
-impl<N: ToFloat> NullaryFnOnce for Update<'_, N> {
+impl<N: Float> WithSimd for Update<'_, N> {
     type Output = Result<()>;
 
     #[inline(always)]
-    fn call(self) -> Result<()> {
+    fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         for span in self.spans {
             let Some(values) = self.values.get(self.rows.range(*span)) else {
                 return Err(outside(*span));
             };
             self.counts.add(*span, values.len())?;
-            if !self.totals.add(*span, lanes::sum(values, N::float))? {
+            if !self.totals.add(*span, N::sum(simd, values))? {
                 let numbers = values.iter().map(|value| Double::of(value.float()));
                 self.totals.add_each(span.group, numbers)?;
             }
@@ -133,12 +152,12 @@ impl<F: Fn(usize) -> Double> Fold for Terms<F> {
 
     #[inline(always)]
     fn push(&self, rows: Double, row: usize) -> Double {
-        rows.add(self.finite(row))
+        rows.gather(self.finite(row))
     }
 
     #[inline(always)]
     fn join(&self, one: Double, other: Double) -> Double {
-        one.add(other)
+        one.gather(other)
     }
 }
 
@@ -154,7 +173,7 @@ pub(super) fn windows(spans: &[Span], rows: &Rows, len: usize) -> Result<Vec<(u3
     spans.iter().map(window).collect()
 }
 
-impl<N: ToFloat> Accumulator for FloatSum<N> {
+impl<N: Float> Accumulator for FloatSum<N> {
     fn grow(&mut self, groups: usize) {
         self.totals.grow(groups);
         self.counts.grow(groups);

@@ -1,3 +1,11 @@
-//! Every aggregate against a slow and obvious twin.
+//! Every aggregate against a slow and obvious twin, over batches cut anywhere, merged in any way and emitted in pieces.
+//!
+//! A failure shows as results that differ between two ways of taking the same rows, or from the twin.
 
+mod exact;
+mod harness;
+mod names;
+mod order;
 mod speed;
+mod twins;
+mod types;

@@ -51,11 +51,51 @@ impl<'a> Bytes<'a> {
     }
 }
 
+/// Bytes of a group, if there are any.
+pub(super) type Held = Option<Box<[u8]>>;
+
+/// An array of bytes. The dictionary of symbols has those that occur.
+pub(super) fn array(of: &DataType, values: &[Held]) -> Result<ArrayRef> {
+    let texts = values.iter().map(|value| {
+        let text = value.as_deref().map(std::str::from_utf8).transpose();
+        text.map_err(|_| Error::internal("the result of an aggregate of texts is no UTF-8"))
+    });
+    Ok(match of {
+        DataType::Binary => {
+            let mut array = BinaryBuilder::new();
+            values
+                .iter()
+                .for_each(|value| array.append_option(value.as_deref()));
+            Arc::new(array.finish())
+        }
+        DataType::Utf8 => {
+            let mut array = StringBuilder::new();
+            for text in texts {
+                array.append_option(text?);
+            }
+            Arc::new(array.finish())
+        }
+        _ => {
+            let mut array = StringDictionaryBuilder::<UInt32Type>::new();
+            for text in texts {
+                array.append_option(text?);
+            }
+            Arc::new(array.finish())
+        }
+    })
+}
+
+/// Bytes that are held, about.
+pub(super) fn bytes_held(values: &[Held]) -> usize {
+    let held: usize = values.iter().flatten().map(|value| value.len()).sum();
+    held + size_of_val(values)
+}
+
 /// The least text, or the greatest.
 pub(super) struct TextExtreme {
     of: DataType,
     max: bool,
-    best: Vec<Option<Box<[u8]>>>,
+    best: Vec<Held>,
 }
 
 impl TextExtreme {
@@ -125,35 +165,10 @@ impl Accumulator for TextExtreme {
 
     fn emit(&mut self, count: usize) -> Result<ArrayRef> {
         let best = take_front(&mut self.best, count, None);
-        let texts = best.iter().map(|best| {
-            let text = best.as_deref().map(std::str::from_utf8).transpose();
-            text.map_err(|_| Error::internal("the least or greatest of texts is no UTF-8"))
-        });
-        Ok(match self.of {
-            DataType::Binary => {
-                let mut values = BinaryBuilder::new();
-                best.iter().for_each(|best| values.append_option(best.as_deref()));
-                Arc::new(values.finish())
-            }
-            DataType::Utf8 => {
-                let mut values = StringBuilder::new();
-                for text in texts {
-                    values.append_option(text?);
-                }
-                Arc::new(values.finish())
-            }
-            _ => {
-                let mut values = StringDictionaryBuilder::<UInt32Type>::new();
-                for text in texts {
-                    values.append_option(text?);
-                }
-                Arc::new(values.finish())
-            }
-        })
+        array(&self.of, &best)
     }
 
     fn bytes(&self) -> usize {
-        let held: usize = self.best.iter().flatten().map(|best| best.len()).sum();
-        held + self.best.capacity() * size_of::<Option<Box<[u8]>>>()
+        bytes_held(&self.best)
     }
 }

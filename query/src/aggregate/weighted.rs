@@ -3,16 +3,16 @@
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use gapless_engine::Result;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::accumulator::{Accumulator, Sequence, Span, input, outside, same_kind};
 use super::count::Counts;
 use super::double_double::{Double, two_product};
-use super::lanes;
 use super::native::{Floats, array};
 use super::rows::Rows;
 use super::sum::{Terms, windows};
 use super::totals::Totals;
+use super::vectors;
 
 /// `sum(value * weight) / sum(weight)`.
 #[derive(Default)]
@@ -30,11 +30,11 @@ struct Update<'a> {
     into: &'a mut Weighted,
 }
 
-impl NullaryFnOnce for Update<'_> {
+impl WithSimd for Update<'_> {
     type Output = Result<()>;
 
     #[inline(always)]
-    fn call(self) -> Result<()> {
+    fn with_simd<S: Simd>(self, simd: S) -> Result<()> {
         for span in self.spans {
             let range = self.rows.range(*span);
             let (Some(values), Some(weights)) = (self.values.get(range.clone()), self.weights.get(range))
@@ -45,7 +45,7 @@ impl NullaryFnOnce for Update<'_> {
             if !self
                 .into
                 .products
-                .add(*span, lanes::sum_of_products(values, weights))?
+                .add(*span, vectors::sum_of_products(simd, values, weights))?
             {
                 let products = values
                     .iter()
@@ -53,11 +53,7 @@ impl NullaryFnOnce for Update<'_> {
                     .map(|(value, weight)| product(*value, *weight));
                 self.into.products.add_each(span.group, products)?;
             }
-            if !self
-                .into
-                .weights
-                .add(*span, lanes::sum(weights, |weight| weight))?
-            {
+            if !self.into.weights.add(*span, vectors::sum(simd, weights))? {
                 let weights = weights.iter().copied().map(Double::of);
                 self.into.weights.add_each(span.group, weights)?;
             }

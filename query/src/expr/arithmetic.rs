@@ -244,6 +244,9 @@ fn ratio(a: Node, b: Node) -> Result<Node> {
     })
 }
 
+/// 2^63: less than it are all values of an i64.
+const I64_END: f64 = 9_223_372_036_854_775_808.0;
+
 /// A duration times or through a float, rounded to its unit.
 fn scaled(operator: Operator, a: Node, b: Node, to: DataType) -> Result<Node> {
     let result = to.clone();
@@ -251,8 +254,7 @@ fn scaled(operator: Operator, a: Node, b: Node, to: DataType) -> Result<Node> {
         let (a, b) = both(arguments)?;
         let nulls = valid(&[a, b], rows);
         let exact = f64::operate(operator, f64::feed(a, 1)?, f64::feed(b, 1)?, rows);
-        // 2^63 as a float.
-        let fits = |value: f64| value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0;
+        let fits = |value: f64| (-I64_END..I64_END).contains(&value);
         let wrong = exact.iter().enumerate().find(|(row, value)| {
             !fits(value.round()) && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*row))
         });

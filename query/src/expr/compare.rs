@@ -213,6 +213,9 @@ fn call(comparison: Comparison, rule: Rule, a: Node, b: Node) -> Result<Node> {
             Rule::U64 => ordered(comparison, u64::feed(a, 1)?, u64::feed(b, 1)?, rows),
             Rule::I128(l, r) => ordered(comparison, i128::feed(a, l)?, i128::feed(b, r)?, rows),
             Rule::F64 => floats(comparison, f64::feed(a, 1)?, f64::feed(b, 1)?, rows),
+            Rule::IntegerFloat if are_floats(a, rows)? => {
+                floats(comparison, f64::feed(a, 1)?, f64::feed(b, 1)?, rows)
+            }
             Rule::IntegerFloat => {
                 let test = |a: i128, b: f64| accepts(comparison, with_float(a, b));
                 collect(i128::feed(a, 1)?, f64::feed(b, 1)?, rows, test)
@@ -232,6 +235,19 @@ fn arrow(comparison: Comparison, a: &Operand, b: &Operand) -> Result<ArrayRef> {
         Comparison::Ge => cmp::gt_eq(a, b),
     };
     Ok(Arc::new(holds.map_err(failed)?))
+}
+
+/// Whether every integer is a float, too.
+fn are_floats(operand: &Operand, rows: usize) -> Result<bool> {
+    let mut feed = i64::feed(operand, 1)?;
+    let rows = if operand.is_scalar { 1 } else { rows };
+    let mut all = true;
+    for (start, len) in chunks(rows) {
+        let (values, overflows) = feed.chunk(start, len);
+        let bits = values.iter().fold(0, |bits, value| bits | value.unsigned_abs());
+        all &= !overflows && bits < 1 << f64::MANTISSA_DIGITS;
+    }
+    Ok(all)
 }
 
 fn with_float(a: i128, b: f64) -> Ordering {

@@ -229,7 +229,10 @@ impl Node {
                 let arguments: Vec<Operand> = (call.arguments.iter())
                     .map(|argument| argument.evaluate(rows))
                     .collect::<Result<_>>()?;
-                (call.kernel)(&arguments, rows.len).map(Operand::rows)
+                // A choice may have come to a literal for all rows of this batch.
+                let is_scalar = arguments.iter().all(|argument| argument.is_scalar);
+                let array = (call.kernel)(&arguments, if is_scalar { 1 } else { rows.len })?;
+                Ok(Operand { array, is_scalar })
             }
         }
     }

@@ -138,6 +138,11 @@ fn fixed(name: &str) -> Option<TimeZone> {
     jiff::tz::Offset::from_seconds(seconds).ok().map(TimeZone::fixed)
 }
 
+/// Years and dates of what no calendar has are cut.
+fn narrow(part: i64) -> i32 {
+    i32::try_from(part).unwrap_or(if part < 0 { i32::MIN } else { i32::MAX })
+}
+
 /// Binds a part of a time; `None` for what is no time.
 pub(super) fn bind_part(part: TimePart, zone_name: Option<&str>, node: Node) -> Result<Option<Node>> {
     let of_clock = !matches!(
@@ -170,7 +175,7 @@ pub(super) fn bind_part(part: TimePart, zone_name: Option<&str>, node: Node) -> 
         let nulls = valid(&[argument], rows);
         match to {
             DataType::Time64(_) => array(parts, nulls, &to),
-            _ => array(parts.into_iter().map(|part| part as i32).collect(), nulls, &to),
+            _ => array(parts.into_iter().map(narrow).collect(), nulls, &to),
         }
     });
     node.map(Some)

@@ -5,13 +5,22 @@ mod aggregate;
 mod asof;
 mod batches;
 mod concat;
+pub(crate) mod fill;
 mod filter;
 mod horizon;
 mod join;
+mod latest;
 mod limit;
+mod missing;
+mod over;
 mod project;
+mod rolling;
+mod runs;
 mod scan;
+mod slots;
 mod sort;
+#[cfg(test)]
+mod testing;
 mod window;
 
 use std::collections::BTreeSet;
@@ -28,13 +37,24 @@ pub(crate) use asof::AsOfJoin;
 pub use asof::{AsOf, Direction};
 pub(crate) use batches::Batches;
 pub(crate) use concat::Concat;
+pub use fill::Fill;
+pub(crate) use fill::Filling;
 pub(crate) use filter::Filter;
 pub use horizon::HorizonJoin;
 pub(crate) use horizon::HorizonRows;
 pub use join::Join;
 pub(crate) use join::JoinedRows;
+pub(crate) use latest::Latest;
 pub(crate) use limit::Limit;
+pub(crate) use missing::Missing;
+pub(crate) use over::Over;
+pub use over::{
+    SeriesFunction, cum_count, cum_max, cum_min, cum_prod, cum_sum, delta, ema, ema_by_time, ema_half_life,
+    ema_span, forward_fill, next, previous, ratio, row_number,
+};
 pub(crate) use project::Project;
+pub use rolling::Rolling;
+pub(crate) use rolling::RollingAggregation;
 pub(crate) use scan::{BATCH_ROWS, ScanRows};
 pub(crate) use sort::Sort;
 pub use sort::SortKey;

@@ -23,7 +23,7 @@ use gapless_engine::Result;
 
 pub(crate) use batches::BatchSource;
 pub(crate) use gather::{Gathered, collect, gather};
-pub(crate) use list::SeriesList;
+pub(crate) use list::{Member, SeriesList};
 pub(crate) use ordered::OrderedSource;
 pub(crate) use regrouped::ordered;
 pub(crate) use rows::{Rows, SeriesRun, run_ends, times_of};

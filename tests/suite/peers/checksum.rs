@@ -1,13 +1,25 @@
 //! The checksum of an answer, as `shared/peers/queries.py` computes it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
+
+/// The reference's answer to a query.
+pub fn reference(data: &Path, name: &str) -> Vec<RecordBatch> {
+    let file = std::fs::File::open(data.join(format!("ref/{name}.parquet"))).expect("an answer");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .expect("Parquet")
+        .build()
+        .expect("Parquet");
+    reader.map(|batch| batch.expect("a batch")).collect()
+}
 
 /// The checksum over some columns of an answer, in their order.
 pub fn checksum(batches: &[RecordBatch], columns: &[&str]) -> String {
@@ -31,17 +43,25 @@ fn value(column: &str, arrays: &[ArrayRef]) -> String {
     let Some(first) = arrays.first() else {
         return "0".to_string();
     };
-    let is_time = matches!(first.data_type(), DataType::Timestamp(..)) || ["ts", "gap_start", "gap_end"].contains(&column);
+    let is_time = matches!(first.data_type(), DataType::Timestamp(..))
+        || ["ts", "gap_start", "gap_end"].contains(&column);
     match first.data_type() {
         _ if is_time => {
             let total: i128 = arrays
                 .iter()
-                .flat_map(|array| cast(array, &DataType::Int64).expect("a number").as_primitive::<Int64Type>().clone().values().to_vec())
+                .flat_map(|array| {
+                    cast(array, &DataType::Int64)
+                        .expect("a number")
+                        .as_primitive::<Int64Type>()
+                        .clone()
+                        .values()
+                        .to_vec()
+                })
                 .map(i128::from)
                 .sum();
             total.to_string()
         }
-        DataType::Utf8 | DataType::Dictionary(..) => {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..) => {
             let mut counts: BTreeMap<String, i64> = BTreeMap::new();
             for array in arrays {
                 let array = cast(array, &DataType::Utf8).expect("text");

@@ -29,7 +29,9 @@ impl Parameters {
         let meta: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let texts = |name: &str| -> Vec<String> {
             let list = meta[name].as_array().expect("a list");
-            list.iter().map(|text| text.as_str().expect("text").to_string()).collect()
+            list.iter()
+                .map(|text| text.as_str().expect("text").to_string())
+                .collect()
         };
         let number = |name: &str| meta[name].as_i64().expect("a number");
         let (ranked, nodes, dates) = (texts("syms_by_rank"), texts("nodes"), texts("dates"));
@@ -37,11 +39,16 @@ impl Parameters {
         let day: jiff::Timestamp = day.parse().expect("a day");
         let day = i64::try_from(day.as_nanosecond()).expect("a time");
         let bar_days = number("bar_minutes") / 1440;
-        let (offset, length) = if bar_days >= 60 { (20, 30) } else { (bar_days / 6, (bar_days / 3).max(1)) };
+        let (offset, length) = if bar_days >= 60 {
+            (20, 30)
+        } else {
+            (bar_days / 6, (bar_days / 3).max(1))
+        };
         let bars = number("bar_start_ns") + offset * DAY;
         let wanted = ranked.len().min(50);
         // As numpy's linspace, cut to whole numbers.
-        let at = |step: usize| ((ranked.len() - 1) as f64 * step as f64 / (wanted - 1).max(1) as f64) as usize;
+        let at =
+            |step: usize| ((ranked.len() - 1) as f64 * step as f64 / (wanted - 1).max(1) as f64) as usize;
         let mut symbols: Vec<String> = (0..wanted).map(|step| ranked[at(step)].clone()).collect();
         symbols.sort();
         symbols.dedup();
@@ -55,7 +62,10 @@ impl Parameters {
             turnover: 250_000.0,
             node: nodes[nodes.len() / 3].clone(),
             bars: (bars, bars + length * DAY),
-            grid: (number("bar_start_ns"), number("bar_start_ns") + number("bar_minutes") * MINUTE),
+            grid: (
+                number("bar_start_ns"),
+                number("bar_start_ns") + number("bar_minutes") * MINUTE,
+            ),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The queries of `shared/peers`, as a user of gapless writes them.
 
+use gapless::query::expr::timestamp;
 use gapless::query::{
-    AsOf, IntoQuery, Query, WindowJoin, col, count, delta, first, last, lit, max, mean, min, next, sum, vwap, wmean,
+    AsOf, IntoQuery, Query, WindowJoin, col, count, delta, first, last, max, mean, min, next, sum, vwap,
+    wmean,
 };
 use gapless::{Database, Table};
 
@@ -51,8 +53,8 @@ impl Peers {
     pub fn query(&self, name: &str) -> Query {
         let ask = &self.ask;
         let day = (ask.day, ask.day + DAY);
-        let trades = || self.trade.scan().between(day.0, day.1);
-        let quotes = || self.quote.scan().between(day.0, day.1);
+        let trades = || self.trade.scan().expect("a scan").between(day.0, day.1);
+        let quotes = || self.quote.scan().expect("a scan").between(day.0, day.1);
         let bars = [
             first("price").alias("open"),
             max("price").alias("high"),
@@ -64,19 +66,43 @@ impl Peers {
         let left = ["ts", "sym", "price", "size"];
         let right = || AsOf::backward().columns(["bid", "ask"]);
         match name {
-            "Q1" => self.trade.scan().between(ask.window.0, ask.window.1).series([&ask.symbol]).query(),
+            "Q1" => self
+                .trade
+                .scan()
+                .expect("a scan")
+                .between(ask.window.0, ask.window.1)
+                .series([&ask.symbol])
+                .query(),
             "Q2" => trades().series([&ask.symbol]).query(),
             "Q3" => trades().group_by(["sym"]).agg([
                 vwap("price", "size").alias("vwap"),
                 sum("size").alias("vol"),
                 count().alias("n"),
             ]),
-            "Q4" => self.trade.scan().series([&ask.symbol]).bucket("1m").agg(bars),
+            "Q4" => self
+                .trade
+                .scan()
+                .expect("a scan")
+                .series([&ask.symbol])
+                .bucket("1m")
+                .agg(bars),
             "Q5" => trades().group_by(["sym"]).bucket("1m").agg(bars),
-            "Q6" => self.quote.scan().group_by(["sym"]).agg([max("bid").alias("max_bid")]),
-            "Q7" => trades().columns(left).series(&ask.symbols).query().asof_join(quotes(), right()),
+            "Q6" => self
+                .quote
+                .scan()
+                .expect("a scan")
+                .group_by(["sym"])
+                .agg([max("bid").alias("max_bid")]),
+            "Q7" => trades()
+                .columns(left)
+                .series(&ask.symbols)
+                .query()
+                .asof_join(quotes(), right()),
             "Q7b" => trades().columns(left).query().asof_join(quotes(), right()),
-            "Q8" => quotes().query().latest(Some(ask.latest)).select(["sym", "ts", "bid", "ask", "bsize", "asize"]),
+            "Q8" => quotes()
+                .query()
+                .latest(Some(ask.latest))
+                .select(["sym", "ts", "bid", "ask", "bsize", "asize"]),
             "Q9" => trades()
                 .columns(["ts", "price"])
                 .series([&ask.symbol])
@@ -86,40 +112,52 @@ impl Peers {
             "Q10" => self
                 .trade
                 .scan()
+                .expect("a scan")
                 .query()
                 .filter((col("price") * col("size")).gt(ask.turnover))
                 .agg([count().alias("n")]),
             "Q11" => quotes()
                 .query()
-                .over([next("ts").or_else(lit(ask.close)).alias("until")])
+                .over([next("ts").or_else(timestamp(ask.close)).alias("until")])
                 .with_column((col("until") - col("ts")).alias("held"))
                 .group_by(["sym"])
                 .bucket("1h")
                 .agg([wmean(col("ask") - col("bid"), "held").alias("tw_spread")])
                 .select([col("sym"), col("ts").hour().alias("hour"), col("tw_spread")]),
             "Q12" => quotes()
-                .with_column(((col("bid") + col("ask")) / 2.0).alias("mid"))
                 .group_by(["sym"])
                 .bucket("1m")
-                .agg([last("mid").alias("mid")])
-                .over([delta(col("mid").ln()).alias("change")])
+                .agg([last("bid").alias("bid"), last("ask").alias("ask")])
+                .over([delta(((col("bid") + col("ask")) / 2.0).ln()).alias("change")])
                 .group_by(["sym"])
                 .agg([sum(col("change") * col("change")).alias("rv")])
                 .with_column(col("rv").coalesce(0.0).alias("rv")),
             "Q13" => self
                 .trade
                 .scan()
+                .expect("a scan")
                 .group_by(["sym"])
                 .agg([sum(col("price") * col("size")).alias("turnover")])
                 .top(10, "turnover"),
-            "Q14" => self.quote.scan().agg([sum("bid").alias("s")]),
-            "Q15" => self.bars.scan().between(ask.bars.0, ask.bars.1).series([&ask.node]).query(),
-            "Q16" => self.bars.scan().query().missing("1m", ask.grid.0, ask.grid.1).select([
-                col("node"),
-                col("start").alias("gap_start"),
-                col("end").alias("gap_end"),
-                col("slots").alias("n"),
-            ]),
+            "Q14" => self.quote.scan().expect("a scan").agg([sum("bid").alias("s")]),
+            "Q15" => self
+                .bars
+                .scan()
+                .expect("a scan")
+                .between(ask.bars.0, ask.bars.1)
+                .series([&ask.node])
+                .query(),
+            "Q16" => self
+                .bars
+                .scan()
+                .query()
+                .missing("1m", ask.grid.0, ask.grid.1)
+                .select([
+                    col("node"),
+                    col("start").alias("gap_start"),
+                    col("end").alias("gap_end"),
+                    col("slots").alias("n"),
+                ]),
             other => panic!("there is no query {other}"),
         }
     }

@@ -51,7 +51,7 @@ fn measure(name: &str, aggregate: &Aggregate, inputs: &[ArrayRef]) {
         let spans = if slide { windows } else { spans };
         let mut accumulator = aggregate.accumulator(&types).expect("an accumulator");
         accumulator.grow(spans.len());
-        let per = seconds(
+        seconds(
             || {
                 let inputs = black_box(inputs);
                 if slide {
@@ -67,8 +67,7 @@ fn measure(name: &str, aggregate: &Aggregate, inputs: &[ArrayRef]) {
             } else {
                 200
             },
-        );
-        per
+        )
     };
     let width = inputs
         .iter()

@@ -94,6 +94,7 @@ impl State {
     /// Takes windows that slide over rows: one group for each, whose starts and ends both ascend.
     pub(crate) fn slide(&mut self, values: &[ArrayRef], spans: &[Span]) -> Result<()> {
         for (accumulator, places) in self.accumulators.iter_mut().zip(&self.resolved.places) {
+            accumulator.grow(spans.len());
             let inputs: Vec<ArrayRef> = places
                 .iter()
                 .filter_map(|place| values.get(*place))

@@ -141,11 +141,35 @@ impl Cursor {
     }
 
     fn find_backward(&mut self, times: &[i64], options: &AsOf, matches: &mut Matches) -> Result<()> {
-        let excess = i64::from(!options.is_strict);
-        for time in times {
-            self.pass(time.saturating_add(excess))?;
-            let found = self.passed.filter(|(_, right)| options.tolerates(*time, *right));
-            matches.rows.push(found.map_or(Matches::NONE, |(place, _)| place));
+        let mut rest = times;
+        while !rest.is_empty() {
+            let Some(stretch) = self.stretches.front() else {
+                if self.read_more()? {
+                    continue;
+                }
+                // No right row is left: all others match the last one that is passed.
+                let found = |time: &i64| {
+                    let found = self.passed.filter(|(_, right)| options.tolerates(*time, *right));
+                    found.map_or(Matches::NONE, |(place, _)| place)
+                };
+                matches.rows.extend(rest.iter().map(found));
+                return Ok(());
+            };
+            let merge = Backward {
+                lefts: rest,
+                rights: stretch.times(),
+                first: stretch.place(0),
+                at: self.at,
+                passed: self.passed,
+                options,
+            };
+            let (done, at, passed) = pulp::Arch::new().dispatch(|| merge.run(&mut matches.rows));
+            rest = rest.get(done..).unwrap_or_default();
+            (self.at, self.passed) = (at, passed);
+            if self.at >= stretch.rows.len() {
+                self.stretches.pop_front();
+                self.at = 0;
+            }
         }
         Ok(())
     }
@@ -330,6 +354,70 @@ impl Cursor {
             }
         }
         Ok(rest)
+    }
+}
+
+/// Left times, and right times of one batch that they are matched with backwards.
+struct Backward<'a> {
+    lefts: &'a [i64],
+    rights: &'a [i64],
+    /// The place of the first right row.
+    first: (u32, u32),
+    at: usize,
+    passed: Option<((u32, u32), i64)>,
+    options: &'a AsOf,
+}
+
+/// Right rows that are compared at once, which a processor does in one step or a few, and without a branch for each.
+const AT_ONCE: usize = 8;
+
+impl Backward<'_> {
+    /// Matches left rows as long as right rows are left: how many, the right rows that are passed, and the last of them.
+    #[inline(always)]
+    fn run(mut self, matches: &mut Vec<(u32, u32)>) -> (usize, usize, Option<((u32, u32), i64)>) {
+        let excess = i64::from(!self.options.is_strict);
+        for (done, left) in self.lefts.iter().enumerate() {
+            let at = self.advanced(left.saturating_add(excess));
+            if let Some(last) = at.checked_sub(1).filter(|_| at > self.at) {
+                let row = self.first.1 + u32::try_from(last).unwrap_or(u32::MAX);
+                self.passed = Some((
+                    (self.first.0, row),
+                    self.rights.get(last).copied().unwrap_or_default(),
+                ));
+            }
+            self.at = at;
+            if at == self.rights.len() {
+                // What comes next may be before this left row as well.
+                return (done, at, self.passed);
+            }
+            let found = self
+                .passed
+                .filter(|(_, right)| self.options.tolerates(*left, *right));
+            matches.push(found.map_or(Matches::NONE, |(place, _)| place));
+        }
+        (self.lefts.len(), self.at, self.passed)
+    }
+
+    /// The first place from the present one on whose time is not less than `limit`.
+    #[inline(always)]
+    fn advanced(&self, limit: i64) -> usize {
+        let mut at = self.at;
+        // Near places are compared without asking; further ones are searched.
+        for _ in 0..4 {
+            let Some(few) = self
+                .rights
+                .get(at..)
+                .and_then(|rest| rest.first_chunk::<AT_ONCE>())
+            else {
+                break;
+            };
+            let less = few.iter().map(|time| usize::from(*time < limit)).sum::<usize>();
+            at += less;
+            if less < AT_ONCE {
+                return at;
+            }
+        }
+        gallop(self.rights, at, limit)
     }
 }
 

@@ -1,0 +1,31 @@
+//! Functions of time series.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `time_bucket` | the start of the bucket that a time falls into |
+//! | `edge` | `first` and `last`: the value of the earliest or latest row |
+//! | `vwap` | the mean of prices, weighted by quantities |
+
+mod edge;
+mod time_bucket;
+mod vwap;
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::{FunctionRegistry, SessionState};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+use edge::{Edge, EdgeFunction};
+use time_bucket::TimeBucket;
+use vwap::Vwap;
+
+/// Adds the functions to a planner.
+pub(crate) fn register(state: &mut SessionState) -> Result<()> {
+    state.register_udf(Arc::new(ScalarUDF::from(TimeBucket::new())))?;
+    for edge in [Edge::First, Edge::Last] {
+        state.register_udaf(Arc::new(AggregateUDF::from(EdgeFunction::new(edge))))?;
+    }
+    state.register_udaf(Arc::new(AggregateUDF::from(Vwap::new())))?;
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! `time_bucket(interval, ts [, zone | origin ...])`: the start of the bucket that a time falls into.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{IntervalMonthDayNano, TimestampNanosecondType};
+use arrow_array::{Array, ArrayRef, TimestampNanosecondArray};
+use arrow_schema::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
+use datafusion::common::{Result, ScalarValue, internal_err, plan_datafusion_err, plan_err};
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+use gapless_query::{Bucket, Every};
+
+use crate::error::to_datafusion;
+
+const USAGE: &str = "time_bucket(interval, time [, zone] [, origin])";
+
+/// The function. Buckets are those of [`Bucket`].
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct TimeBucket {
+    signature: Signature,
+}
+
+impl TimeBucket {
+    pub(super) fn new() -> Self {
+        Self {
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
+    }
+}
+
+impl ScalarUDFImpl for TimeBucket {
+    fn name(&self) -> &'static str {
+        "time_bucket"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        let (interval, time, rest) = match types {
+            [interval, time, rest @ ..] if rest.len() <= 2 => (interval, time, rest),
+            _ => return plan_err!("{USAGE} takes 2 to 4 arguments, not {}", types.len()),
+        };
+        let mut coerced = vec![interval_type(interval)?, time_type(time)?];
+        for further in rest {
+            coerced.push(match further {
+                text if is_text(text) => DataType::Utf8,
+                other => time_type(other)?,
+            });
+        }
+        Ok(coerced)
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        internal_err!("time_bucket gives its type with its field")
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        // What is constant is looked at before the statement runs.
+        if let Some(Some(every)) = args.scalar_arguments.first() {
+            bucket(
+                every,
+                args.scalar_arguments
+                    .get(2..)
+                    .unwrap_or_default()
+                    .iter()
+                    .copied()
+                    .flatten(),
+            )?;
+        }
+        match args.arg_fields.get(1) {
+            Some(time) => {
+                let nullable = time.is_nullable();
+                Ok(Arc::new(Field::new(
+                    self.name(),
+                    time_type(time.data_type())?,
+                    nullable,
+                )))
+            }
+            None => plan_err!("{USAGE} takes 2 to 4 arguments"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let (every, times, rest) = match args.args.as_slice() {
+            [ColumnarValue::Scalar(every), times, rest @ ..] => (every, times, rest),
+            _ => return plan_err!("{USAGE}: the interval must be constant"),
+        };
+        let mut further = Vec::with_capacity(rest.len());
+        for argument in rest {
+            match argument {
+                ColumnarValue::Scalar(value) => further.push(value),
+                ColumnarValue::Array(_) => return plan_err!("{USAGE}: zone and origin must be constant"),
+            }
+        }
+        let bucket = bucket(every, further.into_iter())?;
+        match times {
+            ColumnarValue::Array(times) => Ok(ColumnarValue::Array(starts(&bucket, times)?)),
+            ColumnarValue::Scalar(time) => {
+                let starts = starts(&bucket, &time.to_array()?)?;
+                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&starts, 0)?))
+            }
+        }
+    }
+
+    /// A later time is in no earlier bucket.
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        Ok(inputs
+            .get(1)
+            .map_or(SortProperties::Unordered, |time| time.sort_properties))
+    }
+
+    fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
+        Ok(inputs.get(1).is_some_and(|time| time.preserves_lex_ordering))
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
+fn interval_type(data_type: &DataType) -> Result<DataType> {
+    match data_type {
+        DataType::Interval(_) => Ok(DataType::Interval(IntervalUnit::MonthDayNano)),
+        text if is_text(text) => Ok(DataType::Utf8),
+        other => plan_err!("{USAGE}: the interval must be an INTERVAL or a text such as '1m', not {other}"),
+    }
+}
+
+/// Times are looked at in nanoseconds; their zone is kept.
+fn time_type(data_type: &DataType) -> Result<DataType> {
+    match data_type {
+        DataType::Timestamp(_, zone) => Ok(DataType::Timestamp(TimeUnit::Nanosecond, zone.clone())),
+        DataType::Date32 | DataType::Null => Ok(DataType::Timestamp(TimeUnit::Nanosecond, None)),
+        other => {
+            plan_err!("{USAGE}: {other} is no time; text is a zone, so write TIMESTAMP '...' for a time")
+        }
+    }
+}
+
+/// Buckets of a length; a further argument that is a text is their zone, one that is a time their origin.
+fn bucket<'a>(every: &ScalarValue, further: impl Iterator<Item = &'a ScalarValue>) -> Result<Bucket> {
+    let every = match every {
+        ScalarValue::Utf8(Some(text))
+        | ScalarValue::Utf8View(Some(text))
+        | ScalarValue::LargeUtf8(Some(text)) => Every::parse(text).map_err(to_datafusion)?,
+        ScalarValue::IntervalMonthDayNano(Some(interval)) => of_interval(*interval)?,
+        ScalarValue::IntervalYearMonth(Some(months)) => Every::Months((*months).into()),
+        other => match other.cast_to(&DataType::Interval(IntervalUnit::MonthDayNano))? {
+            ScalarValue::IntervalMonthDayNano(Some(interval)) => of_interval(interval)?,
+            _ => return plan_err!("{USAGE}: the interval must not be null"),
+        },
+    };
+    let mut bucket = Bucket::of(every);
+    for argument in further {
+        if let Some(zone) = argument.try_as_str() {
+            let zone = zone.ok_or_else(|| plan_datafusion_err!("{USAGE}: the zone must not be null"))?;
+            bucket = bucket.zone(zone).map_err(to_datafusion)?;
+            continue;
+        }
+        match argument.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None))? {
+            ScalarValue::TimestampNanosecond(Some(origin), _) => bucket = bucket.origin(origin),
+            _ => return plan_err!("{USAGE}: the origin must not be null"),
+        }
+    }
+    Ok(bucket)
+}
+
+/// Whole weeks are weeks of the calendar, which begin on Monday.
+fn of_interval(interval: IntervalMonthDayNano) -> Result<Every> {
+    let every = match (interval.months, interval.days, interval.nanoseconds) {
+        (months, 0, 0) if months > 0 => Every::Months(months.into()),
+        (0, days, 0) if days > 0 && days % 7 == 0 => Every::Weeks((days / 7).into()),
+        (0, days, 0) if days > 0 => Every::Days(days.into()),
+        (0, 0, ns) if ns > 0 => Every::Ns(ns),
+        _ => {
+            return plan_err!(
+                "{USAGE}: the interval must be positive, and either months, days or a length of time: not {interval:?}"
+            );
+        }
+    };
+    Ok(every)
+}
+
+/// The starts of the buckets of times. Neighbours are mostly in one bucket.
+fn starts(bucket: &Bucket, times: &ArrayRef) -> Result<ArrayRef> {
+    let DataType::Timestamp(TimeUnit::Nanosecond, zone) = times.data_type() else {
+        return internal_err!("time_bucket of {}", times.data_type());
+    };
+    let zone = zone.clone();
+    let times = times.as_primitive::<TimestampNanosecondType>();
+    let mut range = 0..0;
+    let starts = times.values().iter().map(|time| {
+        if !range.contains(time) {
+            range = bucket.range(*time);
+        }
+        range.start
+    });
+    let starts = TimestampNanosecondArray::new(starts.collect(), times.nulls().cloned());
+    Ok(Arc::new(starts.with_timezone_opt(zone)))
+}

@@ -1,0 +1,28 @@
+//! SQL over gapless: a DataFusion catalog of a database's tables, functions of time series, system tables.
+//!
+//! [`Session`] runs statements. The tables of the database need no schema before their names; the schema `gapless` has what the
+//! database knows of itself. `docs/sql.md` says what there is, with examples.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `session` | statements: text to rows, limits, threads |
+//! | `catalog` | the database as the planner sees it, as one snapshot has it |
+//! | `table` | a table: conditions, time ranges, order, statistics, insertion |
+//! | `system` | the schema `gapless` |
+//! | `function` | functions of time series |
+//! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
+//! | `pump` | blocking sources of batches as asynchronous streams |
+//! | `error` | DataFusion's errors as the engine's |
+//!
+//! Nothing here stores or decodes anything: rows come from [`gapless_engine::Scan`] and go to [`gapless_engine::Table`].
+
+mod asof;
+mod catalog;
+mod error;
+mod function;
+mod pump;
+mod session;
+mod system;
+mod table;
+
+pub use session::{RowStream, Rows, Session, SessionBuilder};

@@ -1,0 +1,69 @@
+//! A blocking source of batches as an asynchronous stream.
+//!
+//! One batch is made ahead, on a thread for blocking work, and none before the first is asked for. No thread waits for the
+//! reader, so any number of streams may be open; who drops the stream ends it after the batch that is being made.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::metrics::BaselineMetrics;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures_util::stream;
+use gapless_engine::{Error, Result};
+use tokio::task::JoinHandle;
+
+use crate::error::to_datafusion;
+
+/// What a thread gives back: the next batch, if there is one, and the source behind it.
+type Step<I> = Result<Option<(RecordBatch, I)>>;
+
+enum State<F, I> {
+    New(F),
+    Running(JoinHandle<Step<I>>),
+    Done,
+}
+
+/// The batches of the iterator that `open` makes, both made on threads for blocking work.
+pub(crate) fn pump<F, I>(schema: SchemaRef, metrics: BaselineMetrics, open: F) -> SendableRecordBatchStream
+where
+    F: FnOnce() -> Result<I> + Send + 'static,
+    I: Iterator<Item = Result<RecordBatch>> + Send + 'static,
+{
+    let metrics = Arc::new(metrics);
+    let batches = stream::unfold(State::New(open), move |state| {
+        let metrics = Arc::clone(&metrics);
+        async move {
+            let running = match state {
+                State::New(open) => tokio::task::spawn_blocking(move || step(open()?)),
+                State::Running(running) => running,
+                State::Done => return None,
+            };
+            let ended = running
+                .await
+                .map_err(|error| Error::internal(format!("a scan was ended: {error}")));
+            match ended.and_then(|step| step) {
+                Ok(Some((batch, source))) => {
+                    metrics.record_output(batch.num_rows());
+                    let next = tokio::task::spawn_blocking(move || step(source));
+                    Some((Ok(batch), State::Running(next)))
+                }
+                Ok(None) => {
+                    metrics.done();
+                    None
+                }
+                Err(error) => Some((
+                    Err::<RecordBatch, DataFusionError>(to_datafusion(error)),
+                    State::Done,
+                )),
+            }
+        }
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, Box::pin(batches)))
+}
+
+fn step<I: Iterator<Item = Result<RecordBatch>>>(mut source: I) -> Step<I> {
+    Ok(source.next().transpose()?.map(|batch| (batch, source)))
+}

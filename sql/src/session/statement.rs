@@ -1,0 +1,159 @@
+//! Text to a statement, and which statements there are.
+//!
+//! What is not there is refused before it is planned, with what to use instead: DataFusion would create tables in memory that are
+//! gone with the statement.
+
+use std::path::Path;
+
+use datafusion::sql::parser::{CopyToStatement, DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{self, Value};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use gapless_engine::{Error, ErrorKind, Result};
+
+use crate::catalog::SYSTEM;
+use crate::error::from_datafusion;
+
+/// How deep expressions and queries may be nested.
+const DEPTH_MAX: usize = 128;
+/// The option of `COPY` that allows it to write over a file.
+const OVERWRITE: &str = "overwrite";
+
+/// The only statement of a text.
+pub(super) fn parse(text: &str) -> Result<Statement> {
+    let parse = || {
+        DFParserBuilder::new(text)
+            .with_dialect(&GenericDialect {})
+            .with_recursion_limit(DEPTH_MAX)
+            .build()?
+            .parse_statements()
+    };
+    let mut statements = parse().map_err(from_datafusion)?;
+    match (statements.pop_front(), statements.len()) {
+        (Some(statement), 0) => Ok(statement),
+        (None, _) => Err(Error::invalid("there is no statement in the text")),
+        (Some(_), more) => Err(Error::invalid(format!(
+            "{} statements in one text: give them one after the other",
+            more + 1
+        ))),
+    }
+}
+
+/// Refuses what is not there, and what this session may not do. `COPY` loses the option that only this looks at.
+pub(super) fn check(statement: &mut Statement, files: bool, is_pinned: bool) -> Result<()> {
+    match statement {
+        Statement::Explain(explain) => check(&mut explain.statement, files, is_pinned),
+        Statement::CopyTo(copy) => check_copy(copy, files),
+        Statement::CreateExternalTable(_) => Err(unsupported(
+            "CREATE EXTERNAL TABLE",
+            "import the files: `gapless import DB TABLE FILES`",
+        )),
+        Statement::Reset(_) => Err(unsupported("RESET", SETTINGS)),
+        Statement::Statement(statement) => check_sql(statement, is_pinned),
+    }
+}
+
+const SETTINGS: &str = "settings are given when the session is opened";
+const COMMITS: &str = "each statement is one commit; for several tables at once use Database::transaction";
+
+fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
+    use ast::Statement as S;
+    let (what, instead) = match statement {
+        S::Query(_)
+        | S::ExplainTable { .. }
+        | S::ShowTables { .. }
+        | S::ShowColumns { .. }
+        | S::ShowFunctions { .. } => return Ok(()),
+        S::Explain { statement, .. } => return check_sql(statement, is_pinned),
+        S::Insert(_) if is_pinned => {
+            return Err(Error::invalid(
+                "INSERT: the session reads a snapshot, so nothing can be written",
+            ));
+        }
+        S::Insert(insert) => return check_insert(insert),
+        S::CreateTable(_) => (
+            "CREATE TABLE",
+            "create it with Database::create_table, or with `gapless import`",
+        ),
+        S::CreateView(_) => ("CREATE VIEW", "use WITH name AS (SELECT ...)"),
+        S::Drop { .. } => ("DROP", "drop a table with Database::drop_table"),
+        S::Delete(_) => (
+            "DELETE",
+            "delete a range of time, of some series or of all, with Table::delete",
+        ),
+        S::Truncate(_) => ("TRUNCATE", "delete a range of time with Table::delete"),
+        S::Update(_) => ("UPDATE", "write the rows of a range anew with Table::replace"),
+        S::Merge(_) => (
+            "MERGE",
+            "give the table a key and `keep = last`, and insert: the row that was committed last counts",
+        ),
+        S::AlterTable(_) => (
+            "ALTER TABLE",
+            "use Table::add_column, rename_column, widen_column or drop_column",
+        ),
+        S::Set(_) | S::ShowVariable { .. } => ("SET", SETTINGS),
+        S::StartTransaction { .. } | S::Commit { .. } | S::Rollback { .. } => ("a transaction", COMMITS),
+        S::Copy { .. } => ("COPY FROM", "import files with `gapless import`"),
+        other => {
+            let text = other.to_string();
+            let words: Vec<&str> = text.split_whitespace().take(2).collect();
+            return Err(Error::unsupported(format!(
+                "{} is not there in SQL",
+                words.join(" ")
+            )));
+        }
+    };
+    Err(unsupported(what, instead))
+}
+
+/// Refuses rows for the system tables.
+fn check_insert(insert: &ast::Insert) -> Result<()> {
+    let target = insert.table.to_string();
+    match target.split('.').rev().nth(1) {
+        Some(schema) if schema.trim_matches('"').eq_ignore_ascii_case(SYSTEM) => Err(Error::invalid(
+            format!("INSERT INTO {target}: what the database knows of itself cannot be written"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn unsupported(what: &str, instead: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{what} is not there in SQL: {instead}"),
+    )
+}
+
+/// Refuses to write over a file unless that is asked for.
+fn check_copy(copy: &mut CopyToStatement, files: bool) -> Result<()> {
+    if !files {
+        return Err(Error::invalid("COPY: this session may not write files"));
+    }
+    let mut overwrite = false;
+    copy.options.retain(|(name, value)| {
+        let is_ours = name.eq_ignore_ascii_case(OVERWRITE) || name.eq_ignore_ascii_case("format.overwrite");
+        overwrite |= is_ours && is_true(value);
+        !is_ours
+    });
+    let target = copy.target.strip_prefix("file://").unwrap_or(&copy.target);
+    if target.contains("://") {
+        return Err(Error::unsupported(format!(
+            "COPY TO {:?}: give a path of this machine",
+            copy.target
+        )));
+    }
+    if !overwrite && Path::new(target).exists() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            format!("COPY: {target:?} is there already; OPTIONS ({OVERWRITE} true) writes over it"),
+        ));
+    }
+    Ok(())
+}
+
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Boolean(flag) => *flag,
+        Value::SingleQuotedString(text) => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of SQL over gapless, through the public API.
+
+mod docs;
+mod fixture;
+mod sessions;
+mod slt;
+mod support;
+mod twin;
