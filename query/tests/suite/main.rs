@@ -2,7 +2,7 @@
 //!
 //! | module | asks |
 //! | --- | --- |
-//! | `around` | window and horizon joins: are the rows around a time those that a loop finds |
+//! | `around` | do joins with rows around a time, and with rows of equal keys, find what loops over all rows find |
 //! | `fill` | is there a row for every slot, with the values that it should have |
 //! | `latest` | is the last row of each series found, whatever the segments |
 //! | `missing` | are the slots without rows those that a loop finds |
