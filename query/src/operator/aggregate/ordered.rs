@@ -177,7 +177,16 @@ impl Reader {
         let groups: Vec<Group> = self.groups.drain(..count).collect();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         if let Some((first, names)) = &self.names {
-            columns.push(series_column(&groups, *first, names)?);
+            let column = series_column(&groups, *first, names)?;
+            // Rows from elsewhere may have text where tables have symbols.
+            columns.push(
+                match self.schema.fields().first().map(|field| field.data_type()) {
+                    Some(data_type) if data_type != column.data_type() => {
+                        cast(&column, data_type).map_err(|error| arrow_error("a series", &error))?
+                    }
+                    _ => column,
+                },
+            );
         }
         let times: Vec<i64> = groups.iter().map(|(_, start)| *start).collect();
         let times = arrow_buffer::ScalarBuffer::from(times);

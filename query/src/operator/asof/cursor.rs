@@ -143,7 +143,10 @@ impl Cursor {
     fn find_backward(&mut self, times: &[i64], options: &AsOf, matches: &mut Matches) -> Result<()> {
         let excess = i64::from(!options.is_strict);
         for time in times {
-            self.pass(time.saturating_add(excess))?;
+            match time.checked_add(excess) {
+                Some(limit) => self.pass(limit)?,
+                None => self.pass_all()?,
+            }
             let found = self.passed.filter(|(_, right)| options.tolerates(*time, *right));
             matches.rows.push(found.map_or(Matches::NONE, |(place, _)| place));
         }
@@ -268,6 +271,22 @@ impl Cursor {
             self.stretches.pop_front();
             self.at = 0;
         }
+    }
+
+    /// Passes all rows of the series.
+    fn pass_all(&mut self) -> Result<()> {
+        self.pass(i64::MAX)?;
+        // What is left is of the last time there is.
+        while !self.stretches.is_empty() || self.read_more()? {
+            if let Some(stretch) = self.stretches.pop_front() {
+                let times = stretch.times();
+                if let (Some(last), Some(time)) = (times.len().checked_sub(1), times.last()) {
+                    self.passed = Some((stretch.place(last), *time));
+                }
+                self.at = 0;
+            }
+        }
+        Ok(())
     }
 
     /// The first row that is not passed and not before `from`: of those equal in time the last.
