@@ -14,7 +14,7 @@ mod options;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
@@ -283,7 +283,8 @@ impl Reader {
         for place in self.columns.iter() {
             columns.push(matched.column(*place, self.right_schema.field(*place).data_type())?);
         }
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|error| Error::internal(format!("a join makes no batch: {error}")))?;
         self.finder.forget();
         let rows = rows.with_batch(batch);
