@@ -140,7 +140,9 @@ impl Operator for AsOfJoin {
             .cloned()
             .collect();
         let by = self.options.by.iter().cloned();
-        let mut of_left: ColumnSet = columns.iter().cloned().chain(by.clone()).collect();
+        let is_left = |name: &&String| self.left.shape().schema.field_with_name(name).is_ok();
+        let of_result = columns.iter().filter(is_left).cloned();
+        let mut of_left: ColumnSet = of_result.chain(by.clone()).collect();
         let mut of_right: ColumnSet = kept.iter().map(|(name, _)| name.clone()).chain(by).collect();
         for (needed, input) in [(&mut of_left, &self.left), (&mut of_right, &self.right)] {
             super::add_order_columns(needed, input.shape());
