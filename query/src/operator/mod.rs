@@ -19,7 +19,7 @@ use gapless_engine::{Error, Result};
 
 use crate::source::{SeriesList, Source};
 
-pub(crate) use aggregate::{Aggregation, Grouping};
+pub(crate) use aggregate::{Aggregation, Grouping, normalized};
 pub(crate) use asof::AsOfJoin;
 pub use asof::{AsOf, Direction};
 pub(crate) use batches::Batches;

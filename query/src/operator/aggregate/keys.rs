@@ -121,8 +121,8 @@ impl Keys {
     }
 }
 
-/// Both zeros are one key, and so is every NaN.
-fn normalized(column: &ArrayRef) -> ArrayRef {
+/// Both zeros are one value, and so is every NaN.
+pub(crate) fn normalized(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Float64 => {
             let one = |x: f64| if x.is_nan() { f64::NAN } else { x + 0.0 };

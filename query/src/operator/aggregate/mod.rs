@@ -23,6 +23,7 @@ use crate::bucket::Bucket;
 use crate::expr::{Bound, Expr};
 use crate::source::Source;
 use hashed::HashedGroups;
+pub(crate) use keys::normalized;
 use ordered::OrderedGroups;
 
 /// What rows are grouped by.

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use super::cursor::{Cursor, Matches};
 use super::options::{AsOf, Direction};
 use crate::error::arrow_error;
-use crate::operator::unknown_column;
+use crate::operator::{normalized, unknown_column};
 use crate::source::{Rows, SeriesRun};
 
 /// The right rows of one value of the key, by time.
@@ -157,7 +157,7 @@ fn keys(converter: &RowConverter, batch: &RecordBatch, places: &[usize]) -> Resu
             .ok_or_else(|| Error::internal("a batch lacks a key"))?;
         match column.data_type() {
             DataType::Dictionary(_, values) => arrow_cast::cast(column, values).map_err(failed),
-            _ => Ok(Arc::clone(column)),
+            _ => Ok(normalized(column)),
         }
     };
     let columns = places.iter().map(column).collect::<Result<Vec<_>>>()?;
