@@ -319,9 +319,14 @@ impl Cursor {
         }
     }
 
+    /// Whether every series has all of the rows.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// Forgets batches that no later match can have.
     pub(crate) fn forget(&mut self) {
-        if self.shared.is_some() {
+        if self.is_shared() {
             return;
         }
         let of_passed = self.passed.map(|((batch, _), _)| batch);

@@ -62,10 +62,8 @@ impl Keyed {
     }
 
     pub(super) fn forget(&mut self) {
-        // Of the present series every row may still be matched.
-        if self.rights.is_empty() {
-            self.cursor.forget();
-        }
+        // Of the present series every row may still be matched: the cursor passes none of them.
+        self.cursor.forget();
     }
 
     pub(super) fn find(
@@ -75,7 +73,11 @@ impl Keyed {
         options: &AsOf,
         matches: &mut Matches,
     ) -> Result<()> {
-        if self.series != Some(run.series) {
+        let is_read = match self.cursor.is_shared() {
+            true => self.series.is_some(),
+            false => self.series == Some(run.series),
+        };
+        if !is_read {
             self.read(run.series)?;
         }
         let keys = keys(&self.converter, &rows.batch, &self.left)?;
