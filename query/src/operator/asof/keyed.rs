@@ -1,7 +1,5 @@
 //! Matches where further columns must be equal: the right rows of a series, by their values in these.
 
-use std::sync::Arc;
-
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{OwnedRow, RowConverter, SortField};
 use arrow_schema::{DataType, Schema};
