@@ -33,7 +33,7 @@ use gapless_engine::{Error, Result};
 use crate::memory::Memory;
 use crate::source::{SeriesList, Source};
 
-pub(crate) use aggregate::{Aggregation, Grouping};
+pub(crate) use aggregate::{Aggregation, Grouping, normalized};
 pub(crate) use asof::AsOfJoin;
 pub use asof::{AsOf, Direction};
 pub(crate) use batches::Batches;

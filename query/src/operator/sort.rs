@@ -10,7 +10,7 @@ use arrow_select::take::take_record_batch;
 use gapless_engine::{Error, Result};
 use rayon::prelude::*;
 
-use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
+use super::{ColumnSet, Input, Need, Operator, Planner, Shape, normalized};
 use crate::Expr;
 use crate::error::arrow_error;
 use crate::expr::Bound;
@@ -31,7 +31,7 @@ pub struct SortKey {
 }
 
 impl SortKey {
-    /// Least values first, null last.
+    /// Least values first, NaN after all other numbers, null last. Both zeros are equal.
     pub fn ascending(expr: impl Into<Expr>) -> Self {
         Self {
             expr: expr.into(),
@@ -39,7 +39,7 @@ impl SortKey {
         }
     }
 
-    /// Greatest values first, null last.
+    /// Greatest values first, NaN before all other numbers, null last. Both zeros are equal.
     pub fn descending(expr: impl Into<Expr>) -> Self {
         Self {
             expr: expr.into(),
@@ -154,7 +154,7 @@ impl Sorted {
         let mut columns: Vec<SortColumn> = Vec::with_capacity(self.keys.len() + 1);
         for (key, is_descending) in &self.keys {
             columns.push(SortColumn {
-                values: key.evaluate(batch)?,
+                values: normalized(&key.evaluate(batch)?),
                 options: Some(SortOptions {
                     descending: *is_descending,
                     nulls_first: false,

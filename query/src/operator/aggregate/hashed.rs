@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray, UInt32Array};
+use arrow_array::{
+    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampNanosecondArray, UInt32Array,
+};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
 use gapless_engine::{Error, Result};
@@ -116,7 +118,8 @@ impl HashedGroups {
                 .collect::<std::result::Result<_, _>>()
                 .map_err(|error| arrow_error("groups", &error))?;
         }
-        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|error| Error::internal(format!("groups make no batch: {error}")))
     }
 

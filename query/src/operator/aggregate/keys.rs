@@ -116,7 +116,9 @@ impl Keys {
 
     /// The keys as columns, by number.
     pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
-        let rows = self.values.iter().map(OwnedRow::row);
+        // Merged keys come from other converters of the same fields, which the converter would refuse.
+        let parser = self.converter.parser();
+        let rows = self.values.iter().map(|row| parser.parse(row.as_ref()));
         let columns = self
             .converter
             .convert_rows(rows)
