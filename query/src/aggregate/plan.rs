@@ -102,7 +102,7 @@ impl Aggregate {
                 "numbers, decimals, timestamps and durations",
             ),
             // Weighted by how long each value held.
-            F::Vwap | F::Wmean if argument == 1 => (
+            F::Wmean if argument == 1 => (
                 |of| is_number(of) || matches!(of, DataType::Duration(_)),
                 "numbers, decimals and durations",
             ),
