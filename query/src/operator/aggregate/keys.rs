@@ -107,7 +107,9 @@ impl Keys {
 
     /// The keys as columns, by number.
     pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
-        let rows = self.values.iter().map(OwnedRow::row);
+        // A converter takes back only rows of its own; those that were merged came from others, of the same types.
+        let parser = self.converter.parser();
+        let rows = self.values.iter().map(|row| parser.parse(row.as_ref()));
         let columns = self
             .converter
             .convert_rows(rows)
