@@ -14,7 +14,8 @@ use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
 use crate::Expr;
 use crate::error::arrow_error;
 use crate::expr::Bound;
-use crate::source::{Layout, Rows, RowsIter, Source, collect};
+use crate::memory::Memory;
+use crate::source::{Layout, Rows, RowsIter, Source, keep};
 
 /// What rows are ordered by.
 ///
@@ -126,6 +127,7 @@ impl Operator for Sort {
         Ok(Arc::new(Sorted {
             keys: self.keys.iter().map(bind).collect::<Result<_>>()?,
             limit: self.limit,
+            memory: planner.memory.clone(),
             input,
         }))
     }
@@ -143,6 +145,7 @@ struct Sorted {
     input: Arc<dyn Source>,
     keys: Vec<(Bound, bool)>,
     limit: Option<usize>,
+    memory: Memory,
 }
 
 impl Sorted {
@@ -206,7 +209,10 @@ impl Source for Sorted {
     fn open(&self, _part: usize) -> Result<RowsIter> {
         let batch = match self.limit {
             Some(_) => self.top()?,
-            None => self.sorted(&self.joined(&collect(self.input.as_ref())?)?)?,
+            None => {
+                let (rows, _held) = keep(self.input.as_ref(), &self.memory, "rows that are put in order")?;
+                self.sorted(&rows)?
+            }
         };
         Ok(Box::new(std::iter::once(Ok(Rows::plain(batch)))))
     }

@@ -99,3 +99,77 @@ fn rows_without_time_have_no_latest() {
         .collect();
     assert!(error.expect_err("no time").to_string().contains("no time"));
 }
+
+/// Last rows that lie many pages apart are gathered without the pages between them: of every kind of column, also of one that was
+/// widened or added after the rows were written.
+#[test]
+fn last_rows_of_many_pages_are_those_of_the_scan() {
+    use arrow_schema::DataType;
+    use gapless_engine::{EncodingPolicy, Keep, WriteOptions};
+    for encoding in [EncodingPolicy::plain(), EncodingPolicy::cold()] {
+        let (_directory, _db, table) = table(Keep::All, &[]);
+        table.add_column("small", DataType::Int32).expect("a column");
+        let all: Vec<Row> = (0..300_000i64)
+            .map(|id| Row {
+                sym: Some(format!("s{:02}", id * 7919 % 37)),
+                ts: id * 100_000_000,
+                price: (id % 3 > 0).then_some(id as f64),
+                note: (id % 5 > 0).then(|| format!("note {id}")),
+                id,
+            })
+            .collect();
+        let with_small = |rows: &[Row]| {
+            let batch = crate::tables::batch(rows);
+            let small = arrow_array::Int32Array::from_iter(
+                rows.iter().map(|row| (row.id % 4 > 0).then_some(row.id as i32)),
+            );
+            let mut fields: Vec<_> = batch.schema().fields().iter().cloned().collect();
+            fields.push(std::sync::Arc::new(arrow_schema::Field::new(
+                "small",
+                DataType::Int32,
+                true,
+            )));
+            let columns = batch
+                .columns()
+                .iter()
+                .cloned()
+                .chain([std::sync::Arc::new(small) as _])
+                .collect();
+            arrow_array::RecordBatch::try_new(std::sync::Arc::new(arrow_schema::Schema::new(fields)), columns)
+                .expect("a batch")
+        };
+        let options = WriteOptions {
+            encoding,
+            ..WriteOptions::default()
+        };
+        let batches = all
+            .chunks(50_000)
+            .map(|rows| Ok::<_, gapless_engine::Error>(with_small(rows)));
+        table.write_with(batches, &options).expect("rows are written");
+        table
+            .widen_column("small", DataType::Int64)
+            .expect("a wider column");
+        table.add_column("later", DataType::Float64).expect("a column");
+        for at in [None, Some(12_345_678_900_000), Some(0)] {
+            let found = table
+                .scan()
+                .expect("a scan")
+                .query()
+                .latest(at)
+                .collect()
+                .expect("the last rows");
+            let scanned = table.scan().expect("a scan").collect().expect("rows");
+            assert_eq!(rows(&found), twin(&rows(&scanned), at, None));
+            for batch in &found {
+                use arrow_array::Array;
+                use arrow_array::cast::AsArray;
+                let column = |name: &str| batch.column_by_name(name).expect("a column");
+                let small = column("small").as_primitive::<arrow_array::types::Int64Type>();
+                for (row, small) in rows(std::slice::from_ref(batch)).iter().zip(small.iter()) {
+                    assert_eq!(small, (row.id % 4 > 0).then_some(row.id));
+                }
+                assert_eq!(column("later").null_count(), batch.num_rows());
+            }
+        }
+    }
+}

@@ -94,7 +94,7 @@ fn each_source(ask: impl Fn(Query)) {
     for unit in [PartitionUnit::Day, PartitionUnit::Hour] {
         let dir = tempfile::tempdir().expect("a directory");
         let table = table(dir.path(), unit, &rows);
-        ask(table.scan().query());
+        ask(table.scan().expect("a scan").query());
     }
     let batches = rows.chunks(7_001).map(batch).collect();
     ask(Query::timed_batches(schema(), batches, "ts", Some("sym")));

@@ -197,7 +197,7 @@ impl Operator for Aggregation {
         let input = self.input.source(planner, need)?;
         match self.is_in_order() {
             true => Ok(Arc::new(OrderedGroups::new(self, input, planner)?)),
-            false => Ok(Arc::new(HashedGroups::new(self, input)?)),
+            false => Ok(Arc::new(HashedGroups::new(self, input, planner)?)),
         }
     }
 

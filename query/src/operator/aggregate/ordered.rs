@@ -7,6 +7,7 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{
     ArrayRef, DictionaryArray, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
 };
+use arrow_cast::cast;
 use arrow_schema::SchemaRef;
 use gapless_engine::{Error, Result};
 
@@ -15,6 +16,7 @@ use super::Aggregation;
 use super::state::{Resolved, State};
 use crate::aggregate::{Sequence, Span};
 use crate::bucket::Bucket;
+use crate::error::arrow_error;
 use crate::source::{Layout, Rows, RowsIter, SeriesList, SeriesRun, Source};
 
 /// Groups that are given at once.
@@ -177,7 +179,13 @@ impl Reader {
         let groups: Vec<Group> = self.groups.drain(..count).collect();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         if let Some((first, names)) = &self.names {
-            columns.push(series_column(&groups, *first, names)?);
+            let series = series_column(&groups, *first, names)?;
+            // Rows from elsewhere may have series as plain text.
+            let of = self.schema.fields().first().map(|field| field.data_type());
+            columns.push(match of.filter(|of| *of != series.data_type()) {
+                Some(of) => cast(&series, of).map_err(|error| arrow_error("series", &error))?,
+                None => series,
+            });
         }
         let times: Vec<i64> = groups.iter().map(|(_, start)| *start).collect();
         let times = arrow_buffer::ScalarBuffer::from(times);

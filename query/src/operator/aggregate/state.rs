@@ -105,6 +105,14 @@ impl State {
         Ok(())
     }
 
+    /// Bytes held, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.accumulators
+            .iter()
+            .map(|accumulator| accumulator.bytes())
+            .sum()
+    }
+
     /// Makes room for groups that may have no rows.
     pub(crate) fn grow(&mut self, groups: usize) {
         for accumulator in &mut self.accumulators {

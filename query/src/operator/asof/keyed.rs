@@ -18,7 +18,7 @@ use crate::source::{Rows, SeriesRun};
 type Rights = Vec<(u32, u32, i64)>;
 
 /// Finds right rows by key and time.
-pub(super) struct Keyed {
+pub(crate) struct Keyed {
     cursor: Cursor,
     converter: RowConverter,
     left: Vec<usize>,

@@ -25,6 +25,9 @@ struct Stretch {
     run: SeriesRun,
 }
 
+/// Rows of a window, and the batches that they are in, with their numbers.
+type Entries = (Vec<Entry>, Vec<(u32, RecordBatch)>);
+
 /// The filled rows of a part.
 pub(super) struct Reader {
     pub(super) schema: SchemaRef,
@@ -254,7 +257,7 @@ impl Reader {
     }
 
     /// The rows of a series before a time, and the batches that they are in.
-    fn entries(&mut self, series: u32, from: u64, end: i64) -> Result<(Vec<Entry>, Vec<(u32, RecordBatch)>)> {
+    fn entries(&mut self, series: u32, from: u64, end: i64) -> Result<Entries> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut batches: Vec<(u32, RecordBatch)> = Vec::new();
         let slots = self.slots.clone();

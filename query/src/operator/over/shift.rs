@@ -224,7 +224,15 @@ pub(super) fn fitting(values: &Expr, default: &Expr, data_type: &DataType, schem
             found.data_type()
         )));
     }
-    Ok(default.clone().cast(data_type.clone()))
+    Ok(match data_type {
+        // A cast of a time without a zone would read it as one of the zone's clocks.
+        DataType::Timestamp(unit, Some(_)) => default
+            .clone()
+            .cast(DataType::Timestamp(*unit, None))
+            .cast(DataType::Int64)
+            .cast(data_type.clone()),
+        _ => default.clone().cast(data_type.clone()),
+    })
 }
 
 /// Whether the values of a type are those of the type that it has in common with another.
