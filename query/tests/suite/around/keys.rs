@@ -101,7 +101,8 @@ proptest! {
         let (left, right) = (held(&lefts.0, &lefts.1), held(&rights, &Place::Batches(9)));
         let query = left.query.clone().join(right.query.clone(), Join::on(["size"]).left());
         let grouped = query.bucket("1d").group_by(["sym"]).agg([count().alias("n"), sum("size").alias("s")]);
-        let mut wanted: Vec<((bool, Option<&str>, i64), (i64, Option<i64>))> = Vec::new();
+        type Group<'a> = ((bool, Option<&'a str>, i64), (i64, Option<i64>));
+        let mut wanted: Vec<Group<'_>> = Vec::new();
         for (left, _) in pairs(&left, &right, &["size"]) {
             let day = left.ts.div_euclid(86_400_000_000_000) * 86_400_000_000_000;
             let key = (left.sym.is_none(), left.sym, day);
