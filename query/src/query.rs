@@ -331,7 +331,11 @@ impl Query {
         let input = self.pruned()?;
         match input.as_scan() {
             Some(scan) => scan.clone().collect(),
-            None => collect(self.source(&input)?.as_ref()),
+            None => {
+                let source = self.source(&input)?;
+                // On a thread of rayon's also where there is but one part, which may be shared by threads itself.
+                rayon::scope(|_| collect(source.as_ref()))
+            }
         }
     }
 

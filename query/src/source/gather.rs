@@ -65,7 +65,8 @@ fn bytes(batch: &RecordBatch) -> usize {
 pub(crate) fn gather(source: Arc<dyn Source>) -> Gathered {
     let parts = source.parts();
     let threads = rayon::current_num_threads().min(parts);
-    if threads < 2 {
+    // A thread of rayon's must not wait for others that may need rayon's.
+    if threads < 2 || rayon::current_thread_index().is_some() {
         return Gathered::Alone {
             source,
             part: 0,

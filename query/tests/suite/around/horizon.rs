@@ -33,7 +33,7 @@ fn twin(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn each_row_comes_once_for_each_offset(

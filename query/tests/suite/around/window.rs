@@ -95,7 +95,7 @@ fn options(window: (i64, i64), is_prevailing: bool) -> WindowJoin {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn each_row_gets_what_is_said_of_the_rows_around_it(
