@@ -46,7 +46,7 @@ use resolved::Resolved;
 #[derive(Debug, Clone)]
 enum Output {
     Input(Field),
-    Function(Field, SeriesFunction),
+    Function(Field, Box<SeriesFunction>),
 }
 
 impl Output {
@@ -90,8 +90,8 @@ impl Over {
                         field.name()
                     )));
                 }
-                Some(replaced) => *replaced = Output::Function(field, function),
-                None => outputs.push(Output::Function(field, function)),
+                Some(replaced) => *replaced = Output::Function(field, Box::new(function)),
+                None => outputs.push(Output::Function(field, Box::new(function))),
             }
         }
         Ok(Self::of(input, outputs))
@@ -119,7 +119,7 @@ impl Over {
 
     fn functions(&self) -> impl Iterator<Item = &SeriesFunction> {
         self.outputs.iter().filter_map(|output| match output {
-            Output::Function(_, function) => Some(function),
+            Output::Function(_, function) => Some(function.as_ref()),
             Output::Input(_) => None,
         })
     }
