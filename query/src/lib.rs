@@ -9,6 +9,7 @@
 //! | [`query`] | what is asked, step by step |
 //! | `operator` | each step: what it gives, what it needs, and how it runs |
 //! | `source` | what runs: rows in parts, read side by side |
+//! | `memory` | how much memory a query may hold |
 //! | `explain` | what a query will do, for people |
 
 pub mod aggregate;
@@ -16,6 +17,7 @@ pub mod bucket;
 mod error;
 mod explain;
 pub mod expr;
+mod memory;
 mod operator;
 pub mod query;
 mod source;

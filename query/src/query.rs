@@ -10,6 +10,7 @@ use gapless_engine::{Error, Result};
 use crate::aggregate::Aggregate;
 use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
+use crate::memory::Memory;
 use crate::operator::{
     Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Fill, Filling, Filter, Grouping, HorizonJoin,
     HorizonRows, Input, Join, JoinedRows, Latest, Limit, Missing, Need, Over, Planner, Project, Rolling,
@@ -24,6 +25,7 @@ use crate::source::{Gathered, Source, collect, gather};
 #[derive(Debug, Clone)]
 pub struct Query {
     built: Result<Input>,
+    memory: Option<u64>,
 }
 
 impl From<Scan> for Query {
@@ -103,7 +105,7 @@ impl IntoQuery for Result<Scan> {}
 
 impl Query {
     fn of(built: Result<Input>) -> Self {
-        Self { built }
+        Self { built, memory: None }
     }
 
     /// Rows from elsewhere, in their order.
@@ -124,18 +126,21 @@ impl Query {
 
     /// A further step.
     fn then<O: crate::operator::Operator + 'static>(self, step: impl FnOnce(Input) -> Result<O>) -> Self {
-        Self::of(
-            self.built
-                .and_then(step)
-                .map(|operator| Arc::new(operator) as Input),
-        )
+        self.map(|input| Ok(Arc::new(step(input)?) as Input))
+    }
+
+    fn map(self, step: impl FnOnce(Input) -> Result<Input>) -> Self {
+        Self {
+            built: self.built.and_then(step),
+            memory: self.memory,
+        }
     }
 
     /// Only rows for which a condition is true. What a scan can tell itself from times, series, indexes and statistics is not
     /// read.
     #[must_use]
     pub fn filter(self, condition: impl Into<Expr>) -> Self {
-        Self::of(self.built.and_then(|input| Filter::of(input, condition.into())))
+        self.map(|input| Filter::of(input, condition.into()))
     }
 
     /// Only these columns: names, or expressions with an [`alias`](Expr::alias).
@@ -287,7 +292,16 @@ impl Query {
     /// At most so many rows, the first in their order.
     #[must_use]
     pub fn limit(self, rows: usize) -> Self {
-        Self::of(self.built.and_then(|input| Limit::of(input, rows)))
+        self.map(|input| Limit::of(input, rows))
+    }
+
+    /// Lets the query hold no more than so many bytes of what grows with its rows: groups, rows that are put in order, the right side
+    /// of a join by key. A query that would need more ends with an error instead. Batches on their way are not counted: a few for each
+    /// thread.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
     }
 
     /// The columns of the result.
@@ -317,7 +331,7 @@ impl Query {
         let input = self.pruned()?;
         match input.as_scan() {
             Some(scan) => scan.clone().collect(),
-            None => collect(source(&input)?.as_ref()),
+            None => collect(self.source(&input)?.as_ref()),
         }
     }
 
@@ -330,12 +344,26 @@ impl Query {
         let input = self.pruned()?;
         let rows = match input.as_scan() {
             Some(scan) => Stream::Scan(Box::new(scan.clone().stream()?)),
-            None => Stream::Query(gather(source(&input)?)),
+            None => Stream::Query(gather(self.source(&input)?)),
         };
         Ok(QueryBatches {
             schema: Arc::clone(&input.shape().schema),
             rows,
         })
+    }
+
+    fn source(&self, input: &Input) -> Result<Arc<dyn Source>> {
+        let planner = Planner {
+            memory: self.memory.map_or_else(Memory::default, Memory::limited),
+            ..Planner::default()
+        };
+        let need = Need {
+            ordered: true,
+            times: false,
+        };
+        let source = input.source(&planner, need)?;
+        planner.list.fix();
+        Ok(source)
     }
 
     /// The operators, which read no more columns than the result needs.
@@ -348,17 +376,6 @@ impl Query {
         }
         input.pruned(&columns)
     }
-}
-
-fn source(input: &Input) -> Result<Arc<dyn Source>> {
-    let planner = Planner::default();
-    let need = Need {
-        ordered: true,
-        times: false,
-    };
-    let source = input.source(&planner, need)?;
-    planner.list.fix();
-    Ok(source)
 }
 
 /// The batches of a query, in order.
@@ -435,12 +452,15 @@ impl Grouped {
     #[must_use]
     pub fn agg(self, aggregates: impl IntoIterator<Item = Aggregate>) -> Query {
         let aggregates = aggregates.into_iter().collect();
-        let built = self.bucket.transpose().and_then(|bucket| {
-            let keys = self.keys.into_iter().map(|expr| (expr.name(), expr)).collect();
-            let grouping = Grouping { keys, bucket };
-            Aggregation::new(self.query.built?, grouping, aggregates)
-        });
-        Query::of(built.map(|aggregation| Arc::new(aggregation) as Input))
+        let keys = self.keys.into_iter().map(|expr| (expr.name(), expr)).collect();
+        let bucket = self.bucket.transpose();
+        self.query.then(|input| {
+            let grouping = Grouping {
+                keys,
+                bucket: bucket?,
+            };
+            Aggregation::new(input, grouping, aggregates)
+        })
     }
 }
 

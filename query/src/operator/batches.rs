@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use gapless_engine::{Error, Result};
 
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
@@ -43,6 +43,24 @@ impl Batches {
             name.map(find).transpose()
         };
         let (time, series) = (field(time)?, field(series)?);
+        if let Some(time) = &time
+            && !matches!(time.data_type(), DataType::Timestamp(..))
+        {
+            return Err(Error::invalid(format!(
+                "the time column {:?} is {}: cast it to a timestamp",
+                time.name(),
+                time.data_type()
+            )));
+        }
+        if let Some(series) = &series
+            && !is_text(series.data_type())
+        {
+            return Err(Error::invalid(format!(
+                "the series column {:?} is {}: cast it to text",
+                series.name(),
+                series.data_type()
+            )));
+        }
         Ok(Self {
             shape: Shape {
                 time,
@@ -52,6 +70,13 @@ impl Batches {
             },
             batches,
         })
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_text(values),
+        other => matches!(other, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
     }
 }
 

@@ -78,8 +78,8 @@ fn narrow(range: &mut Range<i64>, part: &Predicate, time: Option<&str>) -> bool 
     else {
         return false;
     };
-    // The end of time stands for "no end" in a range.
-    if Some(column.as_str()) != time || *value == i64::MAX {
+    // The end of time stands for "no end" in a range, so no range ends just after the time before it.
+    if Some(column.as_str()) != time || *value >= i64::MAX - 1 {
         return false;
     }
     match comparison {

@@ -30,9 +30,10 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
+use crate::memory::Memory;
 use crate::source::{SeriesList, Source};
 
-pub(crate) use aggregate::{Aggregation, Grouping};
+pub(crate) use aggregate::{Aggregation, Grouping, normalized};
 pub(crate) use asof::AsOfJoin;
 pub use asof::{AsOf, Direction};
 pub(crate) use batches::Batches;
@@ -104,6 +105,8 @@ pub(crate) struct Need {
 pub(crate) struct Planner {
     /// The series of all its scans.
     pub(crate) list: Arc<SeriesList>,
+    /// What it may hold.
+    pub(crate) memory: Memory,
     /// How many rows scans give at a time, where it is not [`BATCH_ROWS`].
     pub(crate) batch_rows: Option<usize>,
 }
@@ -113,7 +116,17 @@ impl Planner {
     pub(crate) fn with_batch_rows(&self, rows: usize) -> Self {
         Self {
             list: Arc::clone(&self.list),
+            memory: self.memory.clone(),
             batch_rows: Some(rows),
+        }
+    }
+
+    /// The same for inputs that are read while the query is planned: their series are their own.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            list: Arc::default(),
+            memory: self.memory.clone(),
+            batch_rows: None,
         }
     }
 }

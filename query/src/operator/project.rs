@@ -62,11 +62,13 @@ fn shape(columns: &[(String, Expr)], input: &Shape) -> Result<Shape> {
             .find(|(_, expr)| expr.as_column() == Some(field.name().as_str()));
         same.map(|(name, _)| field.clone().with_name(name))
     };
+    let series = renamed(&input.series);
     Ok(Shape {
         schema: Arc::new(schema),
         time: renamed(&input.time),
-        series: renamed(&input.series),
-        is_ordered: input.is_ordered,
+        // Rows whose series nobody sees any more do not come by time.
+        is_ordered: input.is_ordered && series.is_some() == input.series.is_some(),
+        series,
     })
 }
 

@@ -51,10 +51,21 @@ impl Operator for ScanRows {
 
     fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
         let fields = self.shape.schema.fields().iter();
-        let kept = fields
+        let mut kept: Vec<String> = fields
             .map(|field| field.name())
-            .filter(|name| columns.contains(*name));
-        Ok(Arc::new(Self::new(self.scan.clone().columns(kept.cloned()))?))
+            .filter(|name| columns.contains(*name))
+            .cloned()
+            .collect();
+        // What rows are put in order by is read where the scan leaves it out.
+        for name in [self.shape.time_name(), self.shape.series_name()]
+            .into_iter()
+            .flatten()
+        {
+            if columns.contains(name) && !kept.iter().any(|kept| kept == name) {
+                kept.push(name.to_owned());
+            }
+        }
+        Ok(Arc::new(Self::new(self.scan.clone().columns(kept))?))
     }
 
     fn source(&self, planner: &Planner, need: Need) -> Result<Arc<dyn Source>> {

@@ -10,11 +10,12 @@ use arrow_select::take::take_record_batch;
 use gapless_engine::{Error, Result};
 use rayon::prelude::*;
 
-use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
+use super::{ColumnSet, Input, Need, Operator, Planner, Shape, normalized};
 use crate::Expr;
 use crate::error::arrow_error;
 use crate::expr::Bound;
-use crate::source::{Layout, Rows, RowsIter, Source, collect};
+use crate::memory::Memory;
+use crate::source::{Layout, Rows, RowsIter, Source, keep};
 
 /// What rows are ordered by.
 ///
@@ -30,7 +31,7 @@ pub struct SortKey {
 }
 
 impl SortKey {
-    /// Least values first, null last.
+    /// Least values first, NaN after all other numbers, null last. Both zeros are equal.
     pub fn ascending(expr: impl Into<Expr>) -> Self {
         Self {
             expr: expr.into(),
@@ -38,7 +39,7 @@ impl SortKey {
         }
     }
 
-    /// Greatest values first, null last.
+    /// Greatest values first, NaN before all other numbers, null last. Both zeros are equal.
     pub fn descending(expr: impl Into<Expr>) -> Self {
         Self {
             expr: expr.into(),
@@ -126,6 +127,7 @@ impl Operator for Sort {
         Ok(Arc::new(Sorted {
             keys: self.keys.iter().map(bind).collect::<Result<_>>()?,
             limit: self.limit,
+            memory: planner.memory.clone(),
             input,
         }))
     }
@@ -143,6 +145,7 @@ struct Sorted {
     input: Arc<dyn Source>,
     keys: Vec<(Bound, bool)>,
     limit: Option<usize>,
+    memory: Memory,
 }
 
 impl Sorted {
@@ -151,7 +154,7 @@ impl Sorted {
         let mut columns: Vec<SortColumn> = Vec::with_capacity(self.keys.len() + 1);
         for (key, is_descending) in &self.keys {
             columns.push(SortColumn {
-                values: key.evaluate(batch)?,
+                values: normalized(&key.evaluate(batch)?),
                 options: Some(SortOptions {
                     descending: *is_descending,
                     nulls_first: false,
@@ -206,7 +209,10 @@ impl Source for Sorted {
     fn open(&self, _part: usize) -> Result<RowsIter> {
         let batch = match self.limit {
             Some(_) => self.top()?,
-            None => self.sorted(&self.joined(&collect(self.input.as_ref())?)?)?,
+            None => {
+                let (rows, _held) = keep(self.input.as_ref(), &self.memory, "rows that are put in order")?;
+                self.sorted(&rows)?
+            }
         };
         Ok(Box::new(std::iter::once(Ok(Rows::plain(batch)))))
     }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
+use arrow_select::concat::concat_batches;
 use gapless_engine::{Error, Result};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
 use super::Source;
+use crate::error::arrow_error;
+use crate::memory::{Held, Memory};
 
 /// Batches of a part that wait to be taken.
 const WAITING_MAX: usize = 8;
@@ -26,6 +29,36 @@ pub(crate) fn collect(source: &dyn Source) -> Result<Vec<RecordBatch>> {
         .flatten()
         .filter(|batch| batch.num_rows() > 0)
         .collect())
+}
+
+/// All rows of a source as one batch, which counts as memory of the query as long as what is given beside it is kept.
+pub(crate) fn keep(source: &dyn Source, memory: &Memory, what: &str) -> Result<(RecordBatch, Vec<Held>)> {
+    let part = |part| {
+        let mut held = memory.held();
+        let mut batches = Vec::new();
+        for rows in source.open(part)? {
+            let batch = rows?.batch;
+            held.add(bytes(&batch), what)?;
+            batches.push(batch);
+        }
+        Ok((batches, held))
+    };
+    let parts = (0..source.parts())
+        .into_par_iter()
+        .map(part)
+        .collect::<Result<Vec<_>>>()?;
+    let (batches, held): (Vec<Vec<RecordBatch>>, Vec<Held>) = parts.into_iter().unzip();
+    let batches: Vec<RecordBatch> = batches.into_iter().flatten().collect();
+    let batch = concat_batches(source.schema(), &batches).map_err(|error| arrow_error(what, &error))?;
+    Ok((batch, held))
+}
+
+/// The bytes of the values of a batch, though it may be a part of larger arrays.
+fn bytes(batch: &RecordBatch) -> usize {
+    let columns = batch.columns().iter();
+    columns
+        .map(|column| column.to_data().get_slice_memory_size().unwrap_or_default())
+        .sum()
 }
 
 /// The rows of a source, batch by batch, while other threads read on.

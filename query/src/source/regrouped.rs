@@ -9,13 +9,13 @@ use arrow_buffer::ScalarBuffer;
 use arrow_cast::cast;
 use arrow_ord::sort::{SortColumn, lexsort_to_indices};
 use arrow_schema::{DataType, SchemaRef, SortOptions};
-use arrow_select::concat::concat_batches;
 use arrow_select::take::{take, take_record_batch};
 use gapless_engine::Result;
 
 use super::list::{Member, SeriesList};
-use super::{Layout, Rows, RowsIter, SeriesRun, Source, collect, times_of};
+use super::{Layout, Rows, RowsIter, SeriesRun, Source, keep, times_of};
 use crate::error::arrow_error;
+use crate::memory::Held;
 use crate::operator::{BATCH_ROWS, Input, Need, Planner};
 
 /// The rows of an input by series and time: as they come, or read and sorted where they do not come so.
@@ -28,22 +28,19 @@ pub(crate) fn ordered(input: &Input, planner: &Planner) -> Result<Arc<dyn Source
         return input.source(planner, need);
     }
     // The series of the rows must be known before the parts of the query are.
-    let own = Planner::default();
+    let own = planner.apart();
     let source = input.source(&own, need)?;
     own.list.fix();
-    let rows = concat_batches(source.schema(), &collect(source.as_ref())?)
-        .map_err(|error| arrow_error("rows", &error))?;
+    let (rows, held) = keep(source.as_ref(), &own.memory, "rows that are put in order")?;
     let shape = input.shape();
-    Ok(Arc::new(Regrouped::new(
-        rows,
-        shape.time_name(),
-        shape.series_name(),
-        &planner.list,
-    )?))
+    let rows = Regrouped::new(rows, shape.time_name(), shape.series_name(), &planner.list)?;
+    Ok(Arc::new(Regrouped { _held: held, ..rows }))
 }
 
 /// Rows in memory, by series and time.
 struct Regrouped {
+    /// The memory of the rows.
+    _held: Vec<Held>,
     batch: RecordBatch,
     times: ScalarBuffer<i64>,
     schema: SchemaRef,
@@ -93,6 +90,7 @@ impl Regrouped {
         let distinct = take(names, &starts, None).map_err(failed)?;
         let weights = rows.iter().map(|rows| rows.len() as u64).collect();
         Ok(Self {
+            _held: Vec::new(),
             member: list.join(distinct.as_string::<i32>().clone(), weights),
             times: order
                 .values()

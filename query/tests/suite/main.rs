@@ -2,16 +2,28 @@
 //!
 //! | module | asks |
 //! | --- | --- |
-//! | `around` | window and horizon joins: are the rows around a time those that a loop finds |
+//! | `cells` | values of results, comparable to the bit |
+//! | `world` | the same rows as plain values and as databases of many shapes |
+//! | `tables` | tables of fewer shapes, for the operators that go by series |
+//! | `groups` | do groups and aggregates say what a loop over the rows says, whatever the shape |
+//! | `joins` | does the as-of join match what a loop over both tables matches |
+//! | `around` | do joins with rows around a time, and with rows of equal keys, find what loops over all rows find |
 //! | `fill` | is there a row for every slot, with the values that it should have |
 //! | `latest` | is the last row of each series found, whatever the segments |
 //! | `missing` | are the slots without rows those that a loop finds |
 //! | `over` | do functions over the rows of a series, and windows, say what a loop over its rows says, whatever the partitions |
-//! | `tables` | the tables that they ask |
+//! | `steps` | filters, columns, orders, limits, errors, threads |
+//! | `edges` | small cases that once failed or could |
 
 mod around;
+mod cells;
+mod edges;
 mod fill;
+mod groups;
+mod joins;
 mod latest;
 mod missing;
 mod over;
+mod steps;
 mod tables;
+mod world;

@@ -35,10 +35,13 @@ impl PartialEq for Row {
     }
 }
 
+/// Number of the symbol, time, price, number of the note.
+pub type Drawn = (Option<u8>, i64, Option<f64>, Option<u8>);
+
 /// Rows of one commit, and how they are written.
 #[derive(Debug, Clone)]
 pub struct Commit {
-    pub rows: Vec<(Option<u8>, i64, Option<f64>, Option<u8>)>,
+    pub rows: Vec<Drawn>,
     pub unit: PartitionUnit,
     pub cold: bool,
     pub streams: bool,

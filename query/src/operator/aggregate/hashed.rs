@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray, UInt32Array};
+use arrow_array::{
+    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampNanosecondArray, UInt32Array,
+};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
 use gapless_engine::{Error, Result};
 use rayon::prelude::*;
 
+use super::super::Planner;
 use super::Aggregation;
 use super::keys::Keys;
 use super::state::{Resolved, State};
@@ -17,6 +20,7 @@ use crate::aggregate::{Sequence, Span};
 use crate::bucket::Bucket;
 use crate::error::arrow_error;
 use crate::expr::Bound;
+use crate::memory::{Held, Memory};
 use crate::source::{Layout, Rows, RowsIter, Source, times_of};
 
 /// Groups of any keys.
@@ -24,6 +28,7 @@ pub(super) struct HashedGroups {
     input: Arc<dyn Source>,
     schema: SchemaRef,
     resolved: Arc<Resolved>,
+    memory: Memory,
     keys: Vec<Bound>,
     bucket: Option<Bucket>,
     /// The column of times, where rows come without.
@@ -34,7 +39,7 @@ pub(super) struct HashedGroups {
 }
 
 impl HashedGroups {
-    pub(super) fn new(aggregation: &Aggregation, input: Arc<dyn Source>) -> Result<Self> {
+    pub(super) fn new(aggregation: &Aggregation, input: Arc<dyn Source>, planner: &Planner) -> Result<Self> {
         let schema = input.schema();
         let keys = aggregation.grouping.keys.iter();
         Ok(Self {
@@ -47,6 +52,7 @@ impl HashedGroups {
             time: aggregation.input.shape().time_name().map(str::to_string),
             by_time: aggregation.first_or_last(),
             by_part: aggregation.series_key() == Some(0) && input.layout() == Layout::Series,
+            memory: planner.memory.clone(),
             input,
         })
     }
@@ -54,13 +60,14 @@ impl HashedGroups {
     fn groups(&self) -> Result<Groups> {
         let types = self.keys.iter().map(|key| key.data_type().clone());
         let bucket = self.bucket.iter().map(|_| DataType::Int64);
-        Groups::new(types.chain(bucket).collect(), &self.resolved)
+        Groups::new(types.chain(bucket).collect(), &self.resolved, &self.memory)
     }
 
     /// The groups of a part.
     fn part(&self, mut groups: Groups, part: usize) -> Result<Groups> {
         for rows in self.input.open(part)? {
             self.take(&mut groups, &rows?)?;
+            groups.hold()?;
         }
         Ok(groups)
     }
@@ -111,7 +118,8 @@ impl HashedGroups {
                 .collect::<std::result::Result<_, _>>()
                 .map_err(|error| arrow_error("groups", &error))?;
         }
-        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|error| Error::internal(format!("groups make no batch: {error}")))
     }
 
@@ -165,19 +173,25 @@ impl Source for HashedGroups {
 struct Groups {
     keys: Keys,
     state: State,
+    held: Held,
 }
 
 impl Groups {
-    fn new(types: Vec<DataType>, resolved: &Arc<Resolved>) -> Result<Self> {
+    fn new(types: Vec<DataType>, resolved: &Arc<Resolved>, memory: &Memory) -> Result<Self> {
         Ok(Self {
             keys: Keys::new(types)?,
             state: State::new(resolved)?,
+            held: memory.held(),
         })
     }
 
     /// Whether there are no keys: then all rows are one group, also when there are none.
     fn is_one(&self) -> bool {
         self.keys.is_without_columns()
+    }
+
+    fn hold(&mut self) -> Result<()> {
+        self.held.set(self.keys.bytes() + self.state.bytes(), "groups")
     }
 
     fn count(&self) -> usize {
@@ -236,6 +250,7 @@ impl Groups {
         let mut theirs = other.state;
         theirs.grow(numbers.len());
         self.state.merge(theirs, &numbers, count)?;
+        self.hold()?;
         Ok(self)
     }
 }

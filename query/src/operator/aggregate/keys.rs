@@ -27,6 +27,8 @@ pub(super) struct Keys {
     converter: RowConverter,
     numbers: HashTable<u32>,
     values: Vec<OwnedRow>,
+    /// Of the values, about.
+    bytes: usize,
     hasher: std::hash::RandomState,
 }
 
@@ -40,12 +42,18 @@ impl Keys {
             types,
             numbers: HashTable::new(),
             values: Vec::new(),
+            bytes: 0,
             hasher: std::hash::RandomState::new(),
         })
     }
 
     pub(super) fn is_without_columns(&self) -> bool {
         self.types.is_empty()
+    }
+
+    /// Bytes held, about.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn len(&self) -> usize {
@@ -87,6 +95,7 @@ impl Keys {
             Entry::Vacant(entry) => {
                 let number = u32::try_from(values.len()).unwrap_or(u32::MAX);
                 entry.insert(number);
+                self.bytes += row.as_ref().len() + std::mem::size_of::<OwnedRow>() + 8;
                 values.push(row.clone());
                 number
             }
@@ -107,7 +116,9 @@ impl Keys {
 
     /// The keys as columns, by number.
     pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
-        let rows = self.values.iter().map(OwnedRow::row);
+        // Merged keys come from other converters of the same fields, which the converter would refuse.
+        let parser = self.converter.parser();
+        let rows = self.values.iter().map(|row| parser.parse(row.as_ref()));
         let columns = self
             .converter
             .convert_rows(rows)

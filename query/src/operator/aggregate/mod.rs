@@ -14,7 +14,7 @@ mod state;
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use gapless_engine::{Error, Result};
 
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
@@ -98,7 +98,7 @@ fn shape(input: &Shape, grouping: &Grouping, aggregates: &[Aggregate]) -> Result
                 "these rows have no time, so there are no buckets of it: group before the time is left out",
             )
         })?;
-        fields.push(time.with_nullable(false));
+        fields.push(in_nanoseconds(time).with_nullable(false));
     }
     for aggregate in aggregates {
         let types = argument_types(aggregate, &input.schema)?;
@@ -121,10 +121,23 @@ fn shape(input: &Shape, grouping: &Grouping, aggregates: &[Aggregate]) -> Result
     let series_key = key.filter(|(_, expr)| series.is_some() && expr.as_column() == series);
     Ok(Shape {
         schema: Arc::new(Schema::new(fields)),
-        time: input.time.clone().filter(|_| grouping.bucket.is_some()),
+        time: input
+            .time
+            .clone()
+            .filter(|_| grouping.bucket.is_some())
+            .map(in_nanoseconds),
         series: series_key.and_then(|(name, _)| Some(input.series.clone()?.with_name(name))),
         is_ordered: series_key.is_some() && grouping.keys.len() == 1 && grouping.bucket.is_some(),
     })
+}
+
+/// The time of buckets, whatever the unit of the rows is.
+fn in_nanoseconds(time: Field) -> Field {
+    let zone = match time.data_type() {
+        DataType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    };
+    time.with_data_type(DataType::Timestamp(TimeUnit::Nanosecond, zone))
 }
 
 /// The types that an aggregate is given.
@@ -197,7 +210,7 @@ impl Operator for Aggregation {
         let input = self.input.source(planner, need)?;
         match self.is_in_order() {
             true => Ok(Arc::new(OrderedGroups::new(self, input, planner)?)),
-            false => Ok(Arc::new(HashedGroups::new(self, input)?)),
+            false => Ok(Arc::new(HashedGroups::new(self, input, planner)?)),
         }
     }
 

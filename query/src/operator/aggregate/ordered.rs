@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::UInt32Type;
 use arrow_array::{
-    ArrayRef, DictionaryArray, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
+    Array, ArrayRef, DictionaryArray, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
 };
 use arrow_cast::cast;
 use arrow_schema::SchemaRef;
@@ -148,14 +148,18 @@ impl Reader {
         let mut open = self.open.take().filter(|_| goes_on);
         while let Some(time) = times.get(at) {
             let range = match open.take() {
-                Some(range) if range.contains(time) => range,
+                Some(range) if range.contains(time) || range.end == i64::MAX => range,
                 before => {
                     let range = bucket.range_after(before.as_ref(), *time);
                     self.groups.push((run.series, range.start));
                     range
                 }
             };
-            let end = at + before(times.get(at..).unwrap_or_default(), range.end);
+            // A bucket that is cut at the end of time has the last instant too.
+            let end = match range.end {
+                i64::MAX => times.len(),
+                end => at + before(times.get(at..).unwrap_or_default(), end),
+            };
             spans.push(self.span(at..end));
             at = end;
             open = Some(range);
@@ -221,7 +225,6 @@ impl Reader {
 
 /// The names of groups' series; `names` are those of the part, the first of which has the number `first`.
 fn series_column(groups: &[Group], first: u32, names: &Arc<StringArray>) -> Result<ArrayRef> {
-    use arrow_array::Array;
     let key = |series: u32| {
         let key = series - first;
         (!names.is_null(key as usize)).then_some(key)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 use gapless_engine::Result;
@@ -48,6 +50,17 @@ impl Resolved {
             .iter()
             .map(|argument| argument.evaluate(batch))
             .collect()
+    }
+}
+
+/// The same with one NaN: which of its bits arithmetic gives depends on the order of rows.
+fn one_nan(column: ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<Float64Type>() {
+        Some(floats) if floats.values().iter().any(|value| value.is_nan()) => {
+            let one = |value: f64| if value.is_nan() { f64::NAN } else { value };
+            Arc::new(floats.unary::<_, Float64Type>(one))
+        }
+        _ => column,
     }
 }
 
@@ -105,6 +118,14 @@ impl State {
         Ok(())
     }
 
+    /// Bytes held, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.accumulators
+            .iter()
+            .map(|accumulator| accumulator.bytes())
+            .sum()
+    }
+
     /// Makes room for groups that may have no rows.
     pub(crate) fn grow(&mut self, groups: usize) {
         for accumulator in &mut self.accumulators {
@@ -123,9 +144,15 @@ impl State {
 
     /// The results of the first groups, which are dropped.
     pub(crate) fn emit(&mut self, count: usize) -> Result<Vec<ArrayRef>> {
-        self.accumulators
-            .iter_mut()
-            .map(|accumulator| accumulator.emit(count))
+        let pairs = self.accumulators.iter_mut().zip(&self.resolved.aggregates);
+        pairs
+            .map(|(accumulator, aggregate)| {
+                let column = accumulator.emit(count)?;
+                Ok(match aggregate.goes_by_order() {
+                    true => column,
+                    false => one_nan(column),
+                })
+            })
             .collect()
     }
 }

@@ -10,6 +10,9 @@ use gapless_engine::Result;
 use super::options::{AsOf, Direction};
 use crate::source::{Rows, RowsIter, SeriesRun, Source};
 
+/// A right row, the number of its batch and its place in it, and its time.
+type Passed = Option<((u32, u32), i64)>;
+
 /// Which right row each left row has: the number of its batch, and its place in it.
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
@@ -70,7 +73,7 @@ pub(crate) struct Cursor {
     /// Rows of the first stretch that are passed.
     at: usize,
     /// The last row that is passed, and its time.
-    passed: Option<((u32, u32), i64)>,
+    passed: Passed,
     /// All rows at once, which every series starts from anew.
     shared: Option<Vec<Stretch>>,
 }
@@ -295,9 +298,9 @@ impl Cursor {
     }
 
     /// The first row that is not passed and not before `from`: of those equal in time the last.
-    fn peek(&mut self, from: i64) -> Result<Option<((u32, u32), i64)>> {
+    fn peek(&mut self, from: i64) -> Result<Passed> {
         let (mut number, mut at) = (0, self.at);
-        let mut found: Option<((u32, u32), i64)> = None;
+        let mut found: Passed = None;
         loop {
             let Some(stretch) = self.stretches.get(number) else {
                 if self.read_more()? {
@@ -324,9 +327,14 @@ impl Cursor {
         }
     }
 
+    /// Whether every series has all of the rows.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// Forgets batches that no later match can have.
     pub(crate) fn forget(&mut self) {
-        if self.shared.is_some() {
+        if self.is_shared() {
             return;
         }
         let of_passed = self.passed.map(|((batch, _), _)| batch);
@@ -364,7 +372,7 @@ struct Backward<'a> {
     /// The place of the first right row.
     first: (u32, u32),
     at: usize,
-    passed: Option<((u32, u32), i64)>,
+    passed: Passed,
     options: &'a AsOf,
 }
 
@@ -374,10 +382,12 @@ const AT_ONCE: usize = 8;
 impl Backward<'_> {
     /// Matches left rows as long as right rows are left: how many, the right rows that are passed, and the last of them.
     #[inline(always)]
-    fn run(mut self, matches: &mut Vec<(u32, u32)>) -> (usize, usize, Option<((u32, u32), i64)>) {
+    fn run(mut self, matches: &mut Vec<(u32, u32)>) -> (usize, usize, Passed) {
         let excess = i64::from(!self.options.is_strict);
         for (done, left) in self.lefts.iter().enumerate() {
-            let at = self.advanced(left.saturating_add(excess));
+            // Nothing is after the end of time.
+            let limit = left.checked_add(excess);
+            let at = limit.map_or(self.rights.len(), |limit| self.advanced(limit));
             if let Some(last) = at.checked_sub(1).filter(|_| at > self.at) {
                 let row = self.first.1 + u32::try_from(last).unwrap_or(u32::MAX);
                 self.passed = Some((

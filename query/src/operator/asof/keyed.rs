@@ -1,7 +1,5 @@
 //! Matches where further columns must be equal: the right rows of a series, by their values in these.
 
-use std::sync::Arc;
-
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_row::{OwnedRow, RowConverter, SortField};
 use arrow_schema::{DataType, Schema};
@@ -11,14 +9,14 @@ use hashbrown::HashMap;
 use super::cursor::{Cursor, Matches};
 use super::options::{AsOf, Direction};
 use crate::error::arrow_error;
-use crate::operator::unknown_column;
+use crate::operator::{normalized, unknown_column};
 use crate::source::{Rows, SeriesRun};
 
 /// The right rows of one value of the key, by time.
 type Rights = Vec<(u32, u32, i64)>;
 
 /// Finds right rows by key and time.
-pub(super) struct Keyed {
+pub(in crate::operator) struct Keyed {
     cursor: Cursor,
     converter: RowConverter,
     left: Vec<usize>,
@@ -62,10 +60,8 @@ impl Keyed {
     }
 
     pub(super) fn forget(&mut self) {
-        // Of the present series every row may still be matched.
-        if self.rights.is_empty() {
-            self.cursor.forget();
-        }
+        // Of the present series every row may still be matched: the cursor passes none of them.
+        self.cursor.forget();
     }
 
     pub(super) fn find(
@@ -75,7 +71,11 @@ impl Keyed {
         options: &AsOf,
         matches: &mut Matches,
     ) -> Result<()> {
-        if self.series != Some(run.series) {
+        let is_read = match self.cursor.is_shared() {
+            true => self.series.is_some(),
+            false => self.series == Some(run.series),
+        };
+        if !is_read {
             self.read(run.series)?;
         }
         let keys = keys(&self.converter, &rows.batch, &self.left)?;
@@ -157,7 +157,7 @@ fn keys(converter: &RowConverter, batch: &RecordBatch, places: &[usize]) -> Resu
             .ok_or_else(|| Error::internal("a batch lacks a key"))?;
         match column.data_type() {
             DataType::Dictionary(_, values) => arrow_cast::cast(column, values).map_err(failed),
-            _ => Ok(Arc::clone(column)),
+            _ => Ok(normalized(column)),
         }
     };
     let columns = places.iter().map(column).collect::<Result<Vec<_>>>()?;

@@ -14,7 +14,7 @@ mod options;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
@@ -140,7 +140,9 @@ impl Operator for AsOfJoin {
             .cloned()
             .collect();
         let by = self.options.by.iter().cloned();
-        let mut of_left: ColumnSet = columns.iter().cloned().chain(by.clone()).collect();
+        let is_left = |name: &&String| self.left.shape().schema.field_with_name(name).is_ok();
+        let of_result = columns.iter().filter(is_left).cloned();
+        let mut of_left: ColumnSet = of_result.chain(by.clone()).collect();
         let mut of_right: ColumnSet = kept.iter().map(|(name, _)| name.clone()).chain(by).collect();
         for (needed, input) in [(&mut of_left, &self.left), (&mut of_right, &self.right)] {
             super::add_order_columns(needed, input.shape());
@@ -308,7 +310,8 @@ impl Reader {
         for place in self.columns.iter() {
             columns.push(matched.column(*place, self.right_schema.field(*place).data_type())?);
         }
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
             .map_err(|error| Error::internal(format!("a join makes no batch: {error}")))?;
         self.finder.forget();
         let rows = rows.with_batch(batch);

@@ -14,12 +14,11 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};
-use arrow_select::concat::concat_batches;
 use gapless_engine::{Error, Result};
 
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
-use crate::error::arrow_error;
-use crate::source::{Layout, RowsIter, Source, collect};
+use crate::memory::Held;
+use crate::source::{Layout, RowsIter, Source, keep};
 use options::How;
 pub use options::Join;
 use reader::Reader;
@@ -141,7 +140,7 @@ impl Operator for JoinedRows {
 
     fn source(&self, planner: &Planner, need: Need) -> Result<Arc<dyn Source>> {
         let left = self.left.source(planner, need)?;
-        let right = self.right_rows()?;
+        let (right, held) = self.right_rows(planner)?;
         let (of_left, of_right) = (left.schema(), right.schema());
         let places = |schema: &Schema, names: &mut dyn Iterator<Item = &String>| -> Result<Arc<[usize]>> {
             names
@@ -164,6 +163,7 @@ impl Operator for JoinedRows {
             table: Arc::new(table),
             left,
             right,
+            _held: held,
             left_keys,
         }))
     }
@@ -179,22 +179,23 @@ impl Operator for JoinedRows {
 
 impl JoinedRows {
     /// All right rows, in their order.
-    fn right_rows(&self) -> Result<RecordBatch> {
-        let own = Planner::default();
+    fn right_rows(&self, planner: &Planner) -> Result<(RecordBatch, Vec<Held>)> {
+        let own = planner.apart();
         let need = Need {
             ordered: true,
             times: false,
         };
         let source = self.right.source(&own, need)?;
         own.list.fix();
-        concat_batches(source.schema(), &collect(source.as_ref())?)
-            .map_err(|error| arrow_error("the right side of a join", &error))
+        keep(source.as_ref(), &own.memory, "the right side of a join")
     }
 }
 
 struct Joined {
     left: Arc<dyn Source>,
     right: RecordBatch,
+    /// The memory of the right rows.
+    _held: Vec<Held>,
     schema: SchemaRef,
     how: How,
     table: Arc<Table>,

@@ -104,7 +104,7 @@ impl Previous {
     }
 
     /// Rows of earlier batches, for the first rows of a run.
-    fn take_earlier(&self, run: &Run, pieces: &mut Pieces) {
+    fn take_before(&self, run: &Run, pieces: &mut Pieces) {
         let wanted = run.rows.len().min(self.rows);
         let missing = wanted.min(self.rows - self.held);
         pieces.missing(missing);
@@ -146,7 +146,7 @@ impl Running for Previous {
                 self.before.clear();
                 self.held = 0;
             }
-            self.take_earlier(run, &mut pieces);
+            self.take_before(run, &mut pieces);
             if run.rows.len() > self.rows {
                 pieces.rows(own, run.rows.start..run.rows.end - self.rows);
             }
@@ -183,7 +183,7 @@ impl Next {
             }
             let mut left = run.rows.len().min(self.rows);
             if at == last {
-                left -= self.take_later(run, ahead, left, &mut pieces);
+                left -= self.take_ahead(run, ahead, left, &mut pieces);
             }
             pieces.missing(left);
         }
@@ -191,7 +191,7 @@ impl Next {
     }
 
     /// Takes up to `wanted` rows of later batches, and says how many there were.
-    fn take_later(&self, run: &Run, ahead: &[ArrayRef], wanted: usize, pieces: &mut Pieces) -> usize {
+    fn take_ahead(&self, run: &Run, ahead: &[ArrayRef], wanted: usize, pieces: &mut Pieces) -> usize {
         // Of a run that is shorter than the distance, even the first row looks over some rows ahead.
         let mut skip = self.rows.saturating_sub(run.rows.len());
         let mut left = wanted;

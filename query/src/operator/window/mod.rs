@@ -158,7 +158,7 @@ impl WindowedRows {
     fn right_rows(&self, planner: &Planner) -> Result<(Right, Arc<Resolved>)> {
         let is_shared = self.right.shape().series.is_none() && self.left.shape().series.is_some();
         let own = match is_shared {
-            true => Planner::default(),
+            true => planner.apart(),
             false => planner.with_batch_rows(planner.batch_rows.unwrap_or(RIGHT_ROWS)),
         };
         let right = ordered(&self.right, &own)?;

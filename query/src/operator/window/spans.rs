@@ -131,7 +131,7 @@ fn count_each(
         let lanes: [&[i64]; LANES] =
             std::array::from_fn(|lane| lefts.get(lane * each..(lane + 1) * each).unwrap_or_default());
         let mut rest = &mut *spans;
-        let mut found: [&mut [Span]; LANES] = std::array::from_fn(|_| {
+        let found: [&mut [Span]; LANES] = std::array::from_fn(|_| {
             let (own, others) = std::mem::take(&mut rest).split_at_mut(each);
             rest = others;
             own
@@ -228,7 +228,7 @@ mod tests {
             1 => Just(i64::MIN),
             2 => any::<i64>(),
             2 => (i64::MAX - 9)..i64::MAX,
-            2 => (i64::MIN..i64::MIN + 9)
+            2 => i64::MIN..i64::MIN + 9
         ]
     }
 

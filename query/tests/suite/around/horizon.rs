@@ -19,8 +19,8 @@ fn twin(
     for left in lefts {
         for offset in offsets {
             let at = left.ts + offset;
-            let own = rights.iter().filter(|right| is_shared || right.sym == left.sym);
-            let found = own.filter(|right| right.ts <= at).next_back();
+            let mut own = rights.iter().filter(|right| is_shared || right.sym == left.sym);
+            let found = own.rfind(|right| right.ts <= at);
             let found = found.filter(|right| tolerance.is_none_or(|tolerance| at - right.ts <= tolerance));
             let mut row = values(left);
             row.push(offset.to_string());

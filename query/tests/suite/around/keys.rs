@@ -9,6 +9,9 @@ use proptest::prelude::*;
 
 use super::ticks::{Held, Place, Tick, batch, float, held, int, place, schema, text, ticks, values};
 
+/// Whether the series is null, its name, and the day.
+type Group<'a> = (bool, Option<&'a str>, i64);
+
 /// Prices with both zeros and two kinds of NaN.
 fn odd_prices() -> Vec<f64> {
     vec![0.0, -0.0, 1.5, f64::NAN, -f64::NAN, f64::INFINITY]
@@ -101,7 +104,8 @@ proptest! {
         let (left, right) = (held(&lefts.0, &lefts.1), held(&rights, &Place::Batches(9)));
         let query = left.query.clone().join(right.query.clone(), Join::on(["size"]).left());
         let grouped = query.bucket("1d").group_by(["sym"]).agg([count().alias("n"), sum("size").alias("s")]);
-        let mut wanted: Vec<((bool, Option<&str>, i64), (i64, Option<i64>))> = Vec::new();
+        // By series, null last, and day: how many, and the sum.
+        let mut wanted: Vec<(Group<'_>, (i64, Option<i64>))> = Vec::new();
         for (left, _) in pairs(&left, &right, &["size"]) {
             let day = left.ts.div_euclid(86_400_000_000_000) * 86_400_000_000_000;
             let key = (left.sym.is_none(), left.sym, day);

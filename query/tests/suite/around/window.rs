@@ -69,7 +69,7 @@ fn twin(
             .filter(|right| shared || right.sym == left.sym)
             .collect();
         let (start, end) = (left.ts + window.0, left.ts + window.1);
-        let before = own.iter().filter(|right| right.ts < start).next_back();
+        let before = own.iter().rfind(|right| right.ts < start);
         let inside = own.iter().filter(|right| right.ts >= start && right.ts <= end);
         let rows: Vec<&Tick> = before
             .filter(|_| is_prevailing)
