@@ -6,11 +6,14 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type};
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_buffer::bit_iterator::BitIterator;
 use arrow_schema::DataType;
 use gapless_engine::{Error, Result};
 
 use super::change::DECIMAL_MAX;
 use super::running::{Chunk, Running, other_type, valid};
+
+type Native<T> = <T as ArrowPrimitiveType>::Native;
 
 /// A function of all values so far, which goes from value to value.
 pub(super) trait Fold: 'static {
@@ -20,9 +23,9 @@ pub(super) trait Fold: 'static {
     type State: Copy + Send;
     const START: Self::State;
 
-    fn step(state: Self::State, value: <Self::In as ArrowPrimitiveType>::Native) -> Self::State;
+    fn step(state: Self::State, value: Native<Self::In>) -> Self::State;
 
-    fn value(state: Self::State) -> <Self::Out as ArrowPrimitiveType>::Native;
+    fn value(state: Self::State) -> Native<Self::Out>;
 
     /// False if a value so far did not fit.
     fn fits(_state: Self::State) -> bool {
@@ -52,27 +55,12 @@ impl<F: Fold> Running for Cumulate<F> {
         let values = values.as_primitive_opt::<F::In>().ok_or_else(other_type)?;
         let mut results = Vec::with_capacity(values.len());
         for run in chunk.runs {
-            let mut state = if run.goes_on { self.state } else { F::START };
+            let before = if run.goes_on { self.state } else { F::START };
             let of_run = values.values().get(run.rows.clone()).ok_or_else(other_type)?;
-            match values.nulls() {
-                None => results.extend(of_run.iter().map(|value| {
-                    state = F::step(state, *value);
-                    F::value(state)
-                })),
-                Some(nulls) => {
-                    results.extend(
-                        of_run
-                            .iter()
-                            .zip(valid(nulls, &run.rows))
-                            .map(|(value, is_valid)| {
-                                if is_valid {
-                                    state = F::step(state, *value);
-                                }
-                                F::value(state)
-                            }),
-                    );
-                }
-            }
+            let state = match values.nulls() {
+                None => fold::<F>(before, of_run, &mut results),
+                Some(nulls) => fold_valid::<F>(before, of_run, valid(nulls, &run.rows), &mut results),
+            };
             if !F::fits(state) {
                 return Err(self.overflow());
             }
@@ -81,6 +69,40 @@ impl<F: Fold> Running for Cumulate<F> {
         let array = PrimitiveArray::<F::Out>::new(results.into(), values.nulls().cloned());
         Ok(Arc::new(array.with_data_type(self.to.clone())))
     }
+}
+
+/// The values after each of some; a function of its own, in which the state stays in registers.
+#[inline(never)]
+fn fold<F: Fold>(
+    mut state: F::State,
+    values: &[Native<F::In>],
+    results: &mut Vec<Native<F::Out>>,
+) -> F::State {
+    results.extend(values.iter().map(|value| {
+        state = F::step(state, *value);
+        F::value(state)
+    }));
+    state
+}
+
+/// As [`fold`], where some are null.
+#[inline(never)]
+fn fold_valid<F: Fold>(
+    mut state: F::State,
+    values: &[Native<F::In>],
+    valid: BitIterator<'_>,
+    results: &mut Vec<Native<F::Out>>,
+) -> F::State {
+    let start = results.len();
+    results.resize(start + values.len(), Native::<F::Out>::default());
+    let results = results.iter_mut().skip(start);
+    for ((result, value), is_valid) in results.zip(values).zip(valid) {
+        if is_valid {
+            state = F::step(state, *value);
+        }
+        *result = F::value(state);
+    }
+    state
 }
 
 impl<F: Fold> Cumulate<F> {

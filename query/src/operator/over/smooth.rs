@@ -75,7 +75,9 @@ pub(super) fn ema(decay: Decay) -> Box<dyn Running> {
 }
 
 impl<W: Weight> Ema<W> {
-    /// The averages after values, each with its time; there was one before.
+    /// The averages after values, each with its time; there was one before. A function of its own, in which the state stays in
+    /// registers.
+    #[inline(never)]
     fn extend(
         weight: &W,
         (mut average, mut last): (f64, i64),
@@ -126,6 +128,7 @@ impl<W: Weight> Running for Ema<W> {
 }
 
 impl<W: Weight> Ema<W> {
+    #[inline(never)]
     fn with_nulls(
         &self,
         mut state: Option<(f64, i64)>,
