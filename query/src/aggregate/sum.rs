@@ -18,10 +18,17 @@ use super::vectors;
 
 /// Floats, which are added up as `f64`.
 pub(super) trait Float: ToFloat {
+    /// The values, where they are `f64` already.
+    fn floats(values: &[Self]) -> Option<&[f64]>;
+
     fn sum<S: Simd>(simd: S, values: &[Self]) -> Double;
 }
 
 impl Float for f64 {
+    fn floats(values: &[Self]) -> Option<&[f64]> {
+        Some(values)
+    }
+
     #[inline(always)]
     fn sum<S: Simd>(simd: S, values: &[Self]) -> Double {
         vectors::sum(simd, values)
@@ -29,6 +36,10 @@ impl Float for f64 {
 }
 
 impl Float for f32 {
+    fn floats(_: &[Self]) -> Option<&[f64]> {
+        None
+    }
+
     #[inline(always)]
     fn sum<S: Simd>(simd: S, values: &[Self]) -> Double {
         vectors::sum_of(simd, values, f64::from)
@@ -161,6 +172,49 @@ impl<F: Fn(usize) -> Double> Fold for Terms<F> {
     }
 }
 
+fn are_finite(values: &[f64]) -> bool {
+    // Not `all`: a loop without an exit becomes vector instructions.
+    values
+        .iter()
+        .fold(true, |so_far, value| so_far & value.is_finite())
+}
+
+/// As [`Terms::slide`] for values that are finite and lie side by side: nothing is asked about each of them.
+#[inline(always)]
+fn slide_finite(values: &[f64], windows: &[(u32, Range<usize>)], totals: &mut Totals) -> Result<()> {
+    let mut suffixes: Vec<Double> = Vec::new();
+    let (mut older, mut newer, mut end) = (0..0, Double::ZERO, 0);
+    let rows = |range: Range<usize>| values.get(range).unwrap_or_default();
+    for (group, window) in windows {
+        if window.start >= older.end || window.start < older.start || window.end < end {
+            suffixes.clear();
+            let mut suffix = Double::ZERO;
+            suffixes.extend(rows(window.clone()).iter().rev().map(|value| {
+                suffix = suffix.gather(Double::of(*value));
+                suffix
+            }));
+            (older, newer, end) = (window.clone(), Double::ZERO, window.end);
+        }
+        newer = rows(end..window.end)
+            .iter()
+            .fold(newer, |sum, value| sum.gather(Double::of(*value)));
+        end = window.end;
+        // The longest suffix was found last.
+        let known = suffixes.get(older.end.wrapping_sub(window.start).wrapping_sub(1));
+        let sum = known.map_or(newer, |suffix| suffix.gather(newer));
+        let span = Span {
+            group: *group,
+            start: 0,
+            end: 0,
+        };
+        if !totals.add(span, sum)? {
+            let values = rows(window.clone()).iter();
+            totals.add_each(*group, values.map(|value| Double::of(*value)))?;
+        }
+    }
+    Ok(())
+}
+
 /// The windows of a slide, once they are known to lie within so many rows.
 pub(super) fn windows(spans: &[Span], rows: &Rows, len: usize) -> Result<Vec<(u32, Range<usize>)>> {
     let window = |span: &Span| {
@@ -198,6 +252,9 @@ impl<N: Float> Accumulator for FloatSum<N> {
         let windows = windows(spans, &rows, values.len())?;
         for (span, (_, window)) in spans.iter().zip(&windows) {
             self.counts.add(*span, window.len())?;
+        }
+        if let Some(floats) = N::floats(values).filter(|floats| are_finite(floats)) {
+            return Arch::new().dispatch(|| slide_finite(floats, &windows, &mut self.totals));
         }
         let term = |row: usize| Double::of(values.get(row).map_or(0.0, |value| value.float()));
         Terms::new(values.len(), term).slide(windows.into_iter(), &mut self.totals)

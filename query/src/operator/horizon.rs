@@ -9,7 +9,7 @@ use arrow_select::take::take;
 use gapless_engine::coverage::{IntoInterval, duration_text};
 use gapless_engine::{Error, Result};
 
-use super::asof::{AsOf, Finder, Matched, Matches, right_columns};
+use super::asof::{AsOf, Finder, Matched, Matches, Right, check_series, right_columns};
 use super::{BATCH_ROWS, ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
 use crate::error::arrow_error;
 use crate::source::{Layout, Rows, RowsIter, SeriesRun, Source, ordered};
@@ -122,6 +122,7 @@ impl HorizonRows {
                     .map_err(|_| unknown_column(name, schema))?;
             }
         }
+        check_series("a horizon join", left.shape(), right.shape())?;
         if left.shape().schema.field_with_name(OFFSET).is_ok() {
             return Err(Error::invalid(format!(
                 "the left rows of a horizon join have a column {OFFSET:?}, which the result has too: rename it with select() before"
@@ -199,7 +200,7 @@ impl Operator for HorizonRows {
 
     fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
         let left = ordered(&self.left, planner)?;
-        let right = ordered(&self.right, planner)?;
+        let right = Right::new(&self.right, planner)?;
         let place = |(name, _): &(String, String)| {
             let place = right.schema().index_of(name);
             place.map_err(|_| unknown_column(name, right.schema()))
@@ -208,7 +209,6 @@ impl Operator for HorizonRows {
             schema: Arc::clone(&self.shape.schema),
             columns: self.columns.iter().map(place).collect::<Result<_>>()?,
             options: Arc::new(self.options.clone()),
-            is_shared: self.right.shape().series.is_none(),
             left,
             right,
         }))
@@ -222,13 +222,11 @@ impl Operator for HorizonRows {
 
 struct Repeated {
     left: Arc<dyn Source>,
-    right: Arc<dyn Source>,
+    right: Right,
     schema: SchemaRef,
     /// Places of the right columns.
     columns: Arc<[usize]>,
     options: Arc<HorizonJoin>,
-    /// Whether right rows have no series: then they are those of every series.
-    is_shared: bool,
 }
 
 impl Source for Repeated {
@@ -246,8 +244,7 @@ impl Source for Repeated {
 
     fn open(&self, part: usize) -> Result<RowsIter> {
         let finder = |offset: &i64| {
-            let (right, as_of) = (self.right.as_ref(), &self.options.as_of);
-            let finder = Finder::open(right, part, self.is_shared, self.left.schema(), as_of)?;
+            let finder = Finder::open(&self.right, part, self.left.schema(), &self.options.as_of)?;
             Ok((*offset, finder))
         };
         Ok(Box::new(Reader {

@@ -54,7 +54,7 @@ pub(crate) fn keep(source: &dyn Source, memory: &Memory, what: &str) -> Result<(
 }
 
 /// The bytes of the values of a batch, though it may be a part of larger arrays.
-fn bytes(batch: &RecordBatch) -> usize {
+pub(crate) fn bytes(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     columns
         .map(|column| column.to_data().get_slice_memory_size().unwrap_or_default())

@@ -22,7 +22,7 @@ use arrow_schema::SchemaRef;
 use gapless_engine::Result;
 
 pub(crate) use batches::BatchSource;
-pub(crate) use gather::{Gathered, collect, gather, keep};
+pub(crate) use gather::{Gathered, bytes, collect, gather, keep};
 pub(crate) use list::{Member, SeriesList};
 pub(crate) use ordered::OrderedSource;
 pub(crate) use regrouped::ordered;

@@ -8,7 +8,7 @@ use arrow_buffer::ScalarBuffer;
 use gapless_engine::Result;
 
 use super::options::{AsOf, Direction};
-use crate::source::{Rows, RowsIter, SeriesRun, Source};
+use crate::source::{Rows, RowsIter, SeriesRun};
 
 /// A right row, the number of its batch and its place in it, and its time.
 type Passed = Option<((u32, u32), i64)>;
@@ -93,24 +93,22 @@ impl Cursor {
         }
     }
 
-    /// Rows without series, of all parts.
-    pub(crate) fn shared(source: &dyn Source) -> Result<Self> {
+    /// Rows that are those of every series.
+    pub(crate) fn shared(rows: &[Rows]) -> Self {
         let mut cursor = Self::new(Box::new(std::iter::empty()));
-        let mut stretches = Vec::new();
-        for part in 0..source.parts() {
-            for rows in source.open(part)? {
-                let rows = rows?;
-                stretches.push(Stretch {
-                    batch: cursor.next_batch,
+        let numbered = (0..).zip(rows);
+        cursor.shared = Some(
+            numbered
+                .clone()
+                .map(|(batch, rows)| Stretch {
+                    batch,
                     times: rows.times.clone(),
                     rows: 0..rows.len(),
-                });
-                cursor.batches.push_back((cursor.next_batch, rows));
-                cursor.next_batch += 1;
-            }
-        }
-        cursor.shared = Some(stretches);
-        Ok(cursor)
+                })
+                .collect(),
+        );
+        cursor.batches = numbered.map(|(number, rows)| (number, rows.clone())).collect();
+        cursor
     }
 
     /// The batches that matches refer to, with their numbers.

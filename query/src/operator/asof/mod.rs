@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `options` | what is asked for |
+//! | `right` | the other rows: of each series, or the same for every series |
 //! | `cursor` | the other rows, series by series, and which of them a time matches |
 //! | `keyed` | the same where further columns must be equal |
 //! | `matched` | the columns of the rows that were matched |
@@ -11,6 +12,7 @@ mod cursor;
 mod keyed;
 mod matched;
 mod options;
+mod right;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ pub(crate) use cursor::{Cursor, Matches};
 use keyed::Keyed;
 pub(crate) use matched::Matched;
 pub use options::{AsOf, Direction};
+pub(crate) use right::{Right, check_series};
 
 /// An as-of join.
 #[derive(Debug, Clone)]
@@ -52,6 +55,7 @@ impl AsOfJoin {
                     .map_err(|_| unknown_column(name, schema))?;
             }
         }
+        check_series("an as-of join", left.shape(), right.shape())?;
         let columns = right_columns(left.shape(), right.shape(), &options)?;
         let shape = Shape {
             schema: joined_schema(left.shape(), right.shape(), &columns)?,
@@ -163,7 +167,7 @@ impl Operator for AsOfJoin {
 
     fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
         let left = ordered(&self.left, planner)?;
-        let right = ordered(&self.right, planner)?;
+        let right = Right::new(&self.right, planner)?;
         let place = |(name, _): &(String, String)| {
             right
                 .schema()
@@ -174,8 +178,6 @@ impl Operator for AsOfJoin {
             schema: Arc::clone(&self.shape.schema),
             columns: self.columns.iter().map(place).collect::<Result<_>>()?,
             options: Arc::new(self.options.clone()),
-            // Rows without series match those of every series.
-            is_shared: self.right.shape().series.is_none(),
             left,
             right,
         }))
@@ -189,12 +191,11 @@ impl Operator for AsOfJoin {
 
 struct Joined {
     left: Arc<dyn Source>,
-    right: Arc<dyn Source>,
+    right: Right,
     schema: SchemaRef,
     /// Places of the right columns.
     columns: Arc<[usize]>,
     options: Arc<AsOf>,
-    is_shared: bool,
 }
 
 impl Source for Joined {
@@ -212,13 +213,7 @@ impl Source for Joined {
 
     fn open(&self, part: usize) -> Result<RowsIter> {
         let mut reader = Reader {
-            finder: Finder::open(
-                self.right.as_ref(),
-                part,
-                self.is_shared,
-                self.left.schema(),
-                &self.options,
-            )?,
+            finder: Finder::open(&self.right, part, self.left.schema(), &self.options)?,
             right_schema: Arc::clone(self.right.schema()),
             columns: Arc::clone(&self.columns),
             schema: Arc::clone(&self.schema),
@@ -239,17 +234,8 @@ pub(crate) enum Finder {
 
 impl Finder {
     /// Begins to read the right rows of a part, or all where every series has the same.
-    pub(crate) fn open(
-        right: &dyn Source,
-        part: usize,
-        is_shared: bool,
-        left: &Schema,
-        options: &AsOf,
-    ) -> Result<Self> {
-        let cursor = match is_shared {
-            true => Cursor::shared(right)?,
-            false => Cursor::new(right.open(part)?),
-        };
+    pub(crate) fn open(right: &Right, part: usize, left: &Schema, options: &AsOf) -> Result<Self> {
+        let cursor = right.open(part)?;
         Ok(match options.by.is_empty() {
             true => Self::InOrder(cursor),
             false => Self::Keyed(Box::new(Keyed::new(cursor, left, right.schema(), options)?)),

@@ -22,6 +22,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
 use super::aggregate::{Resolved, argument_types};
+use super::asof::check_series;
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
 use crate::aggregate::Aggregate;
 use crate::source::{Layout, RowsIter, Source, ordered};
@@ -56,6 +57,7 @@ impl WindowedRows {
                 )));
             }
         }
+        check_series("a window join", left.shape(), right.shape())?;
         let series = [left.shape().series_name(), right.shape().series_name()];
         for name in &window.by {
             if series.iter().any(|series| *series != Some(name)) {
