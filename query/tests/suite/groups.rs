@@ -1,4 +1,6 @@
 //! Groups against a loop over the rows, on databases of every shape.
+//!
+//! Long because the twin says anew what every aggregate and every bucket means.
 
 use gapless_query::{
     Aggregate, Bucket, Expr, Grouped, IntoQuery, Query, col, corr, count, count_of, cov, first, last, max,
