@@ -13,8 +13,8 @@ use gapless_engine::{Error, Result};
 use rayon::prelude::*;
 
 use super::super::Planner;
+use super::super::keys::{KeyBytes, Numbered, by_number};
 use super::Aggregation;
-use super::keys::Keys;
 use super::state::{Resolved, State};
 use crate::aggregate::{Sequence, Span};
 use crate::bucket::Bucket;
@@ -100,7 +100,7 @@ impl HashedGroups {
         let count = groups.count();
         groups.state.grow(count);
         let order = UInt32Array::from(groups.keys.sorted());
-        let mut columns = groups.keys.columns()?;
+        let mut columns = groups.bytes.columns(groups.keys.keys())?;
         if self.bucket.is_some()
             && let (Some(starts), Some(field)) = (columns.pop(), self.schema.fields().get(columns.len()))
         {
@@ -112,7 +112,7 @@ impl HashedGroups {
             });
         }
         columns.extend(groups.state.emit(count)?);
-        if !groups.is_one() {
+        if !groups.is_one {
             let sorted = columns.iter().map(|column| take(column, &order, None));
             columns = sorted
                 .collect::<std::result::Result<_, _>>()
@@ -171,7 +171,10 @@ impl Source for HashedGroups {
 
 /// Groups, and what they have so far.
 struct Groups {
-    keys: Keys,
+    bytes: KeyBytes,
+    keys: Numbered,
+    /// Whether there are no keys: then all rows are one group, also when there are none.
+    is_one: bool,
     state: State,
     held: Held,
 }
@@ -179,15 +182,12 @@ struct Groups {
 impl Groups {
     fn new(types: Vec<DataType>, resolved: &Arc<Resolved>, memory: &Memory) -> Result<Self> {
         Ok(Self {
-            keys: Keys::new(types)?,
+            is_one: types.is_empty(),
+            bytes: KeyBytes::new(types)?,
+            keys: Numbered::default(),
             state: State::new(resolved)?,
             held: memory.held(),
         })
-    }
-
-    /// Whether there are no keys: then all rows are one group, also when there are none.
-    fn is_one(&self) -> bool {
-        self.keys.is_without_columns()
     }
 
     fn hold(&mut self) -> Result<()> {
@@ -195,7 +195,7 @@ impl Groups {
     }
 
     fn count(&self) -> usize {
-        match self.is_one() {
+        match self.is_one {
             true => 1,
             false => self.keys.len(),
         }
@@ -217,16 +217,16 @@ impl Groups {
             start: 0,
             end: u32::try_from(rows).unwrap_or(u32::MAX),
         };
-        if self.is_one() {
+        if self.is_one {
             return self.state.update(&values, &[all], 1, &sequence(placed));
         }
-        let numbers = self.keys.number(keys)?;
+        let numbers = self.keys.number_rows(&self.bytes.rows(keys)?);
         let count = self.keys.len();
         if numbers.is_sorted() {
             let spans: Vec<Span> = spans(&numbers);
             return self.state.update(&values, &spans, count, &sequence(placed));
         }
-        let (order, spans) = by_group(&numbers);
+        let (order, spans) = by_group(&numbers, count);
         let taken = values.iter().map(|values| take(values, &order, None));
         values = taken
             .collect::<std::result::Result<_, _>>()
@@ -242,7 +242,7 @@ impl Groups {
     }
 
     fn merged(mut self, other: Self) -> Result<Self> {
-        let numbers = match self.is_one() {
+        let numbers = match self.is_one {
             true => vec![0],
             false => self.keys.merge(&other.keys),
         };
@@ -272,9 +272,16 @@ fn spans(numbers: &[u32]) -> Vec<Span> {
 }
 
 /// Rows group by group, each group's in their order, and where they are then.
-fn by_group(numbers: &[u32]) -> (UInt32Array, Vec<Span>) {
-    let mut order: Vec<u32> = (0..).take(numbers.len()).collect();
-    order.sort_by_key(|row| numbers.get(*row as usize));
+fn by_group(numbers: &[u32], count: usize) -> (UInt32Array, Vec<Span>) {
+    // Few rows of very many groups are sorted: what is counted is every group.
+    let order = match count <= 4 * numbers.len() {
+        true => by_number(numbers, count).0,
+        false => {
+            let mut order: Vec<u32> = (0..).take(numbers.len()).collect();
+            order.sort_by_key(|row| numbers.get(*row as usize));
+            order
+        }
+    };
     let sorted: Vec<u32> = order
         .iter()
         .filter_map(|row| numbers.get(*row as usize))

@@ -5,10 +5,8 @@
 //! | `state` | the accumulators of all groups, and the expressions they read |
 //! | `ordered` | groups of series and bucket, which follow each other in rows by series and time |
 //! | `hashed` | groups of any other keys, found by hash |
-//! | `keys` | the values of keys, numbered |
 
 mod hashed;
-mod keys;
 mod ordered;
 mod state;
 
@@ -23,7 +21,6 @@ use crate::bucket::Bucket;
 use crate::expr::{Bound, Expr};
 use crate::source::Source;
 use hashed::HashedGroups;
-pub(crate) use keys::normalized;
 use ordered::OrderedGroups;
 pub(crate) use state::{Resolved, State};
 

@@ -40,18 +40,18 @@ impl Matches {
 
 /// Rows of one series that follow each other in one batch.
 #[derive(Debug, Clone)]
-struct Stretch {
-    batch: u32,
+pub(super) struct Stretch {
+    pub(super) batch: u32,
     times: ScalarBuffer<i64>,
-    rows: Range<usize>,
+    pub(super) rows: Range<usize>,
 }
 
 impl Stretch {
-    fn times(&self) -> &[i64] {
+    pub(super) fn times(&self) -> &[i64] {
         self.times.get(self.rows.clone()).unwrap_or_default()
     }
 
-    fn place(&self, at: usize) -> (u32, u32) {
+    pub(super) fn place(&self, at: usize) -> (u32, u32) {
         (
             self.batch,
             u32::try_from(self.rows.start + at).unwrap_or(u32::MAX),
@@ -348,18 +348,11 @@ impl Cursor {
         }
     }
 
-    /// All rows of a series that are left: batch, place and time of each.
-    pub(crate) fn rest(&mut self, series: u32) -> Result<Vec<(u32, u32, i64)>> {
+    /// All rows of a series that are left.
+    pub(super) fn rest(&mut self, series: u32) -> Result<Vec<Stretch>> {
         self.go_to(series)?;
         while self.read_more()? {}
-        let mut rest = Vec::new();
-        for stretch in &self.stretches {
-            for (at, time) in stretch.times().iter().enumerate() {
-                let (batch, row) = stretch.place(at);
-                rest.push((batch, row, *time));
-            }
-        }
-        Ok(rest)
+        Ok(self.stretches.iter().cloned().collect())
     }
 }
 

@@ -1,15 +1,15 @@
 //! Matches where further columns must be equal: the right rows of a series, by their values in these.
 
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_row::{OwnedRow, RowConverter, SortField};
-use arrow_schema::{DataType, Schema};
+use std::ops::Range;
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::Schema;
 use gapless_engine::{Error, Result};
-use hashbrown::HashMap;
 
 use super::cursor::{Cursor, Matches};
 use super::options::{AsOf, Direction};
-use crate::error::arrow_error;
-use crate::operator::{normalized, unknown_column};
+use crate::operator::keys::{KeyBytes, Numbered, is_comparable, value_type};
+use crate::operator::unknown_column;
 use crate::source::{Rows, SeriesRun};
 
 /// The right rows of one value of the key, by time.
@@ -18,40 +18,63 @@ type Rights = Vec<(u32, u32, i64)>;
 /// Finds right rows by key and time.
 pub(in crate::operator) struct Keyed {
     cursor: Cursor,
-    converter: RowConverter,
-    left: Vec<usize>,
-    right: Vec<usize>,
+    left: Side,
+    right: Side,
     series: Option<u32>,
-    rights: HashMap<OwnedRow, Rights>,
+    keys: Numbered,
+    /// Of each key, by its number.
+    rights: Vec<Rights>,
+}
+
+/// Where the columns of the key are.
+struct Side {
+    places: Vec<usize>,
+    bytes: KeyBytes,
+}
+
+impl Side {
+    fn new(schema: &Schema, by: &[String]) -> Result<Self> {
+        let place = |name: &String| schema.index_of(name).map_err(|_| unknown_column(name, schema));
+        let places = by.iter().map(place).collect::<Result<Vec<_>>>()?;
+        let types = places
+            .iter()
+            .map(|place| schema.field(*place).data_type().clone());
+        Ok(Self {
+            bytes: KeyBytes::new(types.collect())?,
+            places,
+        })
+    }
+
+    /// The keys of some rows.
+    fn keys(&self, batch: &RecordBatch, rows: &Range<usize>) -> Result<arrow_row::Rows> {
+        let columns = self.places.iter().filter_map(|place| batch.columns().get(*place));
+        let columns: Vec<ArrayRef> = columns
+            .map(|column| column.slice(rows.start, rows.len()))
+            .collect();
+        self.bytes.rows(&columns)
+    }
 }
 
 impl Keyed {
     pub(super) fn new(cursor: Cursor, left: &Schema, right: &Schema, options: &AsOf) -> Result<Self> {
-        let places = |schema: &Schema| {
-            let place = |name: &String| schema.index_of(name).map_err(|_| unknown_column(name, schema));
-            options.by.iter().map(place).collect::<Result<Vec<_>>>()
-        };
-        let (left_places, right_places) = (places(left)?, places(right)?);
-        let mut fields = Vec::new();
-        for ((name, a), b) in options.by.iter().zip(&left_places).zip(&right_places) {
-            let (a, b) = (
-                value_type(left.field(*a).data_type()),
-                value_type(right.field(*b).data_type()),
-            );
-            if a != b {
+        let (of_left, of_right) = (Side::new(left, &options.by)?, Side::new(right, &options.by)?);
+        for ((name, a), b) in options.by.iter().zip(&of_left.places).zip(&of_right.places) {
+            let (a, b) = (left.field(*a).data_type(), right.field(*b).data_type());
+            if !is_comparable(a, b) {
                 return Err(Error::invalid(format!(
-                    "column {name:?} is {a} on the left of the as-of join and {b} on its right: cast one of them"
+                    "column {name:?} is {} on the left of the as-of join and {} on its right: cast one of them",
+                    value_type(a),
+                    value_type(b)
                 )));
             }
-            fields.push(SortField::new(a.clone()));
         }
         Ok(Self {
             cursor,
-            converter: RowConverter::new(fields).map_err(|error| arrow_error("as-of join", &error))?,
-            left: left_places,
-            right: right_places,
+            left: of_left,
+            right: of_right,
             series: None,
-            rights: HashMap::new(),
+            keys: Numbered::default(),
+            rights: Vec::new(),
         })
     }
 
@@ -78,11 +101,11 @@ impl Keyed {
         if !is_read {
             self.read(run.series)?;
         }
-        let keys = keys(&self.converter, &rows.batch, &self.left)?;
-        for row in run.rows.clone() {
-            let time = rows.times.get(row).copied().unwrap_or_default();
-            let rights = keys.get(row).and_then(|key| self.rights.get(key));
-            let found = rights.and_then(|rights| find_one(rights, time, options));
+        let numbers = self.keys.find_rows(&self.left.keys(&rows.batch, &run.rows)?);
+        let times = rows.times.get(run.rows.clone()).unwrap_or_default();
+        for (number, time) in numbers.into_iter().zip(times) {
+            let rights = self.rights.get(number as usize);
+            let found = rights.and_then(|rights| find_one(rights, *time, options));
             matches.rows.push(found.unwrap_or(Matches::NONE));
         }
         Ok(())
@@ -91,22 +114,19 @@ impl Keyed {
     /// Reads the right rows of a series.
     fn read(&mut self, series: u32) -> Result<()> {
         self.series = Some(series);
-        self.rights.clear();
+        (self.keys, self.rights) = (Numbered::default(), Vec::new());
         let rest = self.cursor.rest(series)?;
         let batches = self.cursor.batches();
-        let mut of_batch: Option<(u32, Vec<OwnedRow>)> = None;
-        for (batch, row, time) in rest {
-            if of_batch.as_ref().is_none_or(|(number, _)| *number != batch)
-                && let Some((_, rows)) = batches.iter().find(|(number, _)| *number == batch)
-            {
-                of_batch = Some((batch, keys(&self.converter, rows, &self.right)?));
-            }
-            let key = of_batch.as_ref().and_then(|(_, keys)| keys.get(row as usize));
-            if let Some(key) = key {
-                self.rights
-                    .entry(key.clone())
-                    .or_default()
-                    .push((batch, row, time));
+        for stretch in rest {
+            let found = batches.iter().find(|(number, _)| *number == stretch.batch);
+            let Some((_, batch)) = found else { continue };
+            let numbers = self.keys.number_rows(&self.right.keys(batch, &stretch.rows)?);
+            self.rights.resize_with(self.keys.len(), Rights::default);
+            for (at, (number, time)) in numbers.into_iter().zip(stretch.times()).enumerate() {
+                let (batch, row) = stretch.place(at);
+                if let Some(rights) = self.rights.get_mut(number as usize) {
+                    rights.push((batch, row, *time));
+                }
             }
         }
         Ok(())
@@ -139,28 +159,4 @@ fn find_one(rights: &Rights, time: i64, options: &AsOf) -> Option<(u32, u32)> {
     };
     let found = found.filter(|(_, _, right)| options.tolerates(time, *right));
     found.map(|(batch, row, _)| (*batch, *row))
-}
-
-fn value_type(data_type: &DataType) -> &DataType {
-    match data_type {
-        DataType::Dictionary(_, values) => values,
-        other => other,
-    }
-}
-
-fn keys(converter: &RowConverter, batch: &RecordBatch, places: &[usize]) -> Result<Vec<OwnedRow>> {
-    let failed = |error| arrow_error("as-of join", &error);
-    let column = |place: &usize| -> Result<ArrayRef> {
-        let column = batch
-            .columns()
-            .get(*place)
-            .ok_or_else(|| Error::internal("a batch lacks a key"))?;
-        match column.data_type() {
-            DataType::Dictionary(_, values) => arrow_cast::cast(column, values).map_err(failed),
-            _ => Ok(normalized(column)),
-        }
-    };
-    let columns = places.iter().map(column).collect::<Result<Vec<_>>>()?;
-    let rows = converter.convert_columns(&columns).map_err(failed)?;
-    Ok(rows.iter().map(|row| row.owned()).collect())
 }

@@ -16,13 +16,14 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
+use super::keys::{KeyBytes, is_comparable, value_type};
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
 use crate::memory::Held;
 use crate::source::{Layout, RowsIter, Source, keep};
 use options::How;
 pub use options::Join;
 use reader::Reader;
-use table::{Finder, KeyBytes, Table, is_comparable, value_type};
+use table::{Finder, Table};
 
 /// A join by key.
 #[derive(Debug, Clone)]
@@ -152,8 +153,13 @@ impl Operator for JoinedRows {
             places(of_left, &mut on.iter())?,
             places(&of_right, &mut on.iter())?,
         );
-        let bytes =
-            |schema: &Schema, keys: &[usize]| KeyBytes::new(keys.iter().map(|place| schema.field(*place)));
+        let bytes = |schema: &Schema, keys: &[usize]| {
+            KeyBytes::new(
+                keys.iter()
+                    .map(|place| schema.field(*place).data_type().clone())
+                    .collect(),
+            )
+        };
         let table = Table::new(&right, &right_keys, &bytes(&of_right, &right_keys)?)?;
         Ok(Arc::new(Joined {
             bytes: Arc::new(bytes(of_left, &left_keys)?),

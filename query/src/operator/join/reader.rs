@@ -9,9 +9,10 @@ use arrow_select::take::take;
 use gapless_engine::{Error, Result};
 
 use super::options::How;
-use super::table::{Finder, NONE};
+use super::table::Finder;
 use crate::error::arrow_error;
 use crate::operator::BATCH_ROWS;
+use crate::operator::keys::NONE;
 use crate::source::{Rows, RowsIter, SeriesRun};
 
 pub(super) struct Reader {
