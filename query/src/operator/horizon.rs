@@ -9,8 +9,9 @@ use arrow_select::take::take;
 use gapless_engine::coverage::{IntoInterval, duration_text};
 use gapless_engine::{Error, Result};
 
-use super::asof::{AsOf, Finder, Matched, Matches, Right, check_series, right_columns};
-use super::{BATCH_ROWS, ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
+use super::asof::{AsOf, Finder, Matched, Matches, Right, right_columns};
+use super::sides::{RightColumns, check_sides, field};
+use super::{BATCH_ROWS, ColumnSet, Input, Need, Operator, Planner, Shape};
 use crate::error::arrow_error;
 use crate::source::{Layout, Rows, RowsIter, SeriesRun, Source, ordered};
 
@@ -102,36 +103,26 @@ pub(crate) struct HorizonRows {
     left: Input,
     right: Input,
     options: HorizonJoin,
-    /// The right columns of the result, each with the name that it gets.
-    columns: Vec<(String, String)>,
+    columns: RightColumns,
     shape: Shape,
 }
 
 impl HorizonRows {
     pub(crate) fn new(left: Input, right: Input, options: HorizonJoin) -> Result<Self> {
-        for (side, input) in [("left", &left), ("right", &right)] {
-            let Shape { schema, time, .. } = input.shape();
-            if time.is_none() {
-                return Err(Error::invalid(format!(
-                    "the {side} rows of a horizon join have no time: join before the time is left out"
-                )));
-            }
-            for name in &options.as_of.by {
-                schema
-                    .field_with_name(name)
-                    .map_err(|_| unknown_column(name, schema))?;
-            }
+        check_sides("a horizon join", left.shape(), right.shape())?;
+        for name in &options.as_of.by {
+            field(&left.shape().schema, name)?;
+            field(&right.shape().schema, name)?;
         }
-        check_series("a horizon join", left.shape(), right.shape())?;
         if left.shape().schema.field_with_name(OFFSET).is_ok() {
             return Err(Error::invalid(format!(
                 "the left rows of a horizon join have a column {OFFSET:?}, which the result has too: rename it with select() before"
             )));
         }
         let repeated = repeated(left.shape());
-        let columns = right_columns(&repeated, right.shape(), &options.as_of)?;
+        let columns = right_columns(&repeated.schema, right.shape(), &options.as_of)?;
         let shape = Shape {
-            schema: schema(&repeated, right.shape(), &columns)?,
+            schema: columns.schema(&repeated.schema, &right.shape().schema, true)?,
             ..repeated
         };
         Ok(Self {
@@ -155,17 +146,6 @@ fn repeated(left: &Shape) -> Shape {
     }
 }
 
-fn schema(repeated: &Shape, right: &Shape, columns: &[(String, String)]) -> Result<SchemaRef> {
-    let fields = repeated.schema.fields().iter();
-    let mut fields: Vec<Field> = fields.map(|field| field.as_ref().clone()).collect();
-    for (name, given) in columns {
-        let field = right.schema.field_with_name(name);
-        let field = field.map_err(|_| unknown_column(name, &right.schema))?;
-        fields.push(field.clone().with_name(given).with_nullable(true));
-    }
-    Ok(Arc::new(Schema::new(fields)))
-}
-
 impl Operator for HorizonRows {
     fn shape(&self) -> &Shape {
         &self.shape
@@ -176,17 +156,10 @@ impl Operator for HorizonRows {
     }
 
     fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
-        let kept = self.columns.iter().filter(|(_, given)| columns.contains(given));
-        let kept: Vec<(String, String)> = kept.cloned().collect();
-        let by = self.options.as_of.by.iter().cloned();
-        let mut of_left: ColumnSet = columns.iter().cloned().chain(by.clone()).collect();
-        let mut of_right: ColumnSet = kept.iter().map(|(name, _)| name.clone()).chain(by).collect();
-        for (needed, input) in [(&mut of_left, &self.left), (&mut of_right, &self.right)] {
-            super::add_order_columns(needed, input.shape());
-        }
-        let (left, right) = (self.left.pruned(&of_left)?, self.right.pruned(&of_right)?);
+        let kept = self.columns.kept(columns);
+        let (left, right) = kept.pruned(columns, &self.left, &self.right, &self.options.as_of.by)?;
         let shape = Shape {
-            schema: schema(&repeated(left.shape()), right.shape(), &kept)?,
+            schema: kept.schema(&repeated(left.shape()).schema, &right.shape().schema, true)?,
             ..self.shape.clone()
         };
         Ok(Arc::new(Self {
@@ -201,13 +174,9 @@ impl Operator for HorizonRows {
     fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
         let left = ordered(&self.left, planner)?;
         let right = Right::new(&self.right, planner)?;
-        let place = |(name, _): &(String, String)| {
-            let place = right.schema().index_of(name);
-            place.map_err(|_| unknown_column(name, right.schema()))
-        };
         Ok(Arc::new(Repeated {
             schema: Arc::clone(&self.shape.schema),
-            columns: self.columns.iter().map(place).collect::<Result<_>>()?,
+            columns: self.columns.places(right.schema())?,
             options: Arc::new(self.options.clone()),
             left,
             right,
@@ -215,8 +184,7 @@ impl Operator for HorizonRows {
     }
 
     fn describe(&self) -> String {
-        let columns: Vec<&str> = self.columns.iter().map(|(_, given)| given.as_str()).collect();
-        format!("horizon join {}: {}", self.options, columns.join(", "))
+        format!("horizon join {}: {}", self.options, self.columns.text())
     }
 }
 

@@ -18,6 +18,7 @@ mod project;
 mod rolling;
 mod runs;
 mod scan;
+mod sides;
 mod slots;
 mod sort;
 #[cfg(test)]

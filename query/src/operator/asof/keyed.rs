@@ -1,15 +1,12 @@
 //! Matches where further columns must be equal: the right rows of a series, by their values in these.
 
-use std::ops::Range;
-
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::Schema;
-use gapless_engine::{Error, Result};
+use gapless_engine::Result;
 
 use super::cursor::{Cursor, Matches};
 use super::options::{AsOf, Direction};
-use crate::operator::keys::{KeyBytes, Numbered, is_comparable, value_type};
-use crate::operator::unknown_column;
+use crate::operator::keys::{KeyColumns, Numbered};
 use crate::source::{Rows, SeriesRun};
 
 /// The right rows of one value of the key, by time.
@@ -18,60 +15,21 @@ type Rights = Vec<(u32, u32, i64)>;
 /// Finds right rows by key and time.
 pub(in crate::operator) struct Keyed {
     cursor: Cursor,
-    left: Side,
-    right: Side,
+    left: KeyColumns,
+    right: KeyColumns,
     series: Option<u32>,
     keys: Numbered,
     /// Of each key, by its number.
     rights: Vec<Rights>,
 }
 
-/// Where the columns of the key are.
-struct Side {
-    places: Vec<usize>,
-    bytes: KeyBytes,
-}
-
-impl Side {
-    fn new(schema: &Schema, by: &[String]) -> Result<Self> {
-        let place = |name: &String| schema.index_of(name).map_err(|_| unknown_column(name, schema));
-        let places = by.iter().map(place).collect::<Result<Vec<_>>>()?;
-        let types = places
-            .iter()
-            .map(|place| schema.field(*place).data_type().clone());
-        Ok(Self {
-            bytes: KeyBytes::new(types.collect())?,
-            places,
-        })
-    }
-
-    /// The keys of some rows.
-    fn keys(&self, batch: &RecordBatch, rows: &Range<usize>) -> Result<arrow_row::Rows> {
-        let columns = self.places.iter().filter_map(|place| batch.columns().get(*place));
-        let columns: Vec<ArrayRef> = columns
-            .map(|column| column.slice(rows.start, rows.len()))
-            .collect();
-        self.bytes.rows(&columns)
-    }
-}
-
 impl Keyed {
     pub(super) fn new(cursor: Cursor, left: &Schema, right: &Schema, options: &AsOf) -> Result<Self> {
-        let (of_left, of_right) = (Side::new(left, &options.by)?, Side::new(right, &options.by)?);
-        for ((name, a), b) in options.by.iter().zip(&of_left.places).zip(&of_right.places) {
-            let (a, b) = (left.field(*a).data_type(), right.field(*b).data_type());
-            if !is_comparable(a, b) {
-                return Err(Error::invalid(format!(
-                    "column {name:?} is {} on the left of the as-of join and {} on its right: cast one of them",
-                    value_type(a),
-                    value_type(b)
-                )));
-            }
-        }
+        let (left, right) = KeyColumns::of_sides("the as-of join", left, right, &options.by)?;
         Ok(Self {
             cursor,
-            left: of_left,
-            right: of_right,
+            left,
+            right,
             series: None,
             keys: Numbered::default(),
             rights: Vec::new(),
@@ -101,7 +59,7 @@ impl Keyed {
         if !is_read {
             self.read(run.series)?;
         }
-        let numbers = self.keys.find_rows(&self.left.keys(&rows.batch, &run.rows)?);
+        let numbers = self.keys.find_rows(&self.left.rows(&rows.batch, &run.rows)?);
         let times = rows.times.get(run.rows.clone()).unwrap_or_default();
         for (number, time) in numbers.into_iter().zip(times) {
             let rights = self.rights.get(number as usize);
@@ -120,7 +78,7 @@ impl Keyed {
         for stretch in rest {
             let found = batches.iter().find(|(number, _)| *number == stretch.batch);
             let Some((_, batch)) = found else { continue };
-            let numbers = self.keys.number_rows(&self.right.keys(batch, &stretch.rows)?);
+            let numbers = self.keys.number_rows(&self.right.rows(batch, &stretch.rows)?);
             self.rights.resize_with(self.keys.len(), Rights::default);
             for (at, (number, time)) in numbers.into_iter().zip(stretch.times()).enumerate() {
                 let (batch, row) = stretch.place(at);

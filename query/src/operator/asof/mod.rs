@@ -18,16 +18,17 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
-use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
+use super::sides::{RightColumns, check_sides, field};
+use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
 use crate::source::{Layout, Rows, RowsIter, SeriesRun, Source, ordered};
 pub(crate) use cursor::{Cursor, Matches};
 use keyed::Keyed;
 pub(crate) use matched::Matched;
 pub use options::{AsOf, Direction};
-pub(crate) use right::{Right, check_series};
+pub(crate) use right::Right;
 
 /// An as-of join.
 #[derive(Debug, Clone)]
@@ -35,30 +36,20 @@ pub(crate) struct AsOfJoin {
     left: Input,
     right: Input,
     options: AsOf,
-    /// The right columns of the result, each with the name that it gets.
-    columns: Vec<(String, String)>,
+    columns: RightColumns,
     shape: Shape,
 }
 
 impl AsOfJoin {
     pub(crate) fn new(left: Input, right: Input, options: AsOf) -> Result<Self> {
-        for (side, input) in [("left", &left), ("right", &right)] {
-            if input.shape().time.is_none() {
-                return Err(Error::invalid(format!(
-                    "the {side} rows of an as-of join have no time: join before the time is left out"
-                )));
-            }
-            for name in &options.by {
-                let schema = &input.shape().schema;
-                schema
-                    .field_with_name(name)
-                    .map_err(|_| unknown_column(name, schema))?;
-            }
+        check_sides("an as-of join", left.shape(), right.shape())?;
+        for name in &options.by {
+            field(&left.shape().schema, name)?;
+            field(&right.shape().schema, name)?;
         }
-        check_series("an as-of join", left.shape(), right.shape())?;
-        let columns = right_columns(left.shape(), right.shape(), &options)?;
+        let columns = right_columns(&left.shape().schema, right.shape(), &options)?;
         let shape = Shape {
-            schema: joined_schema(left.shape(), right.shape(), &columns)?,
+            schema: columns.schema(&left.shape().schema, &right.shape().schema, true)?,
             is_ordered: true,
             ..left.shape().clone()
         };
@@ -73,58 +64,16 @@ impl AsOfJoin {
 }
 
 /// The right columns of a result: those asked for, or all but the time, the series and what is joined by.
-pub(crate) fn right_columns(left: &Shape, right: &Shape, options: &AsOf) -> Result<Vec<(String, String)>> {
-    let names: Vec<String> = match &options.columns {
-        Some(names) => names.clone(),
-        None => {
-            let is_key = |name: &str| {
-                Some(name) == right.time_name()
-                    || Some(name) == right.series_name()
-                    || options.by.iter().any(|by| by == name)
-            };
-            let fields = right.schema.fields().iter().map(|field| field.name().clone());
-            fields.filter(|name| !is_key(name)).collect()
-        }
+pub(crate) fn right_columns(left: &Schema, right: &Shape, options: &AsOf) -> Result<RightColumns> {
+    if let Some(names) = &options.columns {
+        return RightColumns::new(left, &right.schema, names.clone());
+    }
+    let is_key = |name: &String| {
+        let order = [right.time_name(), right.series_name()];
+        order.contains(&Some(name.as_str())) || options.by.contains(name)
     };
-    let mut columns: Vec<(String, String)> = Vec::with_capacity(names.len());
-    for name in names {
-        right
-            .schema
-            .field_with_name(&name)
-            .map_err(|_| unknown_column(&name, &right.schema))?;
-        let clashes = left.schema.field_with_name(&name).is_ok();
-        let given = if clashes {
-            format!("{name}_right")
-        } else {
-            name.clone()
-        };
-        let is_taken =
-            left.schema.field_with_name(&given).is_ok() || columns.iter().any(|(_, other)| *other == given);
-        if is_taken {
-            return Err(Error::invalid(format!(
-                "two columns of the join would be called {given:?}: rename one of them with select() before"
-            )));
-        }
-        columns.push((name, given));
-    }
-    Ok(columns)
-}
-
-fn joined_schema(left: &Shape, right: &Shape, columns: &[(String, String)]) -> Result<SchemaRef> {
-    let mut fields: Vec<Field> = left
-        .schema
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone())
-        .collect();
-    for (name, given) in columns {
-        let field = right
-            .schema
-            .field_with_name(name)
-            .map_err(|_| unknown_column(name, &right.schema))?;
-        fields.push(field.clone().with_name(given).with_nullable(true));
-    }
-    Ok(Arc::new(Schema::new(fields)))
+    let names = right.schema.fields().iter().map(|field| field.name().clone());
+    RightColumns::new(left, &right.schema, names.filter(|name| !is_key(name)))
 }
 
 impl Operator for AsOfJoin {
@@ -137,23 +86,10 @@ impl Operator for AsOfJoin {
     }
 
     fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
-        let kept: Vec<_> = self
-            .columns
-            .iter()
-            .filter(|(_, given)| columns.contains(given))
-            .cloned()
-            .collect();
-        let by = self.options.by.iter().cloned();
-        let is_left = |name: &&String| self.left.shape().schema.field_with_name(name).is_ok();
-        let of_result = columns.iter().filter(is_left).cloned();
-        let mut of_left: ColumnSet = of_result.chain(by.clone()).collect();
-        let mut of_right: ColumnSet = kept.iter().map(|(name, _)| name.clone()).chain(by).collect();
-        for (needed, input) in [(&mut of_left, &self.left), (&mut of_right, &self.right)] {
-            super::add_order_columns(needed, input.shape());
-        }
-        let (left, right) = (self.left.pruned(&of_left)?, self.right.pruned(&of_right)?);
+        let kept = self.columns.kept(columns);
+        let (left, right) = kept.pruned(columns, &self.left, &self.right, &self.options.by)?;
         let shape = Shape {
-            schema: joined_schema(left.shape(), right.shape(), &kept)?,
+            schema: kept.schema(&left.shape().schema, &right.shape().schema, true)?,
             ..self.shape.clone()
         };
         Ok(Arc::new(Self {
@@ -168,15 +104,9 @@ impl Operator for AsOfJoin {
     fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
         let left = ordered(&self.left, planner)?;
         let right = Right::new(&self.right, planner)?;
-        let place = |(name, _): &(String, String)| {
-            right
-                .schema()
-                .index_of(name)
-                .map_err(|_| unknown_column(name, right.schema()))
-        };
         Ok(Arc::new(Joined {
             schema: Arc::clone(&self.shape.schema),
-            columns: self.columns.iter().map(place).collect::<Result<_>>()?,
+            columns: self.columns.places(right.schema())?,
             options: Arc::new(self.options.clone()),
             left,
             right,
@@ -184,8 +114,7 @@ impl Operator for AsOfJoin {
     }
 
     fn describe(&self) -> String {
-        let columns: Vec<&str> = self.columns.iter().map(|(_, given)| given.as_str()).collect();
-        format!("as-of join {}: {}", self.options, columns.join(", "))
+        format!("as-of join {}: {}", self.options, self.columns.text())
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use gapless_engine::{Error, Result};
+use gapless_engine::Result;
 
 use super::Cursor;
 use crate::memory::Held;
-use crate::operator::{Input, Planner, Shape};
+use crate::operator::{Input, Planner};
 use crate::source::{Rows, Source, bytes, ordered};
 
 /// The right rows of a join in time.
@@ -18,7 +18,8 @@ pub(crate) enum Right {
     Shared {
         schema: SchemaRef,
         rows: Arc<[Rows]>,
-        _held: Held,
+        /// The memory of the rows.
+        held: Held,
     },
 }
 
@@ -42,7 +43,7 @@ impl Right {
         Ok(Self::Shared {
             schema: Arc::clone(source.schema()),
             rows: rows.into(),
-            _held: held,
+            held,
         })
     }
 
@@ -59,17 +60,5 @@ impl Right {
             Self::OfSeries(source) => source.open(part).map(Cursor::new),
             Self::Shared { rows, .. } => Ok(Cursor::shared(rows)),
         }
-    }
-}
-
-/// Refuses what would match nothing, or only rows without a series: the series of rows is no longer known on the left.
-pub(crate) fn check_series(what: &str, left: &Shape, right: &Shape) -> Result<()> {
-    match (&left.series, &right.series) {
-        (None, Some(series)) => Err(Error::invalid(format!(
-            "the left rows of {what} have no series, and the right ones have {:?}: leave it out with select() to match the rows of all \
-             series, or keep the series of the left rows",
-            series.name()
-        ))),
-        _ => Ok(()),
     }
 }

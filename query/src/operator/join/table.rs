@@ -7,7 +7,7 @@ use arrow_array::{AnyDictionaryArray, ArrayRef, RecordBatch};
 use gapless_engine::{Error, Result};
 
 use crate::error::arrow_error;
-use crate::operator::keys::{KeyBytes, NONE, Numbered, by_number, value_type};
+use crate::operator::keys::{KeyBytes, KeyColumns, NONE, Numbered, by_number, value_type};
 
 /// Groups of right rows with equal keys.
 pub(super) struct Table {
@@ -20,7 +20,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Reads the keys of all right rows.
-    pub(super) fn new(batch: &RecordBatch, places: &[usize], bytes: &KeyBytes) -> Result<Self> {
+    pub(super) fn new(batch: &RecordBatch, columns: &KeyColumns) -> Result<Self> {
         if u32::try_from(batch.num_rows()).is_err() {
             return Err(Error::invalid(format!(
                 "the right side of a join has {} rows, and no more than {} are offered: exchange the sides, or filter it before",
@@ -28,11 +28,8 @@ impl Table {
                 u32::MAX
             )));
         }
-        let all = batch.columns();
-        let columns = places.iter().filter_map(|place| all.get(*place));
-        let columns: Vec<ArrayRef> = columns.cloned().collect();
         let mut keys = Numbered::default();
-        let numbers = keys.number_rows(&bytes.rows(&columns)?);
+        let numbers = keys.number_rows(&columns.rows(batch, &(0..batch.num_rows()))?);
         let (rows, starts) = by_number(&numbers, keys.len());
         Ok(Self { keys, rows, starts })
     }
@@ -51,38 +48,31 @@ impl Table {
 /// Finds the groups of left rows.
 pub(super) struct Finder {
     table: Arc<Table>,
-    bytes: Arc<KeyBytes>,
-    places: Arc<[usize]>,
+    columns: Arc<KeyColumns>,
     /// The groups of the symbols of the last dictionary, and of null.
     symbols: Option<(ArrayRef, Vec<u32>, u32)>,
 }
 
 impl Finder {
-    pub(super) fn new(table: &Arc<Table>, bytes: &Arc<KeyBytes>, places: &Arc<[usize]>) -> Self {
+    pub(super) fn new(table: &Arc<Table>, columns: &Arc<KeyColumns>) -> Self {
         Self {
             table: Arc::clone(table),
-            bytes: Arc::clone(bytes),
-            places: Arc::clone(places),
+            columns: Arc::clone(columns),
             symbols: None,
         }
     }
 
     /// The group of each row, or [`NONE`].
     pub(super) fn groups(&mut self, batch: &RecordBatch) -> Result<Vec<u32>> {
-        let all = batch.columns();
-        let columns = self.places.iter().filter_map(|place| all.get(*place));
-        let columns: Vec<ArrayRef> = columns.cloned().collect();
+        let rows = 0..batch.num_rows();
+        let columns = self.columns.of(batch, &rows);
         if let [column] = columns.as_slice()
             && let Some(dictionary) = column.as_any_dictionary_opt()
             && (self.knows(dictionary.values()) || dictionary.values().len() <= 4 * column.len())
         {
             return self.groups_of_symbols(dictionary);
         }
-        self.groups_of_keys(&columns)
-    }
-
-    fn groups_of_keys(&self, columns: &[ArrayRef]) -> Result<Vec<u32>> {
-        Ok(self.table.keys.find_rows(&self.bytes.rows(columns)?))
+        Ok(self.table.keys.find_rows(&self.columns.rows(batch, &rows)?))
     }
 
     fn knows(&self, values: &ArrayRef) -> bool {

@@ -1,16 +1,19 @@
 //! Values of several columns as bytes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_row::{RowConverter, Rows, SortField};
-use arrow_schema::{DataType, SortOptions};
+use arrow_schema::{DataType, Schema, SortOptions};
 use gapless_engine::{Error, Result};
 
 use crate::error::arrow_error;
+use crate::operator::sides::field;
+use crate::operator::unknown_column;
 
 /// Ascending, null last.
 const ORDER: SortOptions = SortOptions {
@@ -27,7 +30,7 @@ pub(crate) fn value_type(data_type: &DataType) -> &DataType {
 }
 
 /// Whether values of two types can be equal. The types of text are one, and so are those of instants of one unit, whatever the zone.
-pub(crate) fn is_comparable(one: &DataType, other: &DataType) -> bool {
+fn is_comparable(one: &DataType, other: &DataType) -> bool {
     use DataType::{Binary, BinaryView, LargeBinary, LargeUtf8, Timestamp, Utf8, Utf8View};
     match (value_type(one), value_type(other)) {
         (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
@@ -70,6 +73,65 @@ impl KeyBytes {
         };
         columns.iter().zip(&self.types).map(typed).collect()
     }
+}
+
+/// Columns that rows are joined by.
+pub(crate) struct KeyColumns {
+    places: Vec<usize>,
+    bytes: KeyBytes,
+}
+
+impl KeyColumns {
+    /// The same columns of both sides of a join, by their names.
+    pub(crate) fn of_sides(
+        what: &str,
+        left: &Schema,
+        right: &Schema,
+        names: &[String],
+    ) -> Result<(Self, Self)> {
+        for name in names {
+            check_comparable(what, left, right, name)?;
+        }
+        Ok((Self::new(left, names)?, Self::new(right, names)?))
+    }
+
+    fn new(schema: &Schema, names: &[String]) -> Result<Self> {
+        let place = |name: &String| schema.index_of(name).map_err(|_| unknown_column(name, schema));
+        let places = names.iter().map(place).collect::<Result<Vec<_>>>()?;
+        let types = places
+            .iter()
+            .map(|place| schema.field(*place).data_type().clone());
+        Ok(Self {
+            bytes: KeyBytes::new(types.collect())?,
+            places,
+        })
+    }
+
+    /// The columns of some rows.
+    pub(crate) fn of(&self, batch: &RecordBatch, rows: &Range<usize>) -> Vec<ArrayRef> {
+        let columns = self.places.iter().filter_map(|place| batch.columns().get(*place));
+        columns
+            .map(|column| column.slice(rows.start, rows.len()))
+            .collect()
+    }
+
+    /// The keys of some rows.
+    pub(crate) fn rows(&self, batch: &RecordBatch, rows: &Range<usize>) -> Result<Rows> {
+        self.bytes.rows(&self.of(batch, rows))
+    }
+}
+
+/// Refuses columns of a name whose values can never be equal.
+pub(crate) fn check_comparable(what: &str, left: &Schema, right: &Schema, name: &str) -> Result<()> {
+    let (a, b) = (field(left, name)?.data_type(), field(right, name)?.data_type());
+    if is_comparable(a, b) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "column {name:?} is {} on the left of {what} and {} on its right: cast one of them",
+        value_type(a),
+        value_type(b)
+    )))
 }
 
 /// Both zeros are one value, and so is every NaN; also in a dictionary.

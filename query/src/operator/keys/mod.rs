@@ -5,5 +5,5 @@
 mod bytes;
 mod numbered;
 
-pub(crate) use bytes::{KeyBytes, is_comparable, normalized, value_type};
+pub(crate) use bytes::{KeyBytes, KeyColumns, check_comparable, normalized, value_type};
 pub(crate) use numbered::{NONE, Numbered, by_number};

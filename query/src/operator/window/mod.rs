@@ -22,9 +22,11 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
 use super::aggregate::{Resolved, argument_types};
-use super::asof::check_series;
+use super::asof;
+use super::sides::{check_sides, pruned_left, pruned_right};
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
 use crate::aggregate::Aggregate;
+use crate::memory::Held;
 use crate::source::{Layout, RowsIter, Source, ordered};
 pub use options::WindowJoin;
 use reader::Reader;
@@ -50,14 +52,7 @@ impl WindowedRows {
         window: WindowJoin,
         aggregates: Vec<Aggregate>,
     ) -> Result<Self> {
-        for (side, input) in [("left", &left), ("right", &right)] {
-            if input.shape().time.is_none() {
-                return Err(Error::invalid(format!(
-                    "the {side} rows of a window join have no time: join before the time is left out"
-                )));
-            }
-        }
-        check_series("a window join", left.shape(), right.shape())?;
+        check_sides("a window join", left.shape(), right.shape())?;
         let series = [left.shape().series_name(), right.shape().series_name()];
         for name in &window.by {
             if series.iter().any(|series| *series != Some(name)) {
@@ -115,16 +110,10 @@ impl Operator for WindowedRows {
             .filter(|aggregate| columns.contains(&aggregate.name()))
             .cloned()
             .collect();
-        let mut of_left = columns.clone();
         let arguments = kept.iter().flat_map(Aggregate::arguments);
-        let mut of_right: ColumnSet = arguments
-            .flat_map(|expr| expr.columns())
-            .map(str::to_string)
-            .collect();
-        for (needed, input) in [(&mut of_left, &self.left), (&mut of_right, &self.right)] {
-            super::add_order_columns(needed, input.shape());
-        }
-        let (left, right) = (self.left.pruned(&of_left)?, self.right.pruned(&of_right)?);
+        let of_right = arguments.flat_map(|expr| expr.columns()).map(str::to_string);
+        let left = pruned_left(columns, &self.left, &[])?;
+        let right = pruned_right(of_right.collect(), &self.right)?;
         let shape = Shape {
             schema: schema(left.shape(), right.shape(), &kept)?,
             ..self.shape.clone()
@@ -158,29 +147,20 @@ impl Operator for WindowedRows {
 
 impl WindowedRows {
     fn right_rows(&self, planner: &Planner) -> Result<(Right, Arc<Resolved>)> {
-        let is_shared = self.right.shape().series.is_none() && self.left.shape().series.is_some();
-        let own = match is_shared {
-            true => planner.apart(),
-            false => planner.with_batch_rows(planner.batch_rows.unwrap_or(RIGHT_ROWS)),
-        };
-        let right = ordered(&self.right, &own)?;
+        let own = planner.with_batch_rows(planner.batch_rows.unwrap_or(RIGHT_ROWS));
+        let right = asof::Right::new(&self.right, &own)?;
         let resolved = Resolved::new(&self.aggregates, right.schema())?;
-        if !is_shared {
-            return Ok((Right::OfSeries(right), resolved));
-        }
-        // Every part needs all of them.
-        own.list.fix();
+        let (rows, held) = match right {
+            asof::Right::OfSeries(right) => return Ok((Right::OfSeries(right), resolved)),
+            asof::Right::Shared { rows, held, .. } => (rows, held),
+        };
         let mut all = Vec::new();
-        for part in 0..right.parts() {
-            for rows in right.open(part)? {
-                all.extend(
-                    rights::pieces(&rows?, &resolved)?
-                        .into_iter()
-                        .map(|(_, piece)| piece),
-                );
-            }
+        for rows in rows.iter() {
+            let pieces = rights::pieces(rows, &resolved)?;
+            all.extend(pieces.into_iter().map(|(_, piece)| piece));
         }
-        Ok((Right::Shared(all.into()), resolved))
+        let pieces = all.into();
+        Ok((Right::Shared { pieces, _held: held }, resolved))
     }
 }
 
@@ -188,7 +168,11 @@ impl WindowedRows {
 enum Right {
     OfSeries(Arc<dyn Source>),
     /// Rows without series: those of every series.
-    Shared(Arc<[Piece]>),
+    Shared {
+        pieces: Arc<[Piece]>,
+        /// The memory of the rows.
+        _held: Held,
+    },
 }
 
 struct Joined {
@@ -216,7 +200,7 @@ impl Source for Joined {
         let is_prevailing = self.window.is_prevailing;
         let rights = match &self.right {
             Right::OfSeries(right) => Rights::new(right.open(part)?, &self.resolved, is_prevailing),
-            Right::Shared(pieces) => Rights::shared(pieces, &self.resolved, is_prevailing),
+            Right::Shared { pieces, .. } => Rights::shared(pieces, &self.resolved, is_prevailing),
         };
         let mut reader = Reader {
             rights,
