@@ -10,6 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use gapless::query::IntoQuery;
 use gapless::scan::{Order, col};
 use gapless::{Database, Table, TableSpec};
 
@@ -125,6 +126,48 @@ fn an_f64_column_of_a_day_is_handed_out_as_an_address_inside_the_map_of_its_file
         .next_back()
         .expect("a map below the address");
     assert_eq!(address - start, BODY_AT + 70_000 * 8);
+}
+
+#[test]
+fn rows_on_both_sides_of_a_page_end_are_handed_out_without_a_copy() {
+    let (directory, db) = scratch();
+    let table = numbers(&db, 80_000);
+    let tick = |row: i64| row * 1_000;
+    // 65,536 rows make a page.
+    let scan = || {
+        table
+            .scan()
+            .map(|scan| scan.columns(["x"]).between(tick(60_000), tick(75_000)))
+    };
+    let streamed = scan().expect("a scan").collect().expect("rows");
+    let queried = scan().query().select(["x"]).collect().expect("rows");
+    let maps = maps_below(directory.path());
+    for batches in [streamed, queried] {
+        let values: Vec<_> = batches
+            .iter()
+            .map(|batch| batch.column(0).as_primitive::<Float64Type>().values())
+            .collect();
+        assert!(
+            values
+                .iter()
+                .copied()
+                .flatten()
+                .copied()
+                .eq((60_000..75_000).map(f64::from))
+        );
+        for values in values {
+            let address = values.as_ptr() as usize;
+            let (_, (end, _)) = maps
+                .range(..=address)
+                .next_back()
+                .expect("a map below the address");
+            assert!(
+                address + values.len() * 8 <= *end,
+                "{} rows were copied",
+                values.len()
+            );
+        }
+    }
 }
 
 #[test]

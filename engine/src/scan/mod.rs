@@ -5,6 +5,7 @@
 //!    search, and by indexes and page statistics for the condition. What is left are pieces: rows of one segment.
 //! 3. Pieces are merged into the order asked for, materialized as arrays that point into the maps, and filtered.
 
+mod batching;
 mod bind;
 mod builder;
 mod cluster;

@@ -10,6 +10,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_schema::SchemaRef;
 use gapless_format::{ColumnSpec, NULL_CODE};
 
+use super::batching::Batching;
 use super::builder::{Order, Scan};
 use super::merge::{Chunk, Merge};
 use super::output::{read_passed, series_domain};
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::symbols::Domain;
 
 /// A chunk below this is joined with its neighbours into one batch, by a copy.
-const SMALL_ROWS: usize = 1024;
+const LARGE_ROWS: usize = 1024;
 /// In more segments than these the rows of series are not counted.
 const COUNTED_SEGMENTS_MAX: usize = 4096;
 
@@ -197,40 +198,25 @@ impl OrderedRows {
 
     /// Chunks that make the next batch, and how many rows of which series they have.
     fn next_chunks(&mut self) -> Result<(Vec<Chunk>, Counted)> {
-        let limit = self.scan.plan.scan.batch_rows;
-        let (mut chunks, mut series): (Vec<Chunk>, Counted) = Default::default();
-        let mut rows = 0;
-        while rows < limit {
-            let Some((number, mut chunk)) = self.next_chunk()? else {
-                break;
-            };
-            if chunk.len() > limit - rows {
-                let joins_or_first = chunks.is_empty() || joins(chunks.last(), &chunk);
-                if !joins_or_first {
-                    self.held_back = Some((number, chunk));
-                    break;
-                }
-                let rest = chunk.split_off(limit - rows);
-                self.held_back = Some((number, rest));
-            }
-            let len = chunk.len();
-            if let (true, Some(Chunk::Slice(last)), Chunk::Slice(piece)) =
-                (joins(chunks.last(), &chunk), chunks.last_mut(), &chunk)
-            {
-                last.extend(piece);
-            } else if chunks.is_empty() || rows < SMALL_ROWS || len < SMALL_ROWS {
-                chunks.push(chunk);
-            } else {
-                self.held_back = Some((number, chunk));
-                break;
-            }
-            rows += len;
+        let mut batch = Batching::new(self.scan.plan.scan.batch_rows, LARGE_ROWS);
+        let mut series = Counted::new();
+        while !batch.is_full()
+            && let Some((number, chunk)) = self.next_chunk()?
+        {
+            let before = batch.rows();
+            let rest = batch.take(chunk);
+            let taken = batch.rows() - before;
             match series.last_mut() {
-                Some((last, count)) if *last == number => *count += len,
-                _ => series.push((number, len)),
+                Some((last, count)) if *last == number => *count += taken,
+                _ if taken == 0 => {}
+                _ => series.push((number, taken)),
+            }
+            if let Some(rest) = rest {
+                self.held_back = Some((number, rest));
+                break;
             }
         }
-        Ok((chunks, series))
+        Ok((batch.into_chunks(), series))
     }
 
     fn make(&self, chunks: &[Chunk], series: &[(u32, usize)]) -> Result<OrderedBatch> {
@@ -250,10 +236,6 @@ impl OrderedRows {
             runs: runs(series, passing.as_ref()),
         })
     }
-}
-
-fn joins(last: Option<&Chunk>, next: &Chunk) -> bool {
-    matches!((last, next), (Some(Chunk::Slice(last)), Chunk::Slice(next)) if last.joins(next) && last.rows_without_copy(0) > last.rows.len())
 }
 
 /// The runs of the rows that have passed.

@@ -10,6 +10,7 @@ use arrow_schema::SchemaRef;
 use gapless_format::ColumnSpec;
 use rayon::prelude::*;
 
+use super::batching::Batching;
 use super::builder::{Order, Scan};
 use super::gather::read_column;
 use super::merge::{Chunk, Merge};
@@ -18,7 +19,7 @@ use super::plan::{Part, Plan};
 use crate::error::Result;
 
 /// Chunks below this are joined with their neighbours into one batch, by a copy.
-const SMALL_ROWS: usize = 4096;
+const LARGE_ROWS: usize = 4096;
 /// Batches that are materialized at the same time for each thread.
 const WINDOW_PER_THREAD: usize = 2;
 
@@ -114,6 +115,9 @@ impl Batches {
 
     /// The next rows in order.
     fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        if let Some(chunk) = self.held_back.take() {
+            return Ok(Some(chunk));
+        }
         loop {
             if let Some(merge) = &mut self.merge
                 && let Some(chunk) = merge.next_chunk(self.plan.cache())?
@@ -183,39 +187,18 @@ impl Batches {
         }
     }
 
-    /// Chunks that make the next batch: a large one alone, small ones together.
     fn next_batch(&mut self) -> Result<Option<Vec<Chunk>>> {
-        let limit = self.chunk_rows();
-        let mut batch: Vec<Chunk> = Vec::new();
-        let mut rows = 0;
-        while rows < limit {
-            let next = match self.held_back.take() {
-                Some(chunk) => Some(chunk),
-                None => self.next_chunk()?,
-            };
-            let Some(mut chunk) = next else { break };
-            if chunk.len() > limit && batch.is_empty() {
-                self.held_back = Some(chunk.split_off(limit)); // More rows of one time than a batch holds.
-                return Ok(Some(vec![chunk]));
-            }
-            let len = chunk.len();
-            if let (Some(Chunk::Slice(last)), Chunk::Slice(piece)) = (batch.last_mut(), &chunk)
-                && last.joins(piece)
-                && rows + len <= limit
-            {
-                last.extend(piece);
-                rows += len;
-                continue;
-            }
-            let fits = batch.is_empty() || (rows < SMALL_ROWS || len < SMALL_ROWS) && rows + len <= limit;
-            if !fits {
-                self.held_back = Some(chunk);
+        let mut batch = Batching::new(self.chunk_rows(), LARGE_ROWS);
+        while !batch.is_full()
+            && let Some(chunk) = self.next_chunk()?
+        {
+            self.held_back = batch.take(chunk);
+            if self.held_back.is_some() {
                 break;
             }
-            rows += len;
-            batch.push(chunk);
         }
-        Ok((!batch.is_empty()).then_some(batch))
+        let chunks = batch.into_chunks();
+        Ok((!chunks.is_empty()).then_some(chunks))
     }
 
     fn fill(&mut self) -> Result<()> {
