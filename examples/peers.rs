@@ -10,7 +10,6 @@ use gapless::{Database, Mode};
 #[path = "../tests/suite/peers/checksum.rs"]
 mod checksum;
 #[path = "../tests/suite/peers/parameters.rs"]
-#[allow(dead_code, reason = "the suite uses all of it")]
 mod parameters;
 #[path = "../tests/suite/peers/queries.rs"]
 mod queries;

@@ -6,7 +6,7 @@
 //! | `plan` | which types an aggregate takes, and what computes it |
 //! | `count`, `sum`, `whole`, `weighted`, `extreme`, `text`, `edge`, `moments`, `rank`, `distinct` | the aggregates |
 //! | `rows`, `native`, `log` | rows without nulls, arrays as slices, values by group |
-//! | `double_double`, `totals`, `vectors`, `lanes`, `slide` | arithmetic, its loops in vectors, windows that slide |
+//! | `double_double`, `totals`, `vectors`, `lanes`, `slide`, `prefix` | arithmetic, its loops in vectors, windows that slide |
 //!
 //! The rules of all of them:
 //!
@@ -30,6 +30,7 @@ mod log;
 mod moments;
 mod native;
 mod plan;
+mod prefix;
 mod rank;
 mod rows;
 mod slide;
@@ -156,13 +157,15 @@ pub fn mean(values: impl Into<Expr>) -> Aggregate {
     of(Function::Mean, vec![values.into()])
 }
 
-/// The first value in time that is not null, of any type; of rows equal in time the one that arrived first. NaN is a value.
+/// The first value in time that is not null, of any type; of rows equal in time the one of the first series by name, of one
+/// series the one that arrived first. Rows without a column of times go by their order. NaN is a value.
 #[must_use]
 pub fn first(values: impl Into<Expr>) -> Aggregate {
     of(Function::First, vec![values.into()])
 }
 
-/// The last value in time that is not null, of any type; of rows equal in time the one that arrived last. NaN is a value.
+/// The last value in time that is not null, of any type; of rows equal in time the one of the last series by name, of one
+/// series the one that arrived last. Rows without a column of times go by their order. NaN is a value.
 #[must_use]
 pub fn last(values: impl Into<Expr>) -> Aggregate {
     of(Function::Last, vec![values.into()])

@@ -11,6 +11,7 @@ use super::accumulator::{Accumulator, Sequence, Span, input, outside, same_kind}
 use super::count::Counts;
 use super::double_double::Double;
 use super::native::{ToFloat, array, natives};
+use super::prefix::Prefixes;
 use super::rows::Rows;
 use super::slide::{Fold, slide};
 use super::totals::{Apart, Total, Totals};
@@ -117,6 +118,14 @@ impl<F: Fn(usize) -> Double> Terms<F> {
         Self { term, before }
     }
 
+    /// Terms that are known to be finite.
+    fn finite_only(term: F) -> Self {
+        Self {
+            term,
+            before: Vec::new(),
+        }
+    }
+
     fn not_finite(&self, window: &Range<usize>) -> Apart {
         let mut apart = Apart::default();
         if let (Some(start), Some(end)) = (self.before.get(window.start), self.before.get(window.end)) {
@@ -179,37 +188,32 @@ fn are_finite(values: &[f64]) -> bool {
         .fold(true, |so_far, value| so_far & value.is_finite())
 }
 
-/// As [`Terms::slide`] for values that are finite and lie side by side: nothing is asked about each of them.
+/// As [`Terms::slide`] for values that are finite and lie side by side.
 #[inline(always)]
 fn slide_finite(values: &[f64], windows: &[(u32, Range<usize>)], totals: &mut Totals) -> Result<()> {
-    let mut suffixes: Vec<Double> = Vec::new();
-    let (mut older, mut newer, mut end) = (0..0, Double::ZERO, 0);
-    let rows = |range: Range<usize>| values.get(range).unwrap_or_default();
-    for (group, window) in windows {
-        if window.start >= older.end || window.start < older.start || window.end < end {
-            suffixes.clear();
-            let mut suffix = Double::ZERO;
-            suffixes.extend(rows(window.clone()).iter().rev().map(|value| {
-                suffix = suffix.gather(Double::of(*value));
-                suffix
-            }));
-            (older, newer, end) = (window.clone(), Double::ZERO, window.end);
-        }
-        newer = rows(end..window.end)
-            .iter()
-            .fold(newer, |sum, value| sum.gather(Double::of(*value)));
-        end = window.end;
-        // The longest suffix was found last.
-        let known = suffixes.get(older.end.wrapping_sub(window.start).wrapping_sub(1));
-        let sum = known.map_or(newer, |suffix| suffix.gather(newer));
-        let span = Span {
-            group: *group,
-            start: 0,
-            end: 0,
+    let mut prefixes = Prefixes::default();
+    let mut windows = windows;
+    while !windows.is_empty() {
+        let (count, is_known) = prefixes.take(values, windows);
+        let Some((own, others)) = windows.split_at_checked(count.max(1)) else {
+            break;
         };
-        if !totals.add(span, sum)? {
-            let values = rows(window.clone()).iter();
-            totals.add_each(*group, values.map(|value| Double::of(*value)))?;
+        windows = others;
+        let term = |row: usize| Double::of(values.get(row).copied().unwrap_or_default());
+        if !is_known {
+            Terms::finite_only(term).slide(own.iter().cloned(), totals)?;
+            continue;
+        }
+        for (group, window) in own {
+            let span = Span {
+                group: *group,
+                start: 0,
+                end: 0,
+            };
+            let sum = prefixes.sum(window).ok_or_else(|| outside(span))?;
+            if !totals.add(span, sum)? {
+                totals.add_each(*group, window.clone().map(term))?;
+            }
         }
     }
     Ok(())

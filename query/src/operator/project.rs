@@ -23,13 +23,7 @@ impl Project {
     /// Only these columns.
     pub(crate) fn select(input: Input, columns: Vec<Expr>) -> Result<Self> {
         let columns: Vec<(String, Expr)> = columns.into_iter().map(|expr| (expr.name(), expr)).collect();
-        for (at, (name, _)) in columns.iter().enumerate() {
-            if columns.iter().take(at).any(|(other, _)| other == name) {
-                return Err(Error::invalid(format!(
-                    "two columns would be called {name:?}: give one of them another name with alias()"
-                )));
-            }
-        }
+        check_names(columns.iter().map(|(name, _)| name.as_str()))?;
         let shape = shape(&columns, input.shape())?;
         Ok(Self {
             input,
@@ -42,6 +36,8 @@ impl Project {
     pub(crate) fn with(input: Input, columns: Vec<Expr>) -> Result<Self> {
         let fields = input.shape().schema.fields().iter();
         let mut all: Vec<Expr> = fields.map(|field| col(field.name())).collect();
+        let names: Vec<String> = columns.iter().map(Expr::name).collect();
+        check_names(names.iter().map(String::as_str))?;
         for expr in columns {
             let name = expr.name();
             match all.iter_mut().find(|other| other.name() == name) {
@@ -50,6 +46,17 @@ impl Project {
             }
         }
         Self::select(input, all)
+    }
+}
+
+/// Refuses columns of one name.
+pub(crate) fn check_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let mut seen = hashbrown::HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(format!(
+            "two columns would be called {name:?}: give one of them another name with alias()"
+        ))),
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn times_of(rows: &Rows, column: Option<&str>) -> Result<ScalarBuffer
         .map_err(|error| arrow_error("times", &error))?;
     if times.null_count() > 0 {
         return Err(Error::invalid(
-            "a row has no time, so it is in no bucket: leave such rows out with a filter",
+            "a row has no time: leave such rows out with a filter",
         ));
     }
     Ok(times.as_primitive::<TimestampNanosecondType>().values().clone())

@@ -417,3 +417,63 @@ fn rows_without_series_come_last_and_match_each_other() {
         );
     }
 }
+
+/// Which of two columns of one name stayed depended on their order, in silence.
+#[test]
+fn two_new_columns_of_one_name_are_an_error() {
+    let world = World::new();
+    world.fill("t", &[row(START, "a", 1)], Shape::Days, true);
+    let twice = world
+        .scan()
+        .query()
+        .with_columns([col("id").alias("x"), col("size").alias("x")]);
+    let error = twice.collect().expect_err("two names").to_string();
+    assert!(error.contains("two columns would be called \"x\""), "{error}");
+}
+
+/// `first` and `last` went by time over a scan, and by the order of rows after a limit or an order.
+#[test]
+fn first_and_last_go_by_time_wherever_rows_have_one() {
+    let world = World::new();
+    let rows: Vec<Row> = [(3, "a"), (1, "b"), (2, "a"), (1, "a"), (3, "b")]
+        .into_iter()
+        .zip(0..)
+        .map(|((second, sym), id)| row(START + second, sym, id))
+        .collect();
+    world.fill("t", &rows, Shape::Days, true);
+    let ends = || [first("id"), last("id")];
+    let wanted = [vec![int(3), int(4)]];
+    assert_same(&run(&world.scan().agg(ends())), &wanted, "a scan");
+    let ordered = world.scan().query().order([SortKey::descending("id")]);
+    assert_same(
+        &run(&ordered.clone().select(["ts", "id"]).agg(ends())),
+        &[vec![int(3), int(0)]],
+        "an order: of rows equal in time the order of rows decides",
+    );
+    assert_same(
+        &run(&world.scan().query().limit(3).agg(ends())),
+        &[vec![int(3), int(0)]],
+        "the rows of a",
+    );
+    // Rows whose time was left out come in their order.
+    assert_same(
+        &run(&ordered.select(["id"]).agg(ends())),
+        &[vec![int(4), int(0)]],
+        "no time",
+    );
+}
+
+/// Rows of no series would match rows of any: not one of them, in silence.
+#[test]
+fn right_rows_with_series_are_refused_where_left_rows_have_none() {
+    let world = World::new();
+    world.fill("t", &[row(START, "a", 1)], Shape::Days, true);
+    world.fill("plain", &[row(START, "a", 1)], Shape::Days, false);
+    let plain = world.table("plain").scan().expect("a scan");
+    let joined = plain.query().asof_join(world.scan(), AsOf::backward());
+    let error = joined.collect().expect_err("series on one side").to_string();
+    assert!(
+        error.contains("have no series") && error.contains("select()"),
+        "{error}"
+    );
+}

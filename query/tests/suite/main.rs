@@ -10,6 +10,7 @@
 //! | `around` | do joins with rows around a time, and with rows of equal keys, find what loops over all rows find |
 //! | `fill` | is there a row for every slot, with the values that it should have |
 //! | `latest` | is the last row of each series found, whatever the segments |
+//! | `memory` | does a query hold no more than it may |
 //! | `missing` | are the slots without rows those that a loop finds |
 //! | `over` | do functions over the rows of a series, and windows, say what a loop over its rows says, whatever the partitions |
 //! | `steps` | filters, columns, orders, limits, errors, threads |
@@ -22,6 +23,7 @@ mod fill;
 mod groups;
 mod joins;
 mod latest;
+mod memory;
 mod missing;
 mod over;
 mod steps;

@@ -33,6 +33,7 @@ pub(super) struct HashedGroups {
     bucket: Option<Bucket>,
     /// The column of times, where rows come without.
     time: Option<String>,
+    /// Whether an aggregate goes by the times of rows; where rows have none, by their order.
     by_time: bool,
     /// Whether all rows of a group are in one part.
     by_part: bool,
@@ -41,6 +42,7 @@ pub(super) struct HashedGroups {
 impl HashedGroups {
     pub(super) fn new(aggregation: &Aggregation, input: Arc<dyn Source>, planner: &Planner) -> Result<Self> {
         let schema = input.schema();
+        let time = aggregation.input.shape().time_name();
         let keys = aggregation.grouping.keys.iter();
         Ok(Self {
             schema: Arc::clone(&aggregation.shape.schema),
@@ -49,8 +51,8 @@ impl HashedGroups {
                 .map(|(_, expr)| Bound::new(expr, schema))
                 .collect::<Result<_>>()?,
             bucket: aggregation.grouping.bucket.clone(),
-            time: aggregation.input.shape().time_name().map(str::to_string),
-            by_time: aggregation.first_or_last(),
+            time: time.map(str::to_string),
+            by_time: aggregation.first_or_last() && time.is_some(),
             by_part: aggregation.series_key() == Some(0) && input.layout() == Layout::Series,
             memory: planner.memory.clone(),
             input,
@@ -73,8 +75,7 @@ impl HashedGroups {
     }
 
     fn take(&self, groups: &mut Groups, rows: &Rows) -> Result<()> {
-        let needs_times = self.bucket.is_some() || self.by_time && self.input.layout() != Layout::Plain;
-        let times = match needs_times {
+        let times = match self.bucket.is_some() || self.by_time {
             true => times_of(rows, self.time.as_deref())?,
             false => rows.times.clone(),
         };
@@ -87,11 +88,8 @@ impl HashedGroups {
             keys.push(Arc::new(starts(bucket, &times)));
         }
         let values = self.resolved.evaluate(&rows.batch)?;
-        let ranks = match self.by_time && self.input.layout() != Layout::Plain {
-            true => ranks(rows),
-            false => Vec::new(),
-        };
-        let placed = (!ranks.is_empty()).then_some((times.as_ref(), ranks.as_slice()));
+        let ranks = self.by_time.then(|| ranks(rows));
+        let placed = ranks.as_deref().map(|ranks| (times.as_ref(), ranks));
         groups.take(rows.len(), &keys, values, placed)
     }
 

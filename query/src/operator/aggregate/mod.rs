@@ -15,6 +15,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use gapless_engine::{Error, Result};
 
+use super::project::check_names;
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
 use crate::aggregate::Aggregate;
 use crate::bucket::Bucket;
@@ -23,6 +24,9 @@ use crate::source::Source;
 use hashed::HashedGroups;
 use ordered::OrderedGroups;
 pub(crate) use state::{Resolved, State};
+
+/// Rows at a time where one column is gone over once: a page.
+const ONE_PASS_ROWS: usize = 65_536;
 
 /// What rows are grouped by.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +82,17 @@ impl Aggregation {
         }
     }
 
+    /// Whether the rows of a scan are gone over once and nothing is made of them on the way, so that no cache needs to hold them.
+    fn is_one_pass(&self) -> bool {
+        let scan = self.input.as_scan();
+        let arguments = self.aggregates.iter().flat_map(Aggregate::arguments);
+        self.grouping.keys.is_empty()
+            && self.grouping.bucket.is_none()
+            && scan.is_some_and(|scan| scan.condition().is_none())
+            && arguments.clone().all(|expr| expr.as_column().is_some())
+            && arguments.count() < 2
+    }
+
     fn first_or_last(&self) -> bool {
         self.aggregates.iter().any(Aggregate::goes_by_order)
     }
@@ -105,14 +120,7 @@ fn shape(input: &Shape, grouping: &Grouping, aggregates: &[Aggregate]) -> Result
             aggregate.nullable(),
         ));
     }
-    for (at, field) in fields.iter().enumerate() {
-        if fields.iter().take(at).any(|other| other.name() == field.name()) {
-            return Err(Error::invalid(format!(
-                "two columns would be called {:?}: give one of them another name with alias()",
-                field.name()
-            )));
-        }
-    }
+    check_names(fields.iter().map(|field| field.name().as_str()))?;
     let series = input.series_name().filter(|_| input.is_ordered);
     let key = grouping.keys.first();
     let series_key = key.filter(|(_, expr)| series.is_some() && expr.as_column() == series);
@@ -204,7 +212,13 @@ impl Operator for Aggregation {
             ordered: self.is_in_order() || self.series_key().is_some(),
             times: self.grouping.bucket.is_some() || self.first_or_last() && !self.is_in_order(),
         };
-        let input = self.input.source(planner, need)?;
+        let input = match self.is_one_pass() {
+            true => self.input.source(
+                &planner.with_batch_rows(planner.batch_rows.unwrap_or(ONE_PASS_ROWS)),
+                need,
+            )?,
+            false => self.input.source(planner, need)?,
+        };
         match self.is_in_order() {
             true => Ok(Arc::new(OrderedGroups::new(self, input, planner)?)),
             false => Ok(Arc::new(HashedGroups::new(self, input, planner)?)),

@@ -16,6 +16,9 @@ use crate::operator::aggregate::{Resolved, State};
 /// Rows for which it pays to wake another thread.
 const SPLIT_ROWS: usize = 32_768;
 
+/// Windows that are found at a time: they stay in the cache until their rows were put together.
+const SPANS: usize = 4096;
+
 /// Left rows of one series, and right rows that have all of their windows.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
@@ -107,9 +110,19 @@ fn share(
     let mut state = State::new(resolved)?;
     state.grow(lefts.len());
     for task in tasks {
-        let own = times.get(task.lefts.clone()).unwrap_or_default();
-        let spans = window.spans(own, &task.rights.times, task.lefts.start - lefts.start);
-        state.slide(&task.rights.values, &spans)?;
+        let mut start = task.lefts.start;
+        while let Some(first) = times.get(start).filter(|_| start < task.lefts.end) {
+            // No fewer than a window has rows: each block goes over all rows of its windows.
+            let rows = window.range(*first, *first, &task.rights.times).len();
+            let block = start..start + SPANS.max(rows);
+            start = block.end;
+            let Some(few) = task.cut(&block, window, times) else {
+                break;
+            };
+            let own = times.get(few.lefts.clone()).unwrap_or_default();
+            let spans = window.spans(own, &few.rights.times, few.lefts.start - lefts.start);
+            state.slide(&few.rights.values, &spans)?;
+        }
     }
     state.emit(lefts.len())
 }
