@@ -6,6 +6,5 @@ mod exact;
 mod harness;
 mod names;
 mod order;
-mod speed;
 mod twins;
 mod types;
