@@ -91,6 +91,7 @@ impl Double {
     }
 
     /// The quotient, rounded.
+    #[inline(always)]
     pub(super) fn ratio(self, by: Self) -> f64 {
         let first = self.hi / by.hi;
         if !first.is_finite() || by.hi.is_infinite() {

@@ -45,13 +45,13 @@ impl Prefixes {
             return (count, false);
         }
         self.first = window.start;
-        let mut sum = Double::ZERO;
         self.sums.clear();
-        self.sums.push(sum);
-        self.sums.extend(values.iter().map(|value| {
+        self.sums.resize(values.len() + 1, Double::ZERO);
+        let mut sum = Double::ZERO;
+        for (after, value) in self.sums.iter_mut().skip(1).zip(values) {
             sum = sum.gather(Double::of(*value));
-            sum
-        }));
+            *after = sum;
+        }
         (count, true)
     }
 
@@ -68,14 +68,12 @@ impl Prefixes {
 /// Whether no prefix sum of finite values is rounded.
 #[inline(always)]
 fn are_exact(values: &[f64]) -> bool {
-    let (mut least, mut greatest) = (f64::INFINITY, 0.0);
-    for value in values {
-        let size = value.abs();
-        // A zero is a multiple of everything.
-        let or_none = if size > 0.0 { size } else { f64::INFINITY };
-        least = if or_none < least { or_none } else { least };
-        greatest = if size > greatest { size } else { greatest };
-    }
+    // Sizes compare as their bits do. A zero is a multiple of everything: less one, it is the greatest of all.
+    let (least, greatest) = values.iter().fold((u64::MAX, 0), |(least, greatest), value| {
+        let size = value.to_bits() & (u64::MAX >> 1);
+        (size.wrapping_sub(1).min(least), size.max(greatest))
+    });
+    let (least, greatest) = (f64::from_bits(least.wrapping_add(1)), f64::from_bits(greatest));
     if greatest == 0.0 {
         return true;
     }

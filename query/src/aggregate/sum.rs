@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 use gapless_engine::Result;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 
 use super::accumulator::{Accumulator, Sequence, Span, input, outside, same_kind};
 use super::count::Counts;
@@ -188,47 +188,82 @@ fn are_finite(values: &[f64]) -> bool {
         .fold(true, |so_far, value| so_far & value.is_finite())
 }
 
-/// As [`Terms::slide`] for values that are finite and lie side by side.
-#[inline(always)]
-fn slide_finite(values: &[f64], windows: &[(u32, Range<usize>)], totals: &mut Totals) -> Result<()> {
-    let mut prefixes = Prefixes::default();
-    let mut windows = windows;
-    while !windows.is_empty() {
-        let (count, is_known) = prefixes.take(values, windows);
-        let Some((own, others)) = windows.split_at_checked(count.max(1)) else {
-            break;
-        };
-        windows = others;
-        let term = |row: usize| Double::of(values.get(row).copied().unwrap_or_default());
-        if !is_known {
-            Terms::finite_only(term).slide(own.iter().cloned(), totals)?;
-            continue;
-        }
-        for (group, window) in own {
-            let span = Span {
-                group: *group,
-                start: 0,
-                end: 0,
-            };
-            let sum = prefixes.sum(window).ok_or_else(|| outside(span))?;
-            if !totals.add(span, sum)? {
-                totals.add_each(*group, window.clone().map(term))?;
-            }
-        }
-    }
-    Ok(())
+/// As [`Terms::slide`] for values that are finite and lie side by side: all of it has the instructions of the processor.
+struct SlideFinite<'a> {
+    values: &'a [f64],
+    windows: &'a [(u32, Range<usize>)],
+    totals: &'a mut Totals,
 }
 
-/// The windows of a slide, once they are known to lie within so many rows.
-pub(super) fn windows(spans: &[Span], rows: &Rows, len: usize) -> Result<Vec<(u32, Range<usize>)>> {
-    let window = |span: &Span| {
-        let range = rows.range(*span);
-        if range.start > range.end || range.end > len {
-            return Err(outside(*span));
+impl NullaryFnOnce for SlideFinite<'_> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn call(self) -> Result<()> {
+        let Self {
+            values,
+            mut windows,
+            totals,
+        } = self;
+        let mut prefixes = Prefixes::default();
+        while !windows.is_empty() {
+            let (count, is_known) = prefixes.take(values, windows);
+            let Some((own, others)) = windows.split_at_checked(count.max(1)) else {
+                break;
+            };
+            windows = others;
+            let term = |row: usize| Double::of(values.get(row).copied().unwrap_or_default());
+            if !is_known {
+                Terms::finite_only(term).slide(own.iter().cloned(), totals)?;
+                continue;
+            }
+            for (group, window) in own {
+                let span = Span {
+                    group: *group,
+                    start: 0,
+                    end: 0,
+                };
+                let Some(sum) = prefixes.sum(window) else {
+                    return Err(outside(span));
+                };
+                if !totals.add(span, sum)? {
+                    totals.add_each(*group, window.clone().map(term))?;
+                }
+            }
         }
-        Ok((span.group, range))
-    };
-    spans.iter().map(window).collect()
+        Ok(())
+    }
+}
+
+/// The means of sums: without the instruction that multiplies and adds at once, each is several calls.
+struct Means<'a> {
+    totals: &'a [Total],
+    counts: &'a [i64],
+}
+
+impl NullaryFnOnce for Means<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn call(self) -> Vec<f64> {
+        let mut means = vec![0.0; self.totals.len()];
+        for ((mean, total), count) in means.iter_mut().zip(self.totals).zip(self.counts) {
+            *mean = total.ratio(Total::of(Double::of(*count as f64)));
+        }
+        means
+    }
+}
+
+/// The windows of a slide, which lie within so many rows.
+pub(super) fn windows(spans: &[Span], rows: &Rows, len: usize) -> Result<Vec<(u32, Range<usize>)>> {
+    let windows = spans.iter().map(|span| (span.group, rows.range(*span)));
+    let windows: Vec<_> = windows.collect();
+    // Checked apart: a vector whose making can fail is made one element after the other.
+    let is_outside = |(_, range): &(u32, Range<usize>)| range.start > range.end || range.end > len;
+    match windows.iter().position(is_outside).and_then(|at| spans.get(at)) {
+        Some(span) => Err(outside(*span)),
+        None => Ok(windows),
+    }
 }
 
 impl<N: Float> Accumulator for FloatSum<N> {
@@ -258,7 +293,11 @@ impl<N: Float> Accumulator for FloatSum<N> {
             self.counts.add(*span, window.len())?;
         }
         if let Some(floats) = N::floats(values).filter(|floats| are_finite(floats)) {
-            return Arch::new().dispatch(|| slide_finite(floats, &windows, &mut self.totals));
+            return Arch::new().dispatch(SlideFinite {
+                values: floats,
+                windows: &windows,
+                totals: &mut self.totals,
+            });
         }
         let term = |row: usize| Double::of(values.get(row).map_or(0.0, |value| value.float()));
         Terms::new(values.len(), term).slide(windows.into_iter(), &mut self.totals)
@@ -273,11 +312,13 @@ impl<N: Float> Accumulator for FloatSum<N> {
     fn emit(&mut self, count: usize) -> Result<ArrayRef> {
         let totals = self.totals.take(count);
         let counts = self.counts.take(count);
-        let result = |(total, count): (&Total, &i64)| match self.mean {
-            true => total.ratio(Total::of(Double::of(*count as f64))),
-            false => total.value(),
+        let values = match self.mean {
+            true => Arch::new().dispatch(Means {
+                totals: &totals,
+                counts: &counts,
+            }),
+            false => totals.iter().map(|total| total.value()).collect(),
         };
-        let values = totals.iter().zip(&counts).map(result).collect();
         let there = counts.iter().map(|count| *count > 0).collect();
         array::<f64>(values, there, &DataType::Float64)
     }

@@ -68,6 +68,7 @@ impl Total {
     }
 
     /// The quotient of two sums.
+    #[inline(always)]
     pub(super) fn ratio(self, by: Self) -> f64 {
         self.number.ratio(by.number) * (self.power / by.power)
     }

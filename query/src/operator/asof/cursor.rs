@@ -163,8 +163,9 @@ impl Cursor {
                 at: self.at,
                 passed: self.passed,
                 options,
+                matches: &mut matches.rows,
             };
-            let (done, at, passed) = pulp::Arch::new().dispatch(|| merge.run(&mut matches.rows));
+            let (done, at, passed) = pulp::Arch::new().dispatch(merge);
             rest = rest.get(done..).unwrap_or_default();
             (self.at, self.passed) = (at, passed);
             if self.at >= stretch.rows.len() {
@@ -356,7 +357,7 @@ impl Cursor {
     }
 }
 
-/// Left times, and right times of one batch that they are matched with backwards.
+/// Left times, and right times of one batch that they are matched with backwards: all of it has the instructions of the processor.
 struct Backward<'a> {
     lefts: &'a [i64],
     rights: &'a [i64],
@@ -365,15 +366,19 @@ struct Backward<'a> {
     at: usize,
     passed: Passed,
     options: &'a AsOf,
+    matches: &'a mut Vec<(u32, u32)>,
 }
 
 /// Right rows that are compared at once, which a processor does in one step or a few, and without a branch for each.
 const AT_ONCE: usize = 8;
 
-impl Backward<'_> {
-    /// Matches left rows as long as right rows are left: how many, the right rows that are passed, and the last of them.
+impl pulp::NullaryFnOnce for Backward<'_> {
+    /// How many left rows are matched, the right rows that are passed, and the last of them.
+    type Output = (usize, usize, Passed);
+
+    /// Matches left rows as long as right rows are left.
     #[inline(always)]
-    fn run(mut self, matches: &mut Vec<(u32, u32)>) -> (usize, usize, Passed) {
+    fn call(mut self) -> Self::Output {
         let excess = i64::from(!self.options.is_strict);
         for (done, left) in self.lefts.iter().enumerate() {
             // Nothing is after the end of time.
@@ -394,11 +399,13 @@ impl Backward<'_> {
             let found = self
                 .passed
                 .filter(|(_, right)| self.options.tolerates(*left, *right));
-            matches.push(found.map_or(Matches::NONE, |(place, _)| place));
+            self.matches.push(found.map_or(Matches::NONE, |(place, _)| place));
         }
         (self.lefts.len(), self.at, self.passed)
     }
+}
 
+impl Backward<'_> {
     /// The first place from the present one on whose time is not less than `limit`.
     #[inline(always)]
     fn advanced(&self, limit: i64) -> usize {
