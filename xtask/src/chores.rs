@@ -43,7 +43,7 @@ const LINTS: &str = "clippy --workspace --all-targets --all-features -- -D warni
 /// Everything else is built with all features, so what lacks one would not be seen.
 const NO_FEATURES: &str = "check -p gapless --no-default-features";
 /// The command that most people build: without SQL.
-const DEFAULT_COMMAND: &str = "check -p gapless-cli --all-targets";
+const DEFAULT_COMMAND: &str = "clippy -p gapless-cli --all-targets -- -D warnings";
 const TESTS: &str = "test --workspace --all-features --no-fail-fast";
 
 /// Criterion runs every bench once when it is started without `--bench`, which is what `cargo test` does. Not
