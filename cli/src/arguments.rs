@@ -20,7 +20,7 @@ use crate::output::Output;
     max_term_width = 110,
     after_help = "Exit codes: 0 done; 1 `check` or `gaps --fail` found something, or `fill` left a gap; 2 misuse, or what \
                   was asked for does not exist or cannot be right;\n3 stored bytes are corrupt or of a newer gapless; 4 the operating system refused, \
-                  or somebody else holds a lock.\nErrors go to standard error as `error: ...`, with a `hint: ...` \
+                  or somebody else holds a lock; 130 or 143 a signal ended a statement.\nErrors go to standard error as `error: ...`, with a `hint: ...` \
                   where there is one."
 )]
 pub(crate) struct Arguments {

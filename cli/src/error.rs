@@ -15,6 +15,8 @@ pub(crate) struct CliError {
     kind: ErrorKind,
     message: String,
     hint: Option<String>,
+    /// The signal that ended it.
+    signal: Option<i32>,
 }
 
 #[derive(Serialize)]
@@ -36,7 +38,23 @@ impl CliError {
             kind,
             message: message.into(),
             hint: None,
+            signal: None,
         }
+    }
+
+    /// A signal came before it was done.
+    #[cfg(feature = "sql")]
+    pub(crate) fn interrupted(signal: i32) -> Self {
+        Self {
+            signal: Some(signal),
+            ..Self::new(ErrorKind::Io, "interrupted")
+        }
+    }
+
+    /// The signal that ended it.
+    #[cfg(feature = "sql")]
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.signal
     }
 
     /// The command line cannot be right.
@@ -75,8 +93,18 @@ impl CliError {
         self
     }
 
+    /// The message, with its place before it.
+    #[cfg(feature = "sql")]
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// The kind as scripts read it.
     fn kind_name(&self) -> &'static str {
+        if self.signal.is_some() {
+            return "interrupted";
+        }
         match self.kind {
             ErrorKind::Invalid => "invalid",
             ErrorKind::NotFound => "not_found",
@@ -92,8 +120,11 @@ impl CliError {
         }
     }
 
-    /// 1 a gap; 2 misuse; 3 the data is not what it must be; 4 the machine, or another process.
+    /// 1 a gap; 2 misuse; 3 the data is not what it must be; 4 the machine, or another process; 128 and the signal's number.
     fn exit_code(&self) -> u8 {
+        if let Some(signal) = self.signal {
+            return 128 | u8::try_from(signal).unwrap_or(0);
+        }
         match self.kind {
             ErrorKind::Gaps => 1,
             ErrorKind::Invalid | ErrorKind::NotFound => 2,
@@ -153,6 +184,9 @@ impl From<InterchangeError> for CliError {
         };
         let hint = error.hint.as_deref().map(str::to_owned);
         let message = InterchangeError { hint: None, ..error }.to_string();
-        Self { kind, message, hint }
+        Self {
+            hint,
+            ..Self::new(kind, message)
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM, for verbs that go on until they are told to end: the second one ends them at once. SIGXFSZ, for all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
@@ -10,23 +10,57 @@ use crate::error::CliError;
 
 /// Whether it was asked to end.
 #[derive(Debug, Clone)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop {
+    asked: Arc<AtomicBool>,
+    /// By which signal.
+    #[cfg_attr(
+        not(feature = "sql"),
+        expect(dead_code, reason = "only statements tell signals apart")
+    )]
+    signal: Arc<AtomicUsize>,
+}
 
 impl Stop {
     /// Listens from now on.
     pub(crate) fn on_signals() -> Result<Self, CliError> {
         let asked = Arc::new(AtomicBool::new(false));
+        let last = Arc::new(AtomicUsize::new(0));
         for signal in [SIGINT, SIGTERM] {
             // The first: who was asked already ends as the signal would have done it.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
+                .and_then(|_| flag::register_usize(signal, Arc::clone(&last), signal.unsigned_abs() as usize))
                 .and_then(|_| flag::register(signal, Arc::clone(&asked)))
                 .map_err(|error| CliError::io("cannot listen to signals", &error))?;
         }
-        Ok(Self(asked))
+        Ok(Self { asked, signal: last })
     }
 
     pub(crate) fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.asked.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(feature = "sql")]
+impl Stop {
+    /// The signal that asked.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        let signal = self.signal.load(Ordering::Acquire);
+        self.is_asked().then(|| i32::try_from(signal).unwrap_or(SIGTERM))
+    }
+
+    /// What was asked is done, and something else begins.
+    pub(crate) fn forget(&self) {
+        self.asked.store(false, Ordering::Release);
+    }
+
+    /// While the flag is up, for somebody who waits for input that may never come, these signals end the process as if nobody
+    /// listened.
+    pub(crate) fn unheard_while(&self, waits: &Arc<AtomicBool>, signals: &[i32]) -> Result<(), CliError> {
+        for signal in signals {
+            flag::register_conditional_default(*signal, Arc::clone(waits))
+                .map_err(|error| CliError::io("cannot listen to signals", &error))?;
+        }
+        Ok(())
     }
 }
 

@@ -25,4 +25,4 @@ mod session;
 mod system;
 mod table;
 
-pub use session::{RowStream, Rows, Session, SessionBuilder};
+pub use session::{RowStream, Rows, Session, SessionBuilder, is_blank, split_statement};

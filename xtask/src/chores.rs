@@ -26,6 +26,7 @@ pub fn test() -> ExitCode {
         Step::new("hygiene", Work::Check(hygiene::findings, root.clone())),
         Step::new("lints", Work::Command(cargo(&root, LINTS))),
         Step::new("no features", Work::Command(cargo(&root, NO_FEATURES))),
+        Step::new("default command", Work::Command(cargo(&root, DEFAULT_COMMAND))),
         Step::new("tests", Work::Tests(cargo(&root, TESTS))),
     ];
     if has_benches(&root) {
@@ -41,6 +42,8 @@ const FORMAT: &str = "fmt --all --check";
 const LINTS: &str = "clippy --workspace --all-targets --all-features -- -D warnings";
 /// Everything else is built with all features, so what lacks one would not be seen.
 const NO_FEATURES: &str = "check -p gapless --no-default-features";
+/// The command that most people build: without SQL.
+const DEFAULT_COMMAND: &str = "clippy -p gapless-cli --all-targets -- -D warnings";
 const TESTS: &str = "test --workspace --all-features --no-fail-fast";
 
 /// Criterion runs every bench once when it is started without `--bench`, which is what `cargo test` does. Not

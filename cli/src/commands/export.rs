@@ -186,7 +186,7 @@ impl Destination {
 }
 
 /// The format that a file's name says, under any compression.
-fn format_of_name(path: &Path) -> Option<WriteFormat> {
+pub(super) fn format_of_name(path: &Path) -> Option<WriteFormat> {
     let extension = |path: &Path| {
         path.extension()
             .map(|extension| extension.to_string_lossy().into_owned())

@@ -17,15 +17,23 @@ mod import;
 mod info;
 mod leases;
 mod ls;
+#[cfg(feature = "sql")]
+mod query;
 mod recover;
 mod schema;
 mod snapshot;
+#[cfg(feature = "sql")]
+mod sql;
 mod symbols;
 mod tail;
+#[cfg(not(feature = "sql"))]
+mod without_sql;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+#[cfg(not(feature = "sql"))]
+use {without_sql as query, without_sql as sql};
 
 use crate::error::CliError;
 use crate::output::Output;
@@ -51,6 +59,10 @@ pub(crate) enum Command {
     Head(head::Args),
     /// Print the last rows of a table, and with -f those that are committed from then on.
     Tail(tail::Args),
+    /// Run a SQL statement, and print its rows or write them to a file.
+    Query(Box<query::Args>),
+    /// A prompt for SQL; from a file or a pipe, statements one after the other.
+    Sql(Box<sql::Args>),
     /// Show what is known of ranges of series, as timelines, a picture or rows.
     Coverage(coverage::Args),
     /// List the ranges that are expected and not covered.
@@ -88,6 +100,8 @@ impl Command {
             Self::Schema(args) => schema::run(args, output),
             Self::Head(args) => head::run(args, output),
             Self::Tail(args) => tail::run(args, output),
+            Self::Query(args) => query::run(*args, output),
+            Self::Sql(args) => sql::run(*args, output),
             Self::Coverage(args) => coverage::run(args, output),
             Self::Gaps(args) => gaps::run(args, output),
             Self::Fill(args) => fill::run(*args, output),

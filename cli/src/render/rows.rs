@@ -1,4 +1,6 @@
 //! Rows on standard output: as a table, CSV, JSON, Arrow or Parquet.
+//!
+//! Only a table has all of its rows in memory: whoever prints one gives few. A JSON array waits on disk for its end.
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
@@ -6,6 +8,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use super::grid::{Align, Grid};
+use super::spool::Spool;
 use super::value::{Reader, Values};
 use crate::error::CliError;
 use crate::output::Output;
@@ -27,7 +30,7 @@ pub(crate) enum RowFormat {
     Parquet,
 }
 
-type Batches<'a> = &'a mut dyn Iterator<Item = Result<RecordBatch, CliError>>;
+pub(super) type Batches<'a> = &'a mut dyn Iterator<Item = Result<RecordBatch, CliError>>;
 
 /// Writes rows.
 pub(crate) fn write(
@@ -44,7 +47,7 @@ pub(crate) fn write(
         RowFormat::Arrow | RowFormat::Parquet if output.is_terminal() => Err(CliError::invalid(
             "this is binary and standard output is a terminal",
         )
-        .hint("redirect it: gapless head ... --format arrow > rows.arrow")),
+        .hint("redirect it, as in --format arrow > rows.arrow")),
         RowFormat::Arrow => arrow(schema, batches, output),
         RowFormat::Parquet => parquet(schema, batches, output),
     }
@@ -74,7 +77,7 @@ fn growing_table(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) 
     Ok(())
 }
 
-fn grid(schema: &SchemaRef, batch: &RecordBatch) -> Result<Grid, CliError> {
+pub(super) fn grid(schema: &SchemaRef, batch: &RecordBatch) -> Result<Grid, CliError> {
     let mut grid = Grid::new(
         schema
             .fields()
@@ -93,7 +96,7 @@ fn align(data_type: &DataType) -> Align {
     if is_number { Align::Right } else { Align::Left }
 }
 
-fn columns(batch: &RecordBatch, reader: Reader) -> Result<Vec<Values>, CliError> {
+pub(super) fn columns(batch: &RecordBatch, reader: Reader) -> Result<Vec<Values>, CliError> {
     batch
         .columns()
         .iter()
@@ -198,22 +201,46 @@ fn json_array(batches: Batches<'_>, output: &mut Output) -> Result<(), CliError>
         growing_array(batches, output, "")?;
         return output.line("");
     }
-    let text = array_text(batches, output, "")?;
-    output.bytes(text.as_bytes())?;
+    array_text(batches, output, "")?.print(output)?;
     output.line("")
 }
 
 /// The document of a verb that reads rows: the table, and its rows as objects.
 pub(crate) fn json_document(table: &str, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
+    document("table", table.into(), batches, output)
+}
+
+/// The document of a statement: the names of its columns, and its rows as objects.
+#[cfg(feature = "sql")]
+pub(crate) fn json_result(
+    schema: &SchemaRef,
+    batches: Batches<'_>,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let names: serde_json::Value = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
+    document("columns", names, batches, output)
+}
+
+fn document(
+    key: &str,
+    value: serde_json::Value,
+    batches: Batches<'_>,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let start = format!("{{\n  \"{key}\": {value},\n  \"rows\": ");
     if output.is_live() {
-        let name = serde_json::Value::from(table);
-        output.bytes(format!("{{\n  \"table\": {name},\n  \"rows\": ").as_bytes())?;
+        output.bytes(start.as_bytes())?;
         growing_array(batches, output, "  ")?;
         return output.line("\n}");
     }
     let rows = array_text(batches, output, "  ")?;
-    let name = serde_json::Value::from(table);
-    output.line(format!("{{\n  \"table\": {name},\n  \"rows\": {rows}\n}}"))
+    output.bytes(start.as_bytes())?;
+    rows.print(output)?;
+    output.line("\n}")
 }
 
 /// An array whose rows are printed as they come, each a line that is whole.
@@ -229,20 +256,18 @@ fn growing_array(batches: Batches<'_>, output: &mut Output, indent: &str) -> Res
 }
 
 /// All rows before the first byte is printed: an error half way leaves one document, which says so.
-fn array_text(batches: Batches<'_>, output: &mut Output, indent: &str) -> Result<String, CliError> {
-    let mut text = String::from("[");
+fn array_text(batches: Batches<'_>, output: &mut Output, indent: &str) -> Result<Spool, CliError> {
+    let mut text = Spool::new();
+    text.push("[")?;
+    let mut comma = "";
     json_rows(batches, output, |row, _| {
-        text.push_str(if text.len() > 1 { ",\n" } else { "\n" });
-        text.push_str(indent);
-        text.push_str("  ");
-        text.push_str(row);
-        Ok(())
+        let comma = std::mem::replace(&mut comma, ",");
+        text.push(&format!("{comma}\n{indent}  {row}"))
     })?;
-    if text.len() > 1 {
-        text.push('\n');
-        text.push_str(indent);
+    if !comma.is_empty() {
+        text.push(&format!("\n{indent}"))?;
     }
-    text.push(']');
+    text.push("]")?;
     Ok(text)
 }
 
@@ -278,6 +303,9 @@ fn arrow(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Resul
         writer.write(&plain(&schema, &batch?)?).map_err(failed)?;
         output.bytes(&std::mem::take(writer.get_mut()))?;
         output.batch_done()?;
+        if output.is_closed() {
+            break;
+        }
     }
     let rest = writer.into_inner().map_err(failed)?;
     output.bytes(&rest)
@@ -291,6 +319,11 @@ fn parquet(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Res
         parquet::arrow::ArrowWriter::try_new(Vec::new(), SchemaRef::clone(&schema), None).map_err(failed)?;
     for batch in batches {
         writer.write(&plain(&schema, &batch?)?).map_err(failed)?;
+        // What is done so far: the writer counts the bytes before they come here.
+        output.bytes(&std::mem::take(writer.inner_mut()))?;
+        if output.is_closed() {
+            break;
+        }
     }
     output.bytes(&writer.into_inner().map_err(failed)?)
 }

@@ -5,10 +5,12 @@
 //! - Durations are human in a table, and counts of their unit in CSV and JSON. Binary is hexadecimal.
 //! - Floats are the shortest text that reads back as the same number; JSON has NaN and infinities as strings.
 //!   Decimals are strings in JSON, because readers of JSON would round them.
+//! - Structs, which only SQL makes, are JSON objects; what is left (intervals, maps, unions) has Arrow's own text.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, StructArray};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::Timestamp;
 use serde_json::{Number, Value};
@@ -41,11 +43,13 @@ macro_rules! value {
 impl Values {
     /// Prepares a column; symbols become their text.
     pub(crate) fn new(array: &ArrayRef, reader: Reader) -> Result<Self, CliError> {
-        let array = match array.data_type() {
-            DataType::Dictionary(_, values) => arrow_cast::cast(array, values)
-                .map_err(|error| CliError::internal(format!("cannot read symbols: {error}")))?,
-            _ => ArrayRef::clone(array),
-        };
+        if let Some(plain) = plain_type(array.data_type()) {
+            let plain = arrow_cast::cast(array, &plain).map_err(|error| {
+                CliError::internal(format!("cannot read values of {}: {error}", array.data_type()))
+            })?;
+            return Self::new(&plain, reader);
+        }
+        let array = ArrayRef::clone(array);
         let decimals = match (reader, array.data_type()) {
             (Reader::Person, DataType::Timestamp(TimeUnit::Nanosecond, _)) => array
                 .as_primitive::<TimestampNanosecondType>()
@@ -66,7 +70,7 @@ impl Values {
 
     /// Whether the value of a row is null.
     pub(crate) fn is_null(&self, row: usize) -> bool {
-        self.array.is_null(row)
+        self.array.data_type() == &DataType::Null || self.array.is_null(row)
     }
 
     /// The value of a row as text; empty when it is null.
@@ -87,7 +91,7 @@ impl Values {
     /// The value of a row as JSON.
     pub(crate) fn json(&self, row: usize) -> Value {
         let array = &self.array;
-        if array.is_null(row) {
+        if self.is_null(row) {
             return Value::Null;
         }
         match array.data_type() {
@@ -110,10 +114,12 @@ impl Values {
                 float(value, format!("{value:?}"))
             }
             DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value_as_string(row).into(),
+            DataType::Decimal256(..) => array.as_primitive::<Decimal256Type>().value_as_string(row).into(),
             DataType::Utf8 => array.as_string::<i32>().value(row).into(),
             DataType::Binary => hex(array.as_binary::<i32>().value(row)).into(),
             DataType::List(_) => self.list(&array.as_list::<i32>().value(row)),
             DataType::FixedSizeList(..) => self.list(&array.as_fixed_size_list().value(row)),
+            DataType::Struct(_) => self.object(array.as_struct(), row),
             _ => self.temporal(row),
         }
     }
@@ -123,6 +129,17 @@ impl Values {
             Ok(values) => (0..items.len()).map(|item| values.json(item)).collect(),
             Err(_) => Value::Null,
         }
+    }
+
+    fn object(&self, row_of: &StructArray, row: usize) -> Value {
+        let value = |array: &ArrayRef| match Values::new(&array.slice(row, 1), self.reader) {
+            Ok(values) => values.json(0),
+            Err(_) => Value::Null,
+        };
+        let fields = row_of.fields().iter().zip(row_of.columns());
+        fields
+            .map(|(field, array)| (field.name().clone(), value(array)))
+            .collect()
     }
 
     fn temporal(&self, row: usize) -> Value {
@@ -170,8 +187,11 @@ impl Values {
                     Reader::Program => count.into(),
                 }
             }
-            // The engine reads no other type.
-            other => format!("<{other}>").into(),
+            other => {
+                let shown = ArrayFormatter::try_new(array.as_ref(), &FormatOptions::default())
+                    .and_then(|shown| shown.value(row).try_to_string());
+                shown.unwrap_or_else(|_| format!("<{other}>")).into()
+            }
         }
     }
 
@@ -184,6 +204,25 @@ impl Values {
             None => count.into(),
         }
     }
+}
+
+/// The type that the values of another one are shown as.
+fn plain_type(data_type: &DataType) -> Option<DataType> {
+    Some(match data_type {
+        DataType::Dictionary(_, values) => values.as_ref().clone(),
+        DataType::RunEndEncoded(_, values) => values.data_type().clone(),
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) => {
+            DataType::List(item.clone())
+        }
+        DataType::Float16 => DataType::Float32,
+        DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        _ => return None,
+    })
 }
 
 fn float(value: f64, text: String) -> Value {
@@ -231,6 +270,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::*;
+    use arrow_schema::Field;
 
     use super::*;
 
@@ -302,6 +342,27 @@ mod tests {
             .with_precision_and_scale(10, 2)
             .unwrap();
         assert_eq!(shown(decimal).1, ["\"123.45\""]);
+    }
+
+    #[test]
+    fn what_only_sql_makes_is_shown_too() {
+        assert_eq!(shown(StringViewArray::from(vec!["a"])).1, ["\"a\""]);
+        assert_eq!(shown(LargeStringArray::from(vec!["a"])).0, ["a"]);
+        assert_eq!(shown(BinaryViewArray::from(vec![&b"\x00\xff"[..]])).0, ["00ff"]);
+        assert_eq!(shown(NullArray::new(1)), (vec!["".into()], vec!["null".into()]));
+        let interval = IntervalMonthDayNanoArray::from(vec![IntervalMonthDayNano::new(1, 2, 0)]);
+        assert_eq!(shown(interval).0, ["1 mons 2 days"]);
+        let fields: Vec<(Arc<Field>, ArrayRef)> = vec![
+            (
+                Arc::new(Field::new("a", DataType::Int32, true)),
+                Arc::new(Int32Array::from(vec![1])),
+            ),
+            (
+                Arc::new(Field::new("b", DataType::Utf8, true)),
+                Arc::new(StringArray::from(vec![None::<&str>])),
+            ),
+        ];
+        assert_eq!(shown(StructArray::from(fields)).1, ["{\"a\":1,\"b\":null}"]);
     }
 
     #[test]

@@ -116,7 +116,8 @@ fn every_verb_has_help_with_examples() {
     let help = place.ok("--help");
     assert!(help.contains("Exit codes"), "{help}");
     for verb in [
-        "demo", "import", "export", "info", "ls", "schema", "head", "tail", "symbols", "snapshot",
+        "demo", "import", "export", "info", "ls", "schema", "head", "tail", "symbols", "snapshot", "query",
+        "sql",
     ] {
         assert!(help.contains(&format!("  {verb} ")), "{verb}");
         let help = place.ok(&format!("{verb} --help"));

@@ -15,9 +15,16 @@ mod import;
 mod import_errors;
 mod inspect;
 mod leases;
+#[cfg(feature = "sql")]
+mod query;
 mod recover;
 mod rows;
 mod snapshot;
+#[cfg(feature = "sql")]
+mod sql;
 mod support;
+#[cfg(feature = "sql")]
+mod terminal;
 mod timeline;
 mod wal;
+mod without_sql;

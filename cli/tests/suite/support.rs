@@ -57,6 +57,17 @@ impl Place {
         self.path(name).symlink_metadata().is_ok()
     }
 
+    /// What is in the directory.
+    #[cfg(feature = "sql")]
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.directory.path()).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gapless"));
         command

@@ -9,11 +9,13 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use gapless_engine::{Database, Result, Snapshot};
 
 use super::builder::SessionBuilder;
 use super::statement;
+use super::yields::yielding;
 use crate::asof::{AsOfRelation, GaplessPlanner, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
@@ -76,7 +78,8 @@ impl Planner {
             let plan = state.statement_to_plan(statement).await?;
             let context = SessionContext::new_with_state(state);
             let frame = context.execute_logical_plan(plan).await?;
-            frame.execute_stream().await
+            let task = Arc::new(frame.task_ctx());
+            execute_stream(yielding(frame.create_physical_plan().await?)?, task)
         };
         run.await.map_err(from_datafusion)
     }

@@ -6,19 +6,25 @@
 //! | `statement` | text to a statement that is allowed here |
 //! | `context` | one statement's own planner, over one snapshot |
 //! | `rows` | the rows of a statement, as they come |
+//! | `script` | a text of several statements, in pieces |
+//! | `yields` | joins that can be ended |
 
 mod builder;
 mod context;
 mod rows;
 mod runtime;
+mod script;
 mod statement;
+mod yields;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gapless_engine::{Database, Result, Snapshot};
 
 pub use builder::SessionBuilder;
 pub use rows::{RowStream, Rows};
+pub use script::{is_blank, split_statement};
 
 use context::Planner;
 use runtime::{Runtime, block_on};
@@ -86,6 +92,16 @@ impl Session {
     /// As [`Session::sql`].
     pub fn sql_at(&self, snapshot: &Snapshot, text: &str) -> Result<Rows> {
         block_on(self.start(text, Some(snapshot.clone())))
+    }
+
+    /// Ends all statements of the session and waits until they are gone, with what they had put on disk, for so long at most.
+    ///
+    /// Dropping a session ends them too, but waits for nothing: a process that exits then leaves files of theirs behind. Nothing
+    /// is waited for while a clone of the session, or rows of it, are still there.
+    pub fn close(self, wait: Duration) {
+        if let Some(runtime) = Arc::into_inner(self.runtime) {
+            runtime.close(wait);
+        }
     }
 
     async fn start(&self, text: &str, snapshot: Option<Snapshot>) -> Result<Rows> {

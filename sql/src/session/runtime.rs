@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 
 use gapless_engine::{Error, Result};
 use tokio::runtime::Builder;
@@ -51,6 +52,13 @@ impl Runtime {
         (&mut handle.0)
             .await
             .map_err(|error| Error::internal(format!("a statement was ended: {error}")))
+    }
+
+    /// Ends all work, and waits for that, but not longer.
+    pub(super) fn close(mut self, wait: Duration) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(wait);
+        }
     }
 }
 

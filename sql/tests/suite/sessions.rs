@@ -303,3 +303,30 @@ fn rows_streamed_after_the_session_was_opened_are_seen_by_the_next_statement() {
         ["| 1 |"]
     );
 }
+
+#[test]
+fn a_join_of_hours_ends_soon_when_its_rows_are_dropped() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for statement in [
+        "SELECT sum(a.id + h.id) FROM tick a, tick b, tick c, tick d, tick e, tick f, tick g, tick h",
+        "SELECT a.ts FROM tick a, tick b, tick c, tick d, tick e, tick f, tick g, tick h ORDER BY b.value, h.id",
+    ] {
+        let database = Database::builder(directory.path().join("joined"))
+            .open()
+            .expect("a database");
+        if database.table("tick").is_err() {
+            many_rows(&database, 100);
+        }
+        let session = Session::new(&database).expect("a session");
+        let rows = session.sql(statement).expect("a plan");
+        std::thread::sleep(Duration::from_millis(300));
+        drop(rows);
+        let began = Instant::now();
+        session.close(Duration::from_secs(20));
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{statement}: {:?}",
+            began.elapsed()
+        );
+    }
+}

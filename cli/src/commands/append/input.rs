@@ -13,7 +13,7 @@ const PIECES_AHEAD: usize = 4;
 
 /// What came.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Bytes(Vec<u8>),
     /// Nothing, for a while.
     Pause,
@@ -21,12 +21,12 @@ pub(super) enum Piece {
 }
 
 /// A thread that reads standard input. It ends with the process: a read cannot be broken off.
-pub(super) struct Input {
+pub(crate) struct Input {
     pieces: Receiver<std::io::Result<Vec<u8>>>,
 }
 
 impl Input {
-    pub(super) fn stdin() -> Result<Self, CliError> {
+    pub(crate) fn stdin() -> Result<Self, CliError> {
         let (sender, pieces) = sync_channel(PIECES_AHEAD);
         std::thread::Builder::new()
             .name("gapless-stdin".to_owned())
@@ -49,7 +49,7 @@ impl Input {
     }
 
     /// What comes next within some time.
-    pub(super) fn next(&self, limit: Duration) -> Result<Piece, CliError> {
+    pub(crate) fn next(&self, limit: Duration) -> Result<Piece, CliError> {
         match self.pieces.recv_timeout(limit) {
             Ok(Ok(bytes)) if bytes.is_empty() => Ok(Piece::End),
             Ok(Ok(bytes)) => Ok(Piece::Bytes(bytes)),

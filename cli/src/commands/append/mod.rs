@@ -22,7 +22,7 @@ use crate::error::CliError;
 use crate::options::durability;
 use crate::output::Output;
 use crate::stop::Stop;
-use input::{Input, Piece};
+pub(super) use input::{Input, Piece};
 use session::Session;
 
 /// How often it is looked, at the least, whether rows have to go out, or whether it was asked to end.
