@@ -10,6 +10,7 @@
 //! | `table` | a table: conditions, time ranges, order, statistics, insertion |
 //! | `system` | the schema `gapless` |
 //! | `function` | functions of time series |
+//! | `native` | what the operators of `gapless-query` run instead of DataFusion's |
 //! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
 //! | `pump` | blocking sources of batches as asynchronous streams |
 //! | `error` | DataFusion's errors as the engine's |
@@ -20,6 +21,7 @@ mod asof;
 mod catalog;
 mod error;
 mod function;
+mod native;
 mod pump;
 mod session;
 mod system;

@@ -13,10 +13,14 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use super::exec::{AsOfJoinExec, Side};
 use super::node::AsOfJoin;
+use crate::native::{NativePlanner, with_native};
 
 /// DataFusion's planner, which also plans what only gapless has.
 #[derive(Debug)]
-pub(crate) struct GaplessPlanner;
+pub(crate) struct GaplessPlanner {
+    /// Whether native operators take the place of DataFusion's.
+    pub(crate) native: bool,
+}
 
 #[async_trait]
 impl QueryPlanner for GaplessPlanner {
@@ -25,8 +29,14 @@ impl QueryPlanner for GaplessPlanner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions)]);
-        planner.create_physical_plan(plan, session).await
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(Extensions),
+            Arc::new(NativePlanner),
+        ]);
+        if !self.native {
+            return planner.create_physical_plan(plan, session).await;
+        }
+        planner.create_physical_plan(&with_native(plan)?, session).await
     }
 }
 

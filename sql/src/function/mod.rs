@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | `time_bucket` | the start of the bucket that a time falls into |
 //! | `edge` | `first` and `last`: the value of the earliest or latest row |
+//! | `extreme` | `min` and `max`, which skip `NaN` |
 //! | `vwap` | the mean of prices, weighted by quantities |
 
 mod edge;
+mod extreme;
 mod time_bucket;
 mod vwap;
 
@@ -17,7 +19,9 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use edge::{Edge, EdgeFunction};
+use extreme::Extreme;
 use time_bucket::TimeBucket;
+pub(crate) use time_bucket::constant_bucket;
 use vwap::Vwap;
 
 /// Adds the functions to a planner.
@@ -27,5 +31,8 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udaf(Arc::new(AggregateUDF::from(EdgeFunction::new(edge))))?;
     }
     state.register_udaf(Arc::new(AggregateUDF::from(Vwap::new())))?;
+    for extreme in [Extreme::min(), Extreme::max()] {
+        state.register_udaf(Arc::new(AggregateUDF::from(extreme)))?;
+    }
     Ok(())
 }

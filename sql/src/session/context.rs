@@ -126,7 +126,9 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
     let builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_query_planner(Arc::new(GaplessPlanner))
+        .with_query_planner(Arc::new(GaplessPlanner {
+            native: settings.native,
+        }))
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
         .with_optimizer_rules(rules);
     let mut state = builder.build();

@@ -22,3 +22,4 @@ mod trim;
 mod wanted;
 
 pub(crate) use provider::GaplessTable;
+pub(crate) use trim::trimmed;

@@ -10,13 +10,14 @@ use datafusion::datasource::sink::DataSinkExec;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use gapless_engine::{Database, Result as EngineResult, Snapshot};
+use gapless_engine::{Database, Result as EngineResult, Scan, Snapshot};
 use gapless_format::TableMeta;
 
 use super::exec::{SortedBy, TableScanExec};
 use super::filter::condition;
 use super::insert::TableSink;
 use super::split::{extents, split};
+use super::statistics::Known;
 use super::wanted::Wanted;
 use crate::error::to_datafusion;
 
@@ -69,6 +70,32 @@ impl GaplessTable {
         Ok(TableScanExec::new(
             snapshot, table, schema, sorted_by, wanted, ranges, limit,
         ))
+    }
+}
+
+impl GaplessTable {
+    /// The table's description.
+    pub(crate) const fn meta(&self) -> &Arc<TableMeta> {
+        &self.meta
+    }
+
+    /// The rows for which all conditions of a `TableScan` hold, at the statement's snapshot, as a scan for native operators: all
+    /// columns, by series and time. `None` where the engine cannot tell exactly which these are, so that DataFusion has to look
+    /// at the rows again.
+    pub(crate) fn exact_scan(&self, filters: &[Expr]) -> Option<EngineResult<Scan>> {
+        let exact = |filter| condition(filter, &self.meta).is_some_and(|condition| condition.is_exact);
+        if !filters.iter().all(exact) {
+            return None;
+        }
+        let wanted = Wanted::of(filters, &self.meta);
+        Some(wanted.scan(&self.snapshot, &self.meta.name))
+    }
+
+    /// Whether it is known without reading rows how many there are for which conditions hold, and when the first and the last is.
+    pub(crate) fn knows_rows(&self, filters: &[Expr]) -> bool {
+        let wanted = Wanted::of(filters, &self.meta);
+        let known = Known::of(&self.snapshot, &self.meta.name, &wanted, &wanted.time);
+        known.is_ok_and(|known| known.is_exact())
     }
 }
 
