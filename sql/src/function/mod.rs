@@ -5,10 +5,12 @@
 //! | `time_bucket` | the start of the bucket that a time falls into |
 //! | `edge` | `first` and `last`: the value of the earliest or latest row |
 //! | `extreme` | `min` and `max`, which skip `NaN` |
+//! | `sum` | `sum`, which refuses what does not fit |
 //! | `vwap` | the mean of prices, weighted by quantities |
 
 mod edge;
 mod extreme;
+mod sum;
 mod time_bucket;
 mod vwap;
 
@@ -20,6 +22,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use edge::{Edge, EdgeFunction};
 use extreme::Extreme;
+use sum::Sum;
 use time_bucket::TimeBucket;
 pub(crate) use time_bucket::constant_bucket;
 use vwap::Vwap;
@@ -31,6 +34,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udaf(Arc::new(AggregateUDF::from(EdgeFunction::new(edge))))?;
     }
     state.register_udaf(Arc::new(AggregateUDF::from(Vwap::new())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(Sum::new())))?;
     for extreme in [Extreme::min(), Extreme::max()] {
         state.register_udaf(Arc::new(AggregateUDF::from(extreme)))?;
     }

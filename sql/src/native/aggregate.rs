@@ -1,12 +1,14 @@
 //! Groups of a table's rows as a native query.
 
 use datafusion::catalog::default_table_source::source_as_provider;
+use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, SubqueryAlias, TableScan};
-use gapless_engine::Scan;
 use gapless_format::TableMeta;
 use gapless_query::{Aggregate as Native, Bucket, Grouped, IntoQuery, Query, col};
 
+use super::condition::condition;
 use super::exec::gives;
 use super::function::{aggregate, is_known};
 use super::key::{Key, key};
@@ -26,68 +28,131 @@ pub(super) struct Translated {
 
 /// The native query that gives what an aggregation of DataFusion's gives, if there is one.
 pub(super) fn translate(plan: &Aggregate) -> Option<Translated> {
-    let (scan, outputs) = rows(&plan.input)?;
-    let provider = source_as_provider(&scan.source).ok()?;
+    let rows = Rows::of(&plan.input)?;
+    let provider = source_as_provider(&rows.scan.source).ok()?;
     let table = (provider.as_ref() as &dyn std::any::Any).downcast_ref::<GaplessTable>()?;
     let meta = table.meta();
-    let resolved = |expr: &Expr| resolve(expr.clone().unalias(), &plan.input, &outputs);
+    let resolved = |expr: &Expr| resolve(expr.clone(), &plan.input, &rows.outputs);
     let keys = plan.group_expr.iter().map(|expr| key(&resolved(expr)?, meta));
     let keys: Vec<Key> = keys.collect::<Option<_>>()?;
     let calls = plan.aggr_expr.iter().map(resolved);
     let calls: Vec<Expr> = calls.collect::<Option<_>>()?;
+    let follows =
+        keys.is_empty() && rows.conditions.is_empty() && calls.iter().all(|call| is_known(call, meta));
     // DataFusion takes these from the statistics.
-    if keys.is_empty() && calls.iter().all(|call| is_known(call, meta)) && table.knows_rows(&scan.filters) {
+    if follows && table.knows_rows(&rows.scan.filters) {
         return None;
     }
     let aggregates = calls.iter().map(|call| aggregate(call, meta));
     let aggregates: Vec<Native> = aggregates.collect::<Option<_>>()?;
-    let rows = table.exact_scan(&scan.filters)?.ok()?;
-    let translated = Groups::new(keys, meta)?.query(rows, aggregates);
+    let groups = Groups::new(keys, meta)?;
+    let translated = groups.query(rows.query(table)?, aggregates);
     is_planned(&translated, plan).then_some(translated)
 }
 
-/// The scan below, and each column of the plan over the columns of the table.
-fn rows(plan: &LogicalPlan) -> Option<(&TableScan, Vec<Expr>)> {
-    match plan {
-        LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
-            let fields = scan.projected_schema.fields().iter();
-            Some((
-                scan,
-                fields
-                    .map(|field| Expr::Column(field.name().as_str().into()))
-                    .collect(),
-            ))
+/// Rows of a table below an aggregation.
+struct Rows<'a> {
+    scan: &'a TableScan,
+    /// Each column of the plan over the columns of the table.
+    outputs: Vec<Expr>,
+    /// What has to hold of the rows beside what the scan was given, over the columns of the table.
+    conditions: Vec<Expr>,
+}
+
+/// Rows that are wanted, and whether they are those of one series.
+struct Wanted {
+    query: Query,
+    is_one_series: bool,
+}
+
+impl<'a> Rows<'a> {
+    fn of(plan: &'a LogicalPlan) -> Option<Self> {
+        match plan {
+            LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
+                let fields = scan.projected_schema.fields().iter();
+                let column = |name: &String| Expr::Column(Column::new_unqualified(name));
+                Some(Self {
+                    scan,
+                    outputs: fields.map(|field| column(field.name())).collect(),
+                    conditions: Vec::new(),
+                })
+            }
+            LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => Self::of(input),
+            LogicalPlan::Projection(Projection { expr, input, .. }) => {
+                let rows = Self::of(input)?;
+                let outputs = expr
+                    .iter()
+                    .map(|expr| resolve(expr.clone(), input, &rows.outputs));
+                Some(Self {
+                    outputs: outputs.collect::<Option<_>>()?,
+                    ..rows
+                })
+            }
+            LogicalPlan::Filter(filter) => {
+                let mut rows = Self::of(&filter.input)?;
+                for part in split_conjunction(&filter.predicate) {
+                    let part = resolve(part.clone(), &filter.input, &rows.outputs)?;
+                    rows.conditions.push(part);
+                }
+                Some(rows)
+            }
+            _ => None,
         }
-        LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. }) => rows(input),
-        LogicalPlan::Projection(Projection { expr, input, .. }) => {
-            let (scan, outputs) = rows(input)?;
-            let outputs = expr
-                .iter()
-                .map(|expr| resolve(expr.clone().unalias(), input, &outputs));
-            Some((scan, outputs.collect::<Option<_>>()?))
+    }
+
+    /// Exactly these rows, if native operators can tell which they are.
+    fn query(&self, table: &GaplessTable) -> Option<Wanted> {
+        // What the scan cannot tell exactly has to be asked again above it.
+        for filter in &self.scan.filters {
+            let is_asked_again = || self.conditions.contains(&unqualified(filter.clone()));
+            if table.exact_condition(filter).is_none() && !is_asked_again() {
+                return None;
+            }
         }
-        _ => None,
+        let exact = |expr: &Expr| table.exact_condition(expr).map(From::from);
+        let conditions = self.conditions.iter();
+        let conditions = conditions.map(|expr| condition(expr, table.meta(), &exact));
+        let conditions: Vec<_> = conditions.collect::<Option<_>>()?;
+        let scan = table.near_scan(&self.scan.filters).ok()?;
+        let is_one_series = scan.series_asked().is_some_and(|series| series.len() == 1);
+        let query = conditions
+            .into_iter()
+            .fold(scan.query(), |query, condition| query.filter(condition));
+        Some(Wanted { query, is_one_series })
     }
 }
 
-/// An expression over the columns of a plan as one over those of the table.
+/// An expression over the columns of a plan as one over those of the table, without the names it gives.
 fn resolve(expr: Expr, plan: &LogicalPlan, outputs: &[Expr]) -> Option<Expr> {
     let schema = plan.schema();
-    let resolved = expr.transform_up(|expr| {
-        let Expr::Column(column) = &expr else {
-            // A name is no part of what is computed.
-            return Ok(match expr {
-                Expr::Alias(alias) => Transformed::yes(*alias.expr),
-                other => Transformed::no(other),
-            });
-        };
-        let output = outputs.get(schema.index_of_column(column)?);
-        Ok(output.map_or_else(
-            || Transformed::no(expr.clone()),
-            |output| Transformed::yes(output.clone()),
-        ))
+    with_columns(expr, |column| {
+        outputs.get(schema.index_of_column(column).ok()?).cloned()
+    })
+}
+
+/// The same without the name of the table.
+fn unqualified(expr: Expr) -> Expr {
+    let column = |column: &Column| Some(Expr::Column(Column::new_unqualified(&column.name)));
+    with_columns(expr.clone(), column).unwrap_or(expr)
+}
+
+/// The expression with others in the place of its columns; `None` where one has none.
+fn with_columns(expr: Expr, of: impl Fn(&Column) -> Option<Expr>) -> Option<Expr> {
+    let mut is_whole = true;
+    let replaced = expr.transform_up(|expr| {
+        Ok(match expr {
+            Expr::Alias(alias) => Transformed::yes(*alias.expr),
+            Expr::Column(column) => match of(&column) {
+                Some(other) => Transformed::yes(other),
+                None => {
+                    is_whole = false;
+                    Transformed::no(Expr::Column(column))
+                }
+            },
+            other => Transformed::no(other),
+        })
     });
-    resolved.ok().map(|resolved| resolved.data)
+    replaced.ok().map(|replaced| replaced.data).filter(|_| is_whole)
 }
 
 /// What rows are grouped by.
@@ -131,8 +196,7 @@ impl Groups {
         })
     }
 
-    fn query(self, scan: Scan, aggregates: Vec<Native>) -> Translated {
-        let one_series = scan.series_asked().is_some_and(|series| series.len() == 1);
+    fn query(self, rows: Wanted, aggregates: Vec<Native>) -> Translated {
         let keys = self.places.len();
         // The same aggregate twice is computed once.
         let (mut distinct, mut places) = (Vec::<Native>::new(), self.places);
@@ -145,7 +209,7 @@ impl Groups {
         }
         let mut sorted_by: Vec<usize> = (0..keys).collect();
         sorted_by.sort_by_key(|key| places.get(*key));
-        let mut grouped: Grouped = scan.query().group_by(self.columns.iter().map(col));
+        let mut grouped: Grouped = rows.query.group_by(self.columns.iter().map(col));
         if let Some(bucket) = self.bucket {
             grouped = grouped.bucket(bucket);
         }
@@ -153,7 +217,7 @@ impl Groups {
             query: grouped.agg(distinct),
             places,
             sorted_by,
-            constant: self.series.filter(|_| one_series),
+            constant: self.series.filter(|_| rows.is_one_series),
         }
     }
 }

@@ -63,19 +63,21 @@ pub(super) fn to_text(of: &DataType, to: &DataType) -> bool {
 }
 
 /// Arithmetic of `Float64`.
-fn float(expr: &Expr, table: &TableMeta) -> Option<Native> {
+pub(super) fn float(expr: &Expr, table: &TableMeta) -> Option<Native> {
     match expr {
         Expr::Column(_) => {
             let (name, of) = column(expr, table)?;
             (of == DataType::Float64).then(|| col(name))
         }
-        Expr::Cast(Cast { expr: inner, field }) => {
-            let (name, of) = column(inner, table)?;
-            to_float(&of, field.data_type()).then(|| col(name).cast(DataType::Float64))
-        }
+        Expr::Cast(_) => narrower(expr, table).map(|narrower| narrower.cast(DataType::Float64)),
         Expr::Literal(ScalarValue::Float64(Some(number)), _) => Some(lit(*number)),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-            let (left, right) = (float(left, table)?, float(right, table)?);
+            // Beside a `Float64` a column is taken for one as it is read, without a cast.
+            let (left, right) = match (narrower(left, table), narrower(right, table)) {
+                (Some(left), None) => (left, float(right, table)?),
+                (_, Some(right)) => (float(left, table)?, right),
+                (None, None) => (float(left, table)?, float(right, table)?),
+            };
             match op {
                 Operator::Plus => Some(left + right),
                 Operator::Minus => Some(left - right),
@@ -86,4 +88,13 @@ fn float(expr: &Expr, table: &TableMeta) -> Option<Native> {
         }
         _ => None,
     }
+}
+
+/// The column of another type of numbers that is cast to `Float64`.
+fn narrower(expr: &Expr, table: &TableMeta) -> Option<Native> {
+    let Expr::Cast(Cast { expr, field }) = expr else {
+        return None;
+    };
+    let (name, of) = column(expr, table)?;
+    to_float(&of, field.data_type()).then(|| col(name))
 }

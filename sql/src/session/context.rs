@@ -19,6 +19,7 @@ use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
 use crate::function;
 use crate::system::GapsFunction;
+use crate::table::ScanOrder;
 
 /// Consumers of memory that a refusal names.
 const CONSUMERS_SHOWN: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
@@ -130,7 +131,8 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
             native: settings.native,
         }))
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
-        .with_optimizer_rules(rules);
+        .with_optimizer_rules(rules)
+        .with_physical_optimizer_rule(Arc::new(ScanOrder));
     let mut state = builder.build();
     function::register(&mut state)?;
     Ok(state)

@@ -10,6 +10,7 @@ use datafusion::datasource::sink::DataSinkExec;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use gapless_engine::scan::Predicate;
 use gapless_engine::{Database, Result as EngineResult, Scan, Snapshot};
 use gapless_format::TableMeta;
 
@@ -83,12 +84,20 @@ impl GaplessTable {
     /// columns, by series and time. `None` where the engine cannot tell exactly which these are, so that DataFusion has to look
     /// at the rows again.
     pub(crate) fn exact_scan(&self, filters: &[Expr]) -> Option<EngineResult<Scan>> {
-        let exact = |filter| condition(filter, &self.meta).is_some_and(|condition| condition.is_exact);
-        if !filters.iter().all(exact) {
-            return None;
-        }
+        let is_exact = |filter| self.exact_condition(filter).is_some();
+        filters.iter().all(is_exact).then(|| self.near_scan(filters))
+    }
+
+    /// As [`exact_scan`](Self::exact_scan), where there may be more rows: of those that conditions may hold for.
+    pub(crate) fn near_scan(&self, filters: &[Expr]) -> EngineResult<Scan> {
         let wanted = Wanted::of(filters, &self.meta);
-        Some(wanted.scan(&self.snapshot, &self.meta.name))
+        wanted.scan(&self.snapshot, &self.meta.name)
+    }
+
+    /// The condition of the engine that holds for the same rows, if there is one.
+    pub(crate) fn exact_condition(&self, filter: &Expr) -> Option<Predicate> {
+        let condition = condition(filter, &self.meta)?;
+        condition.is_exact.then_some(condition.predicate)
     }
 
     /// Whether it is known without reading rows how many there are for which conditions hold, and when the first and the last is.

@@ -2,6 +2,7 @@
 
 mod docs;
 mod fixture;
+mod native;
 mod sessions;
 mod slt;
 mod support;

@@ -12,10 +12,10 @@ use crate::support::{lines, query};
 const STATEMENTS: usize = 60;
 
 /// A small generator: the same numbers for a seed, for ever.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -23,7 +23,7 @@ impl Random {
         (self.0 >> 33) % end
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::try_from(self.below(from.len() as u64)).expect("a place")]
     }
 }
@@ -105,7 +105,7 @@ fn statement(random: &mut Random) -> String {
     format!("SELECT {what} FROM trade WHERE {wanted}{group}")
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let given = std::env::var("GAPLESS_SQL_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
