@@ -55,7 +55,11 @@ impl AggregateUDFImpl for Sum {
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
         match is_whole(args.return_type()) && !args.is_distinct {
-            true => Ok(vec![Arc::new(Field::new(format!("{}[sum]", args.name), WIDE, true))]),
+            true => Ok(vec![Arc::new(Field::new(
+                format!("{}[sum]", args.name),
+                WIDE,
+                true,
+            ))]),
             false => self.inner.state_fields(args),
         }
     }

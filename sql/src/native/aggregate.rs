@@ -113,7 +113,7 @@ impl<'a> Rows<'a> {
         let conditions = self.conditions.iter();
         let conditions = conditions.map(|expr| condition(expr, table.meta(), &exact));
         let conditions: Vec<_> = conditions.collect::<Option<_>>()?;
-        let scan = table.near_scan(&self.scan.filters).ok()?;
+        let scan = table.scan_of(&self.scan.filters).ok()?;
         let is_one_series = scan.series_asked().is_some_and(|series| series.len() == 1);
         let query = conditions
             .into_iter()

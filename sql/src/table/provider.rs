@@ -80,16 +80,10 @@ impl GaplessTable {
         &self.meta
     }
 
-    /// The rows for which all conditions of a `TableScan` hold, at the statement's snapshot, as a scan for native operators: all
-    /// columns, by series and time. `None` where the engine cannot tell exactly which these are, so that DataFusion has to look
-    /// at the rows again.
-    pub(crate) fn exact_scan(&self, filters: &[Expr]) -> Option<EngineResult<Scan>> {
-        let is_exact = |filter| self.exact_condition(filter).is_some();
-        filters.iter().all(is_exact).then(|| self.near_scan(filters))
-    }
-
-    /// As [`exact_scan`](Self::exact_scan), where there may be more rows: of those that conditions may hold for.
-    pub(crate) fn near_scan(&self, filters: &[Expr]) -> EngineResult<Scan> {
+    /// The rows for which conditions of a `TableScan` hold, at the statement's snapshot, as a scan for native operators: all columns, by
+    /// series and time. Where the engine cannot tell exactly which these are ([`exact_condition`](Self::exact_condition)), there may
+    /// be others among them.
+    pub(crate) fn scan_of(&self, filters: &[Expr]) -> EngineResult<Scan> {
         let wanted = Wanted::of(filters, &self.meta);
         wanted.scan(&self.snapshot, &self.meta.name)
     }

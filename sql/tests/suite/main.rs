@@ -3,6 +3,7 @@
 mod docs;
 mod fixture;
 mod native;
+mod peers;
 mod sessions;
 mod slt;
 mod support;

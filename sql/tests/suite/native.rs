@@ -215,6 +215,7 @@ fn condition(random: &mut Random) -> &'static str {
         "WHERE px > 0 AND px <= 3.5",
         "WHERE px >= 0",
         "WHERE px <> 1.0 OR qty = 3",
+        "WHERE sym = 'B' OR venue IS NULL OR px > 1.5",
         "WHERE NOT px > 1",
         "WHERE 0.5 >= px - qty AND sym > 'A'",
         "WHERE px = 'NaN'::double",
@@ -254,8 +255,11 @@ fn statement(random: &mut Random) -> (String, usize) {
     (text, keys.len())
 }
 
-/// The cells of a statement's rows as text, and the floats among them as numbers.
-fn cells(session: &Session, text: &str) -> Result<Vec<Vec<(String, Option<f64>)>>, String> {
+/// A value as text, and a float as a number too.
+type Cell = (String, Option<f64>);
+
+/// The cells of a statement's rows.
+fn cells(session: &Session, text: &str) -> Result<Vec<Vec<Cell>>, String> {
     let batches = session.sql(text).and_then(gapless_sql::Rows::collect_batches);
     let batches = batches.map_err(|error| error.to_string())?;
     let options = FormatOptions::new().with_null("NULL");
@@ -281,7 +285,7 @@ fn float(column: &ArrayRef, row: usize) -> Option<f64> {
     value.filter(|_| column.is_valid(row))
 }
 
-fn is_same(one: &(String, Option<f64>), other: &(String, Option<f64>)) -> bool {
+fn is_same(one: &Cell, other: &Cell) -> bool {
     match (one.1, other.1) {
         (Some(one), Some(other)) if one.is_finite() && other.is_finite() => {
             (one - other).abs() <= TOLERANCE * one.abs().max(other.abs()).max(1.0)
@@ -353,8 +357,7 @@ fn the_last_rows_are_those_that_a_sort_finds() {
         let whole = format!("SELECT sym, ts, qty, px FROM t {wanted} ORDER BY ts DESC LIMIT {limit}");
         let all = cells(&session, &format!("SELECT sym, ts, qty, px FROM t {wanted}")).expect("rows");
         for row in cells(&session, &whole).expect("rows") {
-            let text =
-                |row: &[(String, Option<f64>)]| row.iter().map(|cell| cell.0.clone()).collect::<Vec<_>>();
+            let text = |row: &[Cell]| row.iter().map(|cell| cell.0.clone()).collect::<Vec<_>>();
             assert!(
                 all.iter().any(|other| text(other) == text(&row)),
                 "{said}\n{row:?}"
