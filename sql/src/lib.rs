@@ -11,6 +11,7 @@
 //! | `system` | the schema `gapless` |
 //! | `function` | functions of time series |
 //! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
+//! | `planner` | logical nodes that only gapless has as nodes of the plan that runs |
 //! | `pump` | blocking sources of batches as asynchronous streams |
 //! | `error` | DataFusion's errors as the engine's |
 //!
@@ -20,6 +21,7 @@ mod asof;
 mod catalog;
 mod error;
 mod function;
+mod planner;
 mod pump;
 mod session;
 mod system;

@@ -20,7 +20,7 @@ mod push_down;
 mod relation;
 mod rewrite;
 
-pub(crate) use planner::GaplessPlanner;
+pub(crate) use planner::AsOfPlanner;
 pub(crate) use push_down::PushDownAsOf;
 pub(crate) use relation::AsOfRelation;
 pub(crate) use rewrite::nest_asof_joins;

@@ -1,40 +1,23 @@
-//! Logical nodes of gapless as nodes of the plan that runs.
+//! The logical as-of join as a node of the plan that runs.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result, plan_err};
-use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 use super::exec::{AsOfJoinExec, Side};
 use super::node::AsOfJoin;
 
-/// DataFusion's planner, which also plans what only gapless has.
-#[derive(Debug)]
-pub(crate) struct GaplessPlanner;
+/// Plans as-of joins.
+pub(crate) struct AsOfPlanner;
 
 #[async_trait]
-impl QueryPlanner for GaplessPlanner {
-    async fn create_physical_plan(
-        &self,
-        plan: &LogicalPlan,
-        session: &dyn Session,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions)]);
-        planner.create_physical_plan(plan, session).await
-    }
-}
-
-/// Plans the nodes. A native operator takes the place of [`AsOfJoinExec`] here.
-struct Extensions;
-
-#[async_trait]
-impl ExtensionPlanner for Extensions {
+impl ExtensionPlanner for AsOfPlanner {
     async fn plan_extension(
         &self,
         planner: &dyn PhysicalPlanner,

@@ -14,10 +14,11 @@ use gapless_engine::{Database, Result, Snapshot};
 
 use super::builder::SessionBuilder;
 use super::statement;
-use crate::asof::{AsOfRelation, GaplessPlanner, PushDownAsOf, nest_asof_joins};
+use crate::asof::{AsOfRelation, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
 use crate::function;
+use crate::planner::GaplessPlanner;
 use crate::system::GapsFunction;
 
 /// Consumers of memory that a refusal names.

@@ -1,0 +1,30 @@
+//! DataFusion's planner, which also plans the logical nodes that only gapless has.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::Result;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+
+use crate::asof::AsOfPlanner;
+
+/// The planner. Each kind of node has a planner of its own, next to it.
+#[derive(Debug)]
+pub(crate) struct GaplessPlanner;
+
+#[async_trait]
+impl QueryPlanner for GaplessPlanner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let extensions: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> = vec![Arc::new(AsOfPlanner)];
+        let planner = DefaultPhysicalPlanner::with_extension_planners(extensions);
+        planner.create_physical_plan(plan, session).await
+    }
+}
