@@ -11,6 +11,7 @@
 //! | `system` | the schema `gapless` |
 //! | `function` | functions of time series |
 //! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
+//! | `gap_fill` | `GROUP BY ... time_bucket_gapfill(...)` |
 //! | `planner` | logical nodes that only gapless has as nodes of the plan that runs |
 //! | `pump` | blocking sources of batches as asynchronous streams |
 //! | `error` | DataFusion's errors as the engine's |
@@ -21,6 +22,7 @@ mod asof;
 mod catalog;
 mod error;
 mod function;
+mod gap_fill;
 mod planner;
 mod pump;
 mod session;

@@ -11,6 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use crate::asof::AsOfPlanner;
+use crate::gap_fill::GapFillPlanner;
 
 /// The planner. Each kind of node has a planner of its own, next to it.
 #[derive(Debug)]
@@ -23,7 +24,8 @@ impl QueryPlanner for GaplessPlanner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let extensions: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> = vec![Arc::new(AsOfPlanner)];
+        let extensions: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
+            vec![Arc::new(AsOfPlanner), Arc::new(GapFillPlanner)];
         let planner = DefaultPhysicalPlanner::with_extension_planners(extensions);
         planner.create_physical_plan(plan, session).await
     }

@@ -18,6 +18,7 @@ use crate::asof::{AsOfRelation, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
 use crate::function;
+use crate::gap_fill::GapFillRule;
 use crate::planner::GaplessPlanner;
 use crate::system::GapsFunction;
 
@@ -129,6 +130,7 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
         .with_runtime_env(runtime)
         .with_query_planner(Arc::new(GaplessPlanner))
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
+        .with_analyzer_rule(Arc::new(GapFillRule))
         .with_optimizer_rules(rules);
     let mut state = builder.build();
     function::register(&mut state)?;

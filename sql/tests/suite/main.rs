@@ -2,6 +2,7 @@
 
 mod docs;
 mod fixture;
+mod gap_fill;
 mod sessions;
 mod slt;
 mod support;
