@@ -17,6 +17,18 @@ pub(super) enum Direction {
     Forward { strict: bool },
 }
 
+impl Direction {
+    /// As MATCH_CONDITION has it between the left and the right time.
+    pub(super) const fn sign(self) -> &'static str {
+        match self {
+            Self::Backward { strict: false } => ">=",
+            Self::Backward { strict: true } => ">",
+            Self::Forward { strict: false } => "<=",
+            Self::Forward { strict: true } => "<",
+        }
+    }
+}
+
 /// A pair of expressions, one of each side, that must be equal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Hash)]
 pub(super) struct Key {
@@ -101,12 +113,7 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.direction {
-            Direction::Backward { strict: false } => ">=",
-            Direction::Backward { strict: true } => ">",
-            Direction::Forward { strict: false } => "<=",
-            Direction::Forward { strict: true } => "<",
-        };
+        let sign = self.direction.sign();
         write!(f, "AsOfJoin: {} {sign} {}", self.left_time, self.right_time)?;
         for key in &self.keys {
             let equal = if key.null_equals_null {

@@ -10,8 +10,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
-use super::exec::{AsOfJoinExec, Side};
+use super::exec::AsOfJoinExec;
+use super::merge::AsOfMergeExec;
 use super::node::AsOfJoin;
+use super::side::Side;
 
 /// Plans as-of joins.
 pub(crate) struct AsOfPlanner;
@@ -54,6 +56,10 @@ impl ExtensionPlanner for AsOfPlanner {
         };
         let nulls = join.keys.iter().map(|key| key.null_equals_null).collect();
         let schema = Arc::clone(join.schema.inner());
+        if AsOfMergeExec::can_join(&left, &right)? {
+            let exec = AsOfMergeExec::new(left, right, nulls, join.direction, schema)?;
+            return Ok(Some(Arc::new(exec)));
+        }
         let exec = AsOfJoinExec::new(left, right, nulls, join.direction, schema)?;
         Ok(Some(Arc::new(exec)))
     }

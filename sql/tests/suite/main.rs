@@ -1,5 +1,6 @@
 //! Tests of SQL over gapless, through the public API.
 
+mod asof;
 mod docs;
 mod fixture;
 mod gap_fill;
