@@ -8,6 +8,8 @@ use datafusion::common::{DFSchemaRef, JoinType, Result, internal_err};
 use datafusion::logical_expr::logical_plan::builder::build_join_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
+use crate::condition::take_back;
+
 /// Which right row matches a left one, by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash)]
 pub(super) enum Direction {
@@ -47,6 +49,8 @@ pub(crate) struct AsOfJoin {
     pub(super) left_time: Expr,
     pub(super) right_time: Expr,
     pub(super) direction: Direction,
+    /// Conditions on the joined rows, which name no column.
+    pub(super) above: Vec<Expr>,
     pub(super) schema: DFSchemaRef,
 }
 
@@ -66,6 +70,7 @@ impl AsOfJoin {
             left_time: times.0,
             right_time: times.1,
             direction,
+            above: Vec::new(),
             schema: Arc::new(schema),
         })
     }
@@ -109,7 +114,8 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        self.of_left().chain(self.of_right()).cloned().collect()
+        let sides = self.of_left().chain(self.of_right());
+        sides.chain(&self.above).cloned().collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,6 +129,9 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
             };
             write!(f, ", {} {equal} {}", key.left, key.right)?;
         }
+        for condition in &self.above {
+            write!(f, ", above: {condition}")?;
+        }
         Ok(())
     }
 
@@ -133,7 +142,11 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
         };
         let mut exprs = exprs.into_iter();
         let mut of_left: Vec<Expr> = exprs.by_ref().take(count).collect();
-        let mut of_right: Vec<Expr> = exprs.collect();
+        let mut of_right: Vec<Expr> = exprs.by_ref().take(count).collect();
+        let (left, mut above) = take_back(left, &self.left)?;
+        // Both sides got the same.
+        let (right, _) = take_back(right, &self.right)?;
+        above.splice(0..0, exprs);
         let (Some(left_time), Some(right_time), true) =
             (of_left.pop(), of_right.pop(), of_left.len() + 1 == count)
         else {
@@ -149,13 +162,9 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
                 right,
                 null_equals_null: key.null_equals_null,
             });
-        Self::new(
-            left,
-            right,
-            keys.collect(),
-            (left_time, right_time),
-            self.direction,
-        )
+        let times = (left_time, right_time);
+        let join = Self::new(left, right, keys.collect(), times, self.direction)?;
+        Ok(Self { above, ..join })
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

@@ -14,6 +14,7 @@ use super::exec::AsOfJoinExec;
 use super::merge::AsOfMergeExec;
 use super::node::AsOfJoin;
 use super::side::Side;
+use crate::condition::below;
 
 /// Plans as-of joins.
 pub(crate) struct AsOfPlanner;
@@ -56,11 +57,10 @@ impl ExtensionPlanner for AsOfPlanner {
         };
         let nulls = join.keys.iter().map(|key| key.null_equals_null).collect();
         let schema = Arc::clone(join.schema.inner());
-        if AsOfMergeExec::can_join(&left, &right)? {
-            let exec = AsOfMergeExec::new(left, right, nulls, join.direction, schema)?;
-            return Ok(Some(Arc::new(exec)));
-        }
-        let exec = AsOfJoinExec::new(left, right, nulls, join.direction, schema)?;
-        Ok(Some(Arc::new(exec)))
+        let exec: Arc<dyn ExecutionPlan> = match AsOfMergeExec::can_join(&left, &right)? {
+            true => Arc::new(AsOfMergeExec::new(left, right, nulls, join.direction, schema)?),
+            false => Arc::new(AsOfJoinExec::new(left, right, nulls, join.direction, schema)?),
+        };
+        below(&join.above, exec, &join.schema, planner, session, context).map(Some)
     }
 }

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use gapless_engine::coverage::duration_text;
 
 use super::bounds::{Bound, Bounds};
+use crate::condition::take_back;
 
 /// The column that says whether a row was filled.
 pub(super) const FLAG: &str = "is_filled()";
@@ -47,6 +48,8 @@ pub(super) struct GapFill {
     pub(super) filled: Vec<Filled>,
     /// Whether a last column says which rows were filled.
     pub(super) is_flagged: bool,
+    /// Conditions on the rows that it gives, which name no column.
+    pub(super) above: Vec<Expr>,
     pub(super) schema: DFSchemaRef,
 }
 
@@ -111,7 +114,12 @@ impl UserDefinedLogicalNodeCore for GapFill {
         let columns = self.keys.iter().chain([&self.bucket]).chain(&self.every);
         let bounds = self.bounds().map(|bound| &bound.value);
         let filled = self.filled.iter().map(|filled| &filled.column);
-        columns.chain(bounds).chain(filled).cloned().collect()
+        columns
+            .chain(bounds)
+            .chain(filled)
+            .chain(&self.above)
+            .cloned()
+            .collect()
     }
 
     /// A condition on keys alone leaves out whole groups, below as well as above.
@@ -140,6 +148,9 @@ impl UserDefinedLogicalNodeCore for GapFill {
             join(&self.bounds.starts),
             join(&self.bounds.ends)
         )?;
+        if !self.above.is_empty() {
+            write!(f, ", above=[{}]", list(&self.above))?;
+        }
         for filled in &self.filled {
             match &filled.method {
                 Method::Default(value) => write!(f, ", {}: {value}", filled.column)?,
@@ -173,7 +184,10 @@ impl UserDefinedLogicalNodeCore for GapFill {
         for filled in &mut filled {
             filled.column = replace(&filled.column);
         }
+        let above: Vec<Expr> = self.above.iter().map(&mut replace).collect();
+        let (input, taken) = take_back(input, &self.input)?;
         let node = Self {
+            above: above.into_iter().chain(taken).collect(),
             keys,
             bucket,
             every,

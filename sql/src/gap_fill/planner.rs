@@ -19,6 +19,7 @@ use super::exec::GapFillExec;
 use super::filler::Buckets;
 use super::loaded::Role;
 use super::node::{Filled, GapFill, Method};
+use crate::condition::below;
 use crate::function::bucket;
 
 const USAGE: &str = "time_bucket_gapfill(interval, time [, zone] [, origin])";
@@ -64,7 +65,15 @@ impl ExtensionPlanner for GapFillPlanner {
         let roles = roles(fill, input)?;
         let schema = Arc::clone(fill.schema.inner());
         let exec = GapFillExec::new(Arc::clone(input), roles, buckets, fill.is_flagged, schema)?;
-        Ok(Some(Arc::new(exec)))
+        below(
+            &fill.above,
+            Arc::new(exec),
+            &fill.schema,
+            planner,
+            session,
+            context,
+        )
+        .map(Some)
     }
 }
 

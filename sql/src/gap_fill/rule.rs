@@ -196,6 +196,7 @@ fn filling(groups: Aggregate, wanted: &[Expr]) -> Result<LogicalPlan> {
         bounds,
         filled,
         is_flagged: wanted.iter().any(is_flag),
+        above: Vec::new(),
     };
     Ok(LogicalPlan::Extension(Extension {
         node: Arc::new(node.over(input)?),
