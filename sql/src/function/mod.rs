@@ -5,11 +5,13 @@
 //! | `time_bucket` | the start of the bucket that a time falls into |
 //! | `edge` | `first` and `last`: the value of the earliest or latest row |
 //! | `extreme` | `min` and `max`, which skip `NaN` |
+//! | `fill` | `locf`, `interpolate` and `is_filled`: what buckets without rows have |
 //! | `sum` | `sum`, which refuses what does not fit |
 //! | `vwap` | the mean of prices, weighted by quantities |
 
 mod edge;
 mod extreme;
+mod fill;
 mod sum;
 mod time_bucket;
 mod vwap;
@@ -20,16 +22,22 @@ use datafusion::common::Result;
 use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+pub(crate) use fill::{FillFunction, FillKind};
+pub(crate) use time_bucket::{TimeBucket, bucket, constant_bucket};
+
 use edge::{Edge, EdgeFunction};
 use extreme::Extreme;
 use sum::Sum;
-use time_bucket::TimeBucket;
-pub(crate) use time_bucket::constant_bucket;
 use vwap::Vwap;
 
 /// Adds the functions to a planner.
 pub(crate) fn register(state: &mut SessionState) -> Result<()> {
-    state.register_udf(Arc::new(ScalarUDF::from(TimeBucket::new())))?;
+    for bucket in [TimeBucket::new(), TimeBucket::gapfill()] {
+        state.register_udf(Arc::new(ScalarUDF::from(bucket)))?;
+    }
+    for kind in [FillKind::Locf, FillKind::Interpolate, FillKind::IsFilled] {
+        state.register_udf(Arc::new(ScalarUDF::from(FillFunction::new(kind))))?;
+    }
     for edge in [Edge::First, Edge::Last] {
         state.register_udaf(Arc::new(AggregateUDF::from(EdgeFunction::new(edge))))?;
     }

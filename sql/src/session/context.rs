@@ -14,10 +14,12 @@ use gapless_engine::{Database, Result, Snapshot};
 
 use super::builder::SessionBuilder;
 use super::statement;
-use crate::asof::{AsOfRelation, GaplessPlanner, PushDownAsOf, nest_asof_joins};
+use crate::asof::{AsOfRelation, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
 use crate::function;
+use crate::gap_fill::GapFillRule;
+use crate::planner::GaplessPlanner;
 use crate::system::GapsFunction;
 use crate::table::ScanOrder;
 
@@ -131,6 +133,7 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
             native: settings.native,
         }))
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
+        .with_analyzer_rule(Arc::new(GapFillRule))
         .with_optimizer_rules(rules)
         .with_physical_optimizer_rule(Arc::new(ScanOrder));
     let mut state = builder.build();

@@ -16,7 +16,7 @@ use gapless_engine::TableSpec;
 use gapless_sql::Session;
 
 use crate::fixture::{Market, SECOND, START};
-use crate::twin::{Random, seed};
+use crate::support::{Random, seed};
 
 const STATEMENTS: usize = 250;
 /// Native sums are exact, those of DataFusion are not; what they cancel to differs by more than they do.

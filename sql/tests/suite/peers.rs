@@ -17,8 +17,7 @@ use arrow_array::{
 use gapless_engine::{Database, TableSpec};
 
 use crate::fixture::{DAY, MINUTE, Market, SECOND, START};
-use crate::support::query;
-use crate::twin::Random;
+use crate::support::{Random, query};
 use parameters::Parameters;
 
 const SYMBOLS: [&str; 6] = ["AA", "BB", "CC", "DD", "EE", "FF"];
