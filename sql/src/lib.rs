@@ -10,7 +10,11 @@
 //! | `table` | a table: conditions, time ranges, order, statistics, insertion |
 //! | `system` | the schema `gapless` |
 //! | `function` | functions of time series |
+//! | `native` | what the operators of `gapless-query` run instead of DataFusion's |
 //! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
+//! | `gap_fill` | `GROUP BY ... time_bucket_gapfill(...)` |
+//! | `condition` | conditions that name no column stay above those nodes |
+//! | `planner` | logical nodes that only gapless has as nodes of the plan that runs |
 //! | `pump` | blocking sources of batches as asynchronous streams |
 //! | `error` | DataFusion's errors as the engine's |
 //!
@@ -18,8 +22,12 @@
 
 mod asof;
 mod catalog;
+mod condition;
 mod error;
 mod function;
+mod gap_fill;
+mod native;
+mod planner;
 mod pump;
 mod session;
 mod system;

@@ -1,7 +1,6 @@
 //! The as-of join as it runs: the right side is kept, the left one streams.
 //!
-//! The right side has to fit into the memory that statements may use. It is the place of an operator that streams both sides,
-//! which come sorted by series and time where they are scans.
+//! The right side has to fit into the memory that statements may use. Where both sides come by keys and time, `merge` joins them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,26 +23,9 @@ use datafusion::physical_plan::{
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::OnceCell;
 
-use super::matcher::{Lookups, Matcher};
+use super::matcher::Matcher;
 use super::node::Direction;
-
-/// One side of the join.
-#[derive(Debug, Clone)]
-pub(super) struct Side {
-    pub(super) input: Arc<dyn ExecutionPlan>,
-    pub(super) keys: Vec<Arc<dyn PhysicalExpr>>,
-    pub(super) time: Arc<dyn PhysicalExpr>,
-}
-
-impl Side {
-    fn lookups(&self, batch: &RecordBatch) -> Result<Lookups> {
-        let of = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(batch)?.into_array(batch.num_rows());
-        Ok(Lookups {
-            keys: self.keys.iter().map(of).collect::<Result<_>>()?,
-            times: of(&self.time)?,
-        })
-    }
-}
+use super::side::{self, Side};
 
 /// The join.
 #[derive(Debug)]
@@ -75,13 +57,8 @@ impl AsOfJoinExec {
         direction: Direction,
         schema: SchemaRef,
     ) -> Result<Self> {
-        let mut equal = EquivalenceProperties::new(Arc::clone(&schema));
-        // Left columns come first and left rows in their order.
-        let of_left = left.input.equivalence_properties();
-        equal.add_constants(of_left.constants())?;
-        equal.add_orderings(of_left.oeq_class().iter().cloned());
         let properties = PlanProperties::new(
-            equal,
+            properties_of_left(&left, &schema)?,
             left.input.output_partitioning().clone(),
             EmissionType::Incremental,
             Boundedness::Bounded,
@@ -99,22 +76,19 @@ impl AsOfJoinExec {
     }
 }
 
+/// What is known of the joined rows: left columns come first and left rows in their order.
+pub(super) fn properties_of_left(left: &Side, schema: &SchemaRef) -> Result<EquivalenceProperties> {
+    let mut equal = EquivalenceProperties::new(Arc::clone(schema));
+    let of_left = left.input.equivalence_properties();
+    equal.add_constants(of_left.constants())?;
+    equal.add_orderings(of_left.oeq_class().iter().cloned());
+    Ok(equal)
+}
+
 impl DisplayAs for AsOfJoinExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.direction {
-            Direction::Backward { strict: false } => ">=",
-            Direction::Backward { strict: true } => ">",
-            Direction::Forward { strict: false } => "<=",
-            Direction::Forward { strict: true } => "<",
-        };
-        write!(
-            f,
-            "AsOfJoinExec: match=[{} {sign} {}]",
-            self.left.time, self.right.time
-        )?;
-        let keys = self.left.keys.iter().zip(&self.right.keys);
-        let keys: Vec<String> = keys.map(|(left, right)| format!("{left} = {right}")).collect();
-        write!(f, ", on=[{}]", keys.join(", "))
+        f.write_str("AsOfJoinExec")?;
+        side::write(f, &self.left, &self.right, self.direction)
     }
 }
 
@@ -150,14 +124,7 @@ impl ExecutionPlan for AsOfJoinExec {
         &self,
         visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        for side in [&self.left, &self.right] {
-            for expr in side.keys.iter().chain([&side.time]) {
-                if visit(expr)? == TreeNodeRecursion::Stop {
-                    return Ok(TreeNodeRecursion::Stop);
-                }
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
+        side::visit([&self.left, &self.right], visit)
     }
 
     fn replace_children(
@@ -165,14 +132,7 @@ impl ExecutionPlan for AsOfJoinExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Ok([left, right]) = <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) else {
-            return internal_err!("an as-of join has two inputs");
-        };
-        let with = |side: &Side, input| Side {
-            input,
-            ..side.clone()
-        };
-        let (left, right) = (with(&self.left, left), with(&self.right, right));
+        let (left, right) = side::over(&self.left, &self.right, children)?;
         let schema = Arc::clone(&self.schema);
         let join = Self::new(left, right, self.nulls.clone(), self.direction, schema)?;
         Ok(Arc::new(join))

@@ -136,7 +136,8 @@ fn key_at(keys: Option<&Rows>, row: usize) -> &[u8] {
     keys.map_or(&[], |keys| keys.row(row).data())
 }
 
-fn numbers(times: &ArrayRef) -> Result<Int64Array> {
+/// Times as numbers.
+pub(super) fn numbers(times: &ArrayRef) -> Result<Int64Array> {
     let wide = match times.data_type() {
         DataType::Int64 => times.clone(),
         DataType::Date32 => arrow_cast::cast(&arrow_cast::cast(times, &DataType::Int32)?, &DataType::Int64)?,

@@ -8,6 +8,8 @@ use datafusion::common::{DFSchemaRef, JoinType, Result, internal_err};
 use datafusion::logical_expr::logical_plan::builder::build_join_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
+use crate::condition::take_back;
+
 /// Which right row matches a left one, by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Hash)]
 pub(super) enum Direction {
@@ -15,6 +17,18 @@ pub(super) enum Direction {
     Backward { strict: bool },
     /// The first one at or after it; `strict`: after it.
     Forward { strict: bool },
+}
+
+impl Direction {
+    /// As MATCH_CONDITION has it between the left and the right time.
+    pub(super) const fn sign(self) -> &'static str {
+        match self {
+            Self::Backward { strict: false } => ">=",
+            Self::Backward { strict: true } => ">",
+            Self::Forward { strict: false } => "<=",
+            Self::Forward { strict: true } => "<",
+        }
+    }
 }
 
 /// A pair of expressions, one of each side, that must be equal.
@@ -35,6 +49,8 @@ pub(crate) struct AsOfJoin {
     pub(super) left_time: Expr,
     pub(super) right_time: Expr,
     pub(super) direction: Direction,
+    /// Conditions on the joined rows, which name no column.
+    pub(super) above: Vec<Expr>,
     pub(super) schema: DFSchemaRef,
 }
 
@@ -54,6 +70,7 @@ impl AsOfJoin {
             left_time: times.0,
             right_time: times.1,
             direction,
+            above: Vec::new(),
             schema: Arc::new(schema),
         })
     }
@@ -97,16 +114,12 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        self.of_left().chain(self.of_right()).cloned().collect()
+        let sides = self.of_left().chain(self.of_right());
+        sides.chain(&self.above).cloned().collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.direction {
-            Direction::Backward { strict: false } => ">=",
-            Direction::Backward { strict: true } => ">",
-            Direction::Forward { strict: false } => "<=",
-            Direction::Forward { strict: true } => "<",
-        };
+        let sign = self.direction.sign();
         write!(f, "AsOfJoin: {} {sign} {}", self.left_time, self.right_time)?;
         for key in &self.keys {
             let equal = if key.null_equals_null {
@@ -115,6 +128,9 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
                 "="
             };
             write!(f, ", {} {equal} {}", key.left, key.right)?;
+        }
+        for condition in &self.above {
+            write!(f, ", above: {condition}")?;
         }
         Ok(())
     }
@@ -126,7 +142,11 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
         };
         let mut exprs = exprs.into_iter();
         let mut of_left: Vec<Expr> = exprs.by_ref().take(count).collect();
-        let mut of_right: Vec<Expr> = exprs.collect();
+        let mut of_right: Vec<Expr> = exprs.by_ref().take(count).collect();
+        let (left, mut above) = take_back(left, &self.left)?;
+        // Both sides got the same.
+        let (right, _) = take_back(right, &self.right)?;
+        above.splice(0..0, exprs);
         let (Some(left_time), Some(right_time), true) =
             (of_left.pop(), of_right.pop(), of_left.len() + 1 == count)
         else {
@@ -142,13 +162,9 @@ impl UserDefinedLogicalNodeCore for AsOfJoin {
                 right,
                 null_equals_null: key.null_equals_null,
             });
-        Self::new(
-            left,
-            right,
-            keys.collect(),
-            (left_time, right_time),
-            self.direction,
-        )
+        let times = (left_time, right_time);
+        let join = Self::new(left, right, keys.collect(), times, self.direction)?;
+        Ok(Self { above, ..join })
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

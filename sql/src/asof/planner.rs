@@ -1,40 +1,26 @@
-//! Logical nodes of gapless as nodes of the plan that runs.
+//! The logical as-of join as a node of the plan that runs.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, Result, plan_err};
-use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
-use super::exec::{AsOfJoinExec, Side};
+use super::exec::AsOfJoinExec;
+use super::merge::AsOfMergeExec;
 use super::node::AsOfJoin;
+use super::side::Side;
+use crate::condition::below;
 
-/// DataFusion's planner, which also plans what only gapless has.
-#[derive(Debug)]
-pub(crate) struct GaplessPlanner;
-
-#[async_trait]
-impl QueryPlanner for GaplessPlanner {
-    async fn create_physical_plan(
-        &self,
-        plan: &LogicalPlan,
-        session: &dyn Session,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Extensions)]);
-        planner.create_physical_plan(plan, session).await
-    }
-}
-
-/// Plans the nodes. A native operator takes the place of [`AsOfJoinExec`] here.
-struct Extensions;
+/// Plans as-of joins.
+pub(crate) struct AsOfPlanner;
 
 #[async_trait]
-impl ExtensionPlanner for Extensions {
+impl ExtensionPlanner for AsOfPlanner {
     async fn plan_extension(
         &self,
         planner: &dyn PhysicalPlanner,
@@ -71,7 +57,10 @@ impl ExtensionPlanner for Extensions {
         };
         let nulls = join.keys.iter().map(|key| key.null_equals_null).collect();
         let schema = Arc::clone(join.schema.inner());
-        let exec = AsOfJoinExec::new(left, right, nulls, join.direction, schema)?;
-        Ok(Some(Arc::new(exec)))
+        let exec: Arc<dyn ExecutionPlan> = match AsOfMergeExec::can_join(&left, &right)? {
+            true => Arc::new(AsOfMergeExec::new(left, right, nulls, join.direction, schema)?),
+            false => Arc::new(AsOfJoinExec::new(left, right, nulls, join.direction, schema)?),
+        };
+        below(&join.above, exec, &join.schema, planner, session, context).map(Some)
     }
 }

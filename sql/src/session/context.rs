@@ -16,11 +16,14 @@ use gapless_engine::{Database, Result, Snapshot};
 use super::builder::SessionBuilder;
 use super::statement;
 use super::yields::yielding;
-use crate::asof::{AsOfRelation, GaplessPlanner, PushDownAsOf, nest_asof_joins};
+use crate::asof::{AsOfRelation, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
 use crate::function;
+use crate::gap_fill::GapFillRule;
+use crate::planner::GaplessPlanner;
 use crate::system::GapsFunction;
+use crate::table::ScanOrder;
 
 /// Consumers of memory that a refusal names.
 const CONSUMERS_SHOWN: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
@@ -129,9 +132,13 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
     let builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_query_planner(Arc::new(GaplessPlanner))
+        .with_query_planner(Arc::new(GaplessPlanner {
+            native: settings.native,
+        }))
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
-        .with_optimizer_rules(rules);
+        .with_analyzer_rule(Arc::new(GapFillRule))
+        .with_optimizer_rules(rules)
+        .with_physical_optimizer_rule(Arc::new(ScanOrder));
     let mut state = builder.build();
     function::register(&mut state)?;
     Ok(state)

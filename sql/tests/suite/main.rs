@@ -1,7 +1,11 @@
 //! Tests of SQL over gapless, through the public API.
 
+mod asof;
 mod docs;
 mod fixture;
+mod gap_fill;
+mod native;
+mod peers;
 mod sessions;
 mod slt;
 mod support;

@@ -7,26 +7,9 @@ use datafusion::prelude::SessionContext;
 use gapless_engine::TableSpec;
 
 use crate::fixture::{Market, START, Trade, trade_batch, trade_schema};
-use crate::support::{lines, query};
+use crate::support::{Random, lines, query, seed};
 
 const STATEMENTS: usize = 60;
-
-/// A small generator: the same numbers for a seed, for ever.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).expect("a place")]
-    }
-}
 
 fn rows(random: &mut Random, count: usize) -> Vec<Trade> {
     let prices = [
@@ -103,13 +86,6 @@ fn statement(random: &mut Random) -> String {
         ""
     };
     format!("SELECT {what} FROM trade WHERE {wanted}{group}")
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("GAPLESS_SQL_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    given.unwrap_or_else(|| std::process::id().into())
 }
 
 #[test]
