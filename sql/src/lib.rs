@@ -10,6 +10,7 @@
 //! | `table` | a table: conditions, time ranges, order, statistics, insertion |
 //! | `system` | the schema `gapless` |
 //! | `function` | functions of time series |
+//! | `native` | what the operators of `gapless-query` run instead of DataFusion's |
 //! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
 //! | `gap_fill` | `GROUP BY ... time_bucket_gapfill(...)` |
 //! | `condition` | conditions that name no column stay above those nodes |
@@ -25,6 +26,7 @@ mod condition;
 mod error;
 mod function;
 mod gap_fill;
+mod native;
 mod planner;
 mod pump;
 mod session;

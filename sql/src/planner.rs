@@ -12,10 +12,14 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use crate::asof::AsOfPlanner;
 use crate::gap_fill::GapFillPlanner;
+use crate::native::{NativePlanner, with_native};
 
 /// The planner. Each kind of node has a planner of its own, next to it.
 #[derive(Debug)]
-pub(crate) struct GaplessPlanner;
+pub(crate) struct GaplessPlanner {
+    /// Whether native operators take the place of DataFusion's.
+    pub(crate) native: bool,
+}
 
 #[async_trait]
 impl QueryPlanner for GaplessPlanner {
@@ -24,9 +28,15 @@ impl QueryPlanner for GaplessPlanner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let extensions: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
-            vec![Arc::new(AsOfPlanner), Arc::new(GapFillPlanner)];
+        let extensions: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> = vec![
+            Arc::new(AsOfPlanner),
+            Arc::new(GapFillPlanner),
+            Arc::new(NativePlanner),
+        ];
         let planner = DefaultPhysicalPlanner::with_extension_planners(extensions);
-        planner.create_physical_plan(plan, session).await
+        if !self.native {
+            return planner.create_physical_plan(plan, session).await;
+        }
+        planner.create_physical_plan(&with_native(plan)?, session).await
     }
 }

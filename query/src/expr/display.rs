@@ -185,6 +185,7 @@ fn name(function: &Function) -> &'static str {
         Function::Ceil => "ceil",
         Function::Round(_) => "round",
         Function::Sign => "sign",
+        Function::NanBySign => "nan_by_sign",
         Function::Least => "least",
         Function::Greatest => "greatest",
         Function::Coalesce => "coalesce",

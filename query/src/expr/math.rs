@@ -69,6 +69,8 @@ pub(super) fn bind(function: &Function, node: Node) -> Result<Option<Node>> {
         F::Round(digits) => round(node, own, *digits)?,
         F::Sign if data_type.is_floating() => float(node, own, sign)?,
         F::Sign => integer_sign(node)?,
+        F::NanBySign if data_type.is_floating() => float(node, own, nan_by_sign)?,
+        F::NanBySign => node,
         _ => return Ok(None),
     }))
 }
@@ -90,6 +92,14 @@ fn sign(value: f64) -> f64 {
         value
     } else {
         value.signum()
+    }
+}
+
+fn nan_by_sign(value: f64) -> f64 {
+    if value.is_nan() && value.is_sign_negative() {
+        f64::NEG_INFINITY
+    } else {
+        value
     }
 }
 

@@ -97,6 +97,8 @@ pub enum Function {
     Round(i32),
     /// -1, 0 or 1.
     Sign,
+    /// Minus infinity for a `NaN` with a sign.
+    NanBySign,
     /// The least that is not null.
     Least,
     /// The greatest that is not null.
@@ -329,6 +331,9 @@ impl Expr {
         round => Function::Round(0);
         /// -1, 0 or 1; `NaN` for `NaN`.
         sign => Function::Sign;
+        /// Minus infinity for a `NaN` whose sign is set, every other value as it is: so it compares as in the order of all floats that
+        /// other engines have.
+        nan_by_sign => Function::NanBySign;
     }
 
     parts! {

@@ -11,6 +11,9 @@ use crate::source::{BatchSource, OrderedSource, Source, StoredSource};
 /// Rows that operators work on at a time: a handful of columns of them fit into the cache of a core.
 pub(crate) const BATCH_ROWS: usize = 16_384;
 
+/// Names of series that an explained query shows.
+const NAMES_SHOWN: usize = 8;
+
 /// A scan of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanRows {
@@ -100,14 +103,39 @@ impl Operator for ScanRows {
             .condition()
             .map(|condition| format!(" where {}", crate::Expr::from(condition.clone())));
         format!(
-            "scan {} [{}]{}",
+            "scan {} [{}]{}{}{}",
             self.scan.meta().name,
             names.join(", "),
+            times(&self.scan.time_range()),
+            series(self.scan.series_asked()),
             condition.unwrap_or_default()
         )
     }
 
     fn as_scan(&self) -> Option<&Scan> {
         Some(&self.scan)
+    }
+}
+
+/// A range of times, as an explained query shows it.
+fn times(range: &std::ops::Range<i64>) -> String {
+    let at = |ns: i64| match jiff::Timestamp::from_nanosecond(ns.into()) {
+        Ok(at) => at.to_string(),
+        Err(_) => ns.to_string(),
+    };
+    match (range.start, range.end) {
+        (i64::MIN, i64::MAX) => String::new(),
+        (i64::MIN, end) => format!(" before {}", at(end)),
+        (start, i64::MAX) => format!(" from {}", at(start)),
+        (start, end) => format!(" from {} to {}", at(start), at(end)),
+    }
+}
+
+/// The series that are asked for, likewise.
+fn series(names: Option<&[String]>) -> String {
+    match names {
+        None => String::new(),
+        Some(names) if names.len() <= NAMES_SHOWN => format!(" of {}", names.join(", ")),
+        Some(names) => format!(" of {} series", names.len()),
     }
 }

@@ -5,10 +5,14 @@
 //! | `time_bucket` | the start of the bucket that a time falls into |
 //! | `edge` | `first` and `last`: the value of the earliest or latest row |
 //! | `fill` | `locf`, `interpolate` and `is_filled`: what buckets without rows have |
+//! | `extreme` | `min` and `max`, which skip `NaN` |
+//! | `sum` | `sum`, which refuses what does not fit |
 //! | `vwap` | the mean of prices, weighted by quantities |
 
 mod edge;
+mod extreme;
 mod fill;
+mod sum;
 mod time_bucket;
 mod vwap;
 
@@ -19,9 +23,11 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use fill::{FillFunction, FillKind};
-pub(crate) use time_bucket::{TimeBucket, bucket};
+pub(crate) use time_bucket::{TimeBucket, bucket, constant_bucket};
 
 use edge::{Edge, EdgeFunction};
+use extreme::Extreme;
+use sum::Sum;
 use vwap::Vwap;
 
 /// Adds the functions to a planner.
@@ -36,5 +42,9 @@ pub(crate) fn register(state: &mut SessionState) -> Result<()> {
         state.register_udaf(Arc::new(AggregateUDF::from(EdgeFunction::new(edge))))?;
     }
     state.register_udaf(Arc::new(AggregateUDF::from(Vwap::new())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(Sum::new())))?;
+    for extreme in [Extreme::min(), Extreme::max()] {
+        state.register_udaf(Arc::new(AggregateUDF::from(extreme)))?;
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, ScalarValue, internal_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 use gapless_query::{Bucket, Every};
 
@@ -192,6 +192,16 @@ fn time_type(data_type: &DataType, usage: &str) -> Result<DataType> {
             plan_err!("{usage}: {other} is no time; text is a zone, so write TIMESTAMP '...' for a time")
         }
     }
+}
+
+/// The buckets of a call, from its arguments beside the time, where these are constant.
+pub(crate) fn constant_bucket(every: &Expr, further: &[Expr]) -> Option<Bucket> {
+    let constant = |argument: &'_ Expr| match argument {
+        Expr::Literal(value, _) => Some(value.clone()),
+        _ => None,
+    };
+    let further: Vec<ScalarValue> = further.iter().map(constant).collect::<Option<_>>()?;
+    bucket(&constant(every)?, further.iter(), "time_bucket").ok()
 }
 
 /// Buckets of a length; a further argument that is a text is their zone, one that is a time their origin.

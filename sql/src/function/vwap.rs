@@ -1,6 +1,7 @@
 //! `vwap(price, quantity)`: the mean of prices, weighted by quantities.
 //!
-//! Rows in which either is null do not count. Without any, and where the quantities come to nothing, it is null.
+//! Rows in which either is null do not count. Without any it is null; where the quantities come to nothing it is `NaN`, as the mean by
+//! weight of the native operators is.
 
 use std::sync::Arc;
 
@@ -74,16 +75,31 @@ impl AggregateUDFImpl for Vwap {
 struct Sums {
     value: f64,
     quantity: f64,
+    /// Whether a row counted.
+    is_any: bool,
 }
 
 impl Sums {
     fn add(&mut self, value: f64, quantity: f64) {
         self.value += value;
         self.quantity += quantity;
+        self.is_any = true;
     }
 
     fn mean(self) -> Option<f64> {
-        (self.quantity != 0.0).then(|| self.value / self.quantity)
+        let mean = match self.quantity == 0.0 {
+            true => f64::NAN,
+            false => self.value / self.quantity,
+        };
+        self.is_any.then_some(mean)
+    }
+
+    /// Both sums; null where no row counted.
+    fn parts(self) -> (Option<f64>, Option<f64>) {
+        (
+            self.is_any.then_some(self.value),
+            self.is_any.then_some(self.quantity),
+        )
     }
 }
 
@@ -117,7 +133,8 @@ impl Accumulator for VwapAccumulator {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![self.0.value.into(), self.0.quantity.into()])
+        let (value, quantity) = self.0.parts();
+        Ok(vec![value.into(), quantity.into()])
     }
 
     fn size(&self) -> usize {
@@ -170,8 +187,8 @@ impl GroupsAccumulator for VwapGroups {
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let sums = self.emit(emit_to);
-        let values = Float64Array::from_iter_values(sums.iter().map(|sums| sums.value));
-        let quantities = Float64Array::from_iter_values(sums.iter().map(|sums| sums.quantity));
+        let values: Float64Array = sums.iter().map(|sums| sums.parts().0).collect();
+        let quantities: Float64Array = sums.iter().map(|sums| sums.parts().1).collect();
         Ok(vec![Arc::new(values), Arc::new(quantities)])
     }
 

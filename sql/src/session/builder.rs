@@ -25,6 +25,7 @@ pub struct SessionBuilder {
     pub(super) spill_bytes_max: u64,
     pub(super) files: bool,
     pub(super) snapshot: Option<String>,
+    pub(super) native: bool,
 }
 
 impl SessionBuilder {
@@ -37,6 +38,7 @@ impl SessionBuilder {
             spill_bytes_max: SPILL_BYTES_MAX,
             files: true,
             snapshot: None,
+            native: true,
         }
     }
 
@@ -83,6 +85,15 @@ impl SessionBuilder {
     #[must_use]
     pub fn as_of(mut self, snapshot: impl Into<String>) -> Self {
         self.snapshot = Some(snapshot.into());
+        self
+    }
+
+    /// Whether the operators of gapless run what they can; they do unless told otherwise. Answers are the same: this is for tests
+    /// that compare them, and for comparing times.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn native_operators(mut self, native: bool) -> Self {
+        self.native = native;
         self
     }
 

@@ -21,6 +21,7 @@ use crate::function;
 use crate::gap_fill::GapFillRule;
 use crate::planner::GaplessPlanner;
 use crate::system::GapsFunction;
+use crate::table::ScanOrder;
 
 /// Consumers of memory that a refusal names.
 const CONSUMERS_SHOWN: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
@@ -128,10 +129,13 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
     let builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_query_planner(Arc::new(GaplessPlanner))
+        .with_query_planner(Arc::new(GaplessPlanner {
+            native: settings.native,
+        }))
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
         .with_analyzer_rule(Arc::new(GapFillRule))
-        .with_optimizer_rules(rules);
+        .with_optimizer_rules(rules)
+        .with_physical_optimizer_rule(Arc::new(ScanOrder));
     let mut state = builder.build();
     function::register(&mut state)?;
     Ok(state)

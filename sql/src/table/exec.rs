@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::{SchemaRef, SortOptions};
+use arrow_select::take::take_record_batch;
 use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, Statistics, internal_datafusion_err};
@@ -20,7 +22,7 @@ use datafusion::physical_plan::sort_pushdown::SortOrderPushdownResult;
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use gapless_engine::scan::Order;
-use gapless_engine::{Scan, Snapshot};
+use gapless_engine::{Error, Scan, Snapshot};
 
 use super::statistics::Known;
 use super::trim::trimmed;
@@ -41,6 +43,8 @@ pub(crate) struct TableScanExec {
     ranges: Arc<[Range<i64>]>,
     order: Order,
     fetch: Option<usize>,
+    /// The last rows by time, from the last one back, and no others.
+    is_last: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -78,6 +82,7 @@ impl TableScanExec {
             ranges: ranges.into(),
             order,
             fetch,
+            is_last: false,
             properties,
             metrics: ExecutionPlanMetricsSet::new(),
         }
@@ -96,6 +101,29 @@ impl TableScanExec {
             ),
             ..self.clone()
         }
+    }
+
+    /// The same rows as they are stored; `None` where the first ones in another order are wanted.
+    pub(super) fn stored(&self) -> Option<Self> {
+        self.fetch.is_none().then(|| self.ordered(Order::Stored))
+    }
+
+    /// The last rows by time, from the last one back, if that is what the first ones by `by` are.
+    pub(super) fn last(&self, rows: usize, by: &PhysicalSortExpr) -> Option<Self> {
+        let at = by.expr.downcast_ref::<Column>()?.index();
+        if self.fetch.is_some() || self.sorted_by.time != Some(at) || !by.options.descending {
+            return None;
+        }
+        let mut equal = EquivalenceProperties::new(Arc::clone(&self.schema));
+        equal.add_ordering([by.clone()]);
+        Some(Self {
+            ranges: [self.wanted.time.clone()].into(),
+            order: Order::Time,
+            fetch: Some(rows),
+            is_last: true,
+            properties: plan_properties(equal, 1),
+            ..self.clone()
+        })
     }
 
     /// The rows of one partition.
@@ -181,6 +209,10 @@ fn properties(
         // Schemas are those of the engine: a series can be told from no other by its type.
         let _ = equal.add_constants([ConstExpr::new(column, AcrossPartitions::Uniform(value))]);
     }
+    plan_properties(equal, partitions)
+}
+
+fn plan_properties(equal: EquivalenceProperties, partitions: usize) -> Arc<PlanProperties> {
     let properties = PlanProperties::new(
         equal,
         Partitioning::UnknownPartitioning(partitions),
@@ -189,6 +221,14 @@ fn properties(
     );
     // Each batch is waited for, so a thread is never kept.
     Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
+}
+
+/// The rows of a batch from the last one back.
+fn reversed(batch: &RecordBatch) -> gapless_engine::Result<RecordBatch> {
+    let rows = u32::try_from(batch.num_rows()).unwrap_or(u32::MAX);
+    let back: UInt32Array = (0..rows).rev().collect();
+    take_record_batch(batch, &back)
+        .map_err(|error| Error::internal(format!("rows cannot be turned round: {error}")))
 }
 
 impl DisplayAs for TableScanExec {
@@ -206,6 +246,7 @@ impl DisplayAs for TableScanExec {
             columns.join(", ")
         )?;
         let order = match self.order {
+            _ if self.is_last => "time from the last",
             Order::Series => "series",
             Order::Time => "time",
             Order::Stored => "stored",
@@ -254,6 +295,11 @@ impl ExecutionPlan for TableScanExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let scan = self.scan(self.range(partition)?).map_err(to_datafusion)?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
+        if let Some(rows) = self.fetch.filter(|_| self.is_last) {
+            return Ok(pump(Arc::clone(&self.schema), metrics, move || {
+                Ok(scan.last(rows)?.into_iter().rev().map(|batch| reversed(&batch)))
+            }));
+        }
         Ok(pump(Arc::clone(&self.schema), metrics, move || {
             Ok(scan.stream()?.map(|batch| trimmed(batch?)))
         }))
@@ -272,8 +318,13 @@ impl ExecutionPlan for TableScanExec {
     }
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        // The last rows are no more than that.
+        let fetch = match self.fetch.filter(|_| self.is_last) {
+            Some(rows) => Some(limit.map_or(rows, |limit| limit.min(rows))),
+            None => limit,
+        };
         Some(Arc::new(Self {
-            fetch: limit,
+            fetch,
             ..self.clone()
         }))
     }

@@ -9,16 +9,20 @@
 //! | `statistics` | rows and times that are known before a scan runs |
 //! | `trim` | arrays that say how much memory they stand for |
 //! | `exec` | the scan as a node of a plan, with the order in which its rows come |
+//! | `order` | the order in which a scan had best read, once the whole plan is there |
 //! | `insert` | rows into a table, as one commit |
 
 mod exec;
 mod filter;
 mod insert;
 mod literal;
+mod order;
 mod provider;
 mod split;
 mod statistics;
 mod trim;
 mod wanted;
 
+pub(crate) use order::ScanOrder;
 pub(crate) use provider::GaplessTable;
+pub(crate) use trim::trimmed;

@@ -10,13 +10,15 @@ use datafusion::datasource::sink::DataSinkExec;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use gapless_engine::{Database, Result as EngineResult, Snapshot};
+use gapless_engine::scan::Predicate;
+use gapless_engine::{Database, Result as EngineResult, Scan, Snapshot};
 use gapless_format::TableMeta;
 
 use super::exec::{SortedBy, TableScanExec};
 use super::filter::condition;
 use super::insert::TableSink;
 use super::split::{extents, split};
+use super::statistics::Known;
 use super::wanted::Wanted;
 use crate::error::to_datafusion;
 
@@ -69,6 +71,34 @@ impl GaplessTable {
         Ok(TableScanExec::new(
             snapshot, table, schema, sorted_by, wanted, ranges, limit,
         ))
+    }
+}
+
+impl GaplessTable {
+    /// The table's description.
+    pub(crate) const fn meta(&self) -> &Arc<TableMeta> {
+        &self.meta
+    }
+
+    /// The rows for which conditions of a `TableScan` hold, at the statement's snapshot, as a scan for native operators: all columns, by
+    /// series and time. Where the engine cannot tell exactly which these are ([`exact_condition`](Self::exact_condition)), there may
+    /// be others among them.
+    pub(crate) fn scan_of(&self, filters: &[Expr]) -> EngineResult<Scan> {
+        let wanted = Wanted::of(filters, &self.meta);
+        wanted.scan(&self.snapshot, &self.meta.name)
+    }
+
+    /// The condition of the engine that holds for the same rows, if there is one.
+    pub(crate) fn exact_condition(&self, filter: &Expr) -> Option<Predicate> {
+        let condition = condition(filter, &self.meta)?;
+        condition.is_exact.then_some(condition.predicate)
+    }
+
+    /// Whether it is known without reading rows how many there are for which conditions hold, and when the first and the last is.
+    pub(crate) fn knows_rows(&self, filters: &[Expr]) -> bool {
+        let wanted = Wanted::of(filters, &self.meta);
+        let known = Known::of(&self.snapshot, &self.meta.name, &wanted, &wanted.time);
+        known.is_ok_and(|known| known.is_exact())
     }
 }
 

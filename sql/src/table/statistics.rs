@@ -38,6 +38,11 @@ impl Known {
         })
     }
 
+    /// Whether it is no estimate.
+    pub(super) const fn is_exact(&self) -> bool {
+        matches!(self.rows, Precision::Exact(_))
+    }
+
     /// For columns that are read, of which one may be the time; of at most `fetch` rows.
     pub(super) fn statistics(
         &self,

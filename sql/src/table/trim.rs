@@ -23,7 +23,7 @@ const SLACK: usize = 2;
 const SLACK_BYTES: usize = 64 * 1024;
 
 /// The same rows, in buffers of about their size.
-pub(super) fn trimmed(batch: RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn trimmed(batch: RecordBatch) -> Result<RecordBatch> {
     if batch.columns().iter().all(is_tight) {
         return Ok(batch);
     }

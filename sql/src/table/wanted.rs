@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use datafusion::logical_expr::Expr;
-use gapless_engine::Scan;
 use gapless_engine::scan::{Comparison, Literal, Predicate};
+use gapless_engine::{Result, Scan, Snapshot};
 use gapless_format::TableMeta;
 
 use super::filter::condition;
@@ -48,6 +48,11 @@ impl Wanted {
     /// Whether it says no more than which time range.
     pub(super) fn is_time_only(&self) -> bool {
         self.series.is_none() && self.predicate.is_none()
+    }
+
+    /// The rows of a table, as a scan of all its columns.
+    pub(super) fn scan(&self, snapshot: &Snapshot, table: &str) -> Result<Scan> {
+        Ok(self.apply(snapshot.scan(table)?, &self.time))
     }
 
     /// The rows of a part of the time, as a scan.

@@ -4,6 +4,8 @@ mod asof;
 mod docs;
 mod fixture;
 mod gap_fill;
+mod native;
+mod peers;
 mod sessions;
 mod slt;
 mod support;

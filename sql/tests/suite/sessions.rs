@@ -185,6 +185,22 @@ fn a_statement_that_needs_too_much_memory_is_refused_or_spills() {
 }
 
 #[test]
+fn groups_that_do_not_fit_into_memory_are_refused() {
+    let market = Market::empty();
+    many_rows(&market.database, 600_000);
+    let builder = Session::builder(&market.database).memory_bytes_max(12 << 20);
+    let session = builder.open().expect("a session");
+    let rows = session
+        .sql("SELECT time_bucket('1ns', ts), count(*) FROM tick GROUP BY 1")
+        .expect("a plan");
+    let error = rows.collect_batches().expect_err("there is no memory");
+    assert_eq!(error.kind(), ErrorKind::Overloaded, "{error}");
+    // By series they follow each other, and none is kept.
+    let text = "SELECT count(*) FROM (SELECT sym, time_bucket('1ns', ts) FROM tick GROUP BY 1, 2)";
+    assert_eq!(query(&session, text).len(), 1);
+}
+
+#[test]
 fn many_shares_give_the_rows_of_one_in_the_same_order() {
     let market = Market::empty();
     many_rows(&market.database, 700_000);

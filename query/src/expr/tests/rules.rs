@@ -391,3 +391,25 @@ fn lists_have_the_three_values() {
 fn lit_value(value: i64) -> crate::expr::Value {
     crate::expr::Value::Plain(value.into())
 }
+
+#[test]
+fn a_nan_with_a_sign_comes_before_all_numbers_where_that_is_asked_for() {
+    let floats = vec![
+        Some(-f64::NAN),
+        Some(f64::NAN),
+        Some(f64::NEG_INFINITY),
+        Some(-0.0),
+        Some(2.5),
+        None,
+    ];
+    let batch = of(vec![("f", Arc::new(Float64Array::from(floats)))]);
+    let ordered = value(col("f").nan_by_sign(), &batch);
+    let ordered = ordered.as_primitive::<Float64Type>();
+    assert_eq!(ordered.value(0), f64::NEG_INFINITY);
+    assert!(ordered.value(1).is_nan() && ordered.value(1).is_sign_positive());
+    assert_eq!(ordered.values().get(2..5), Some([f64::NEG_INFINITY, 0.0, 2.5].as_slice()));
+    assert!(ordered.is_null(5));
+    let greater = booleans(&value(col("f").nan_by_sign().gt(0.0), &batch));
+    let wanted = [false, true, false, false, true].map(Some);
+    assert_eq!(greater, [&wanted[..], &[None]].concat());
+}
