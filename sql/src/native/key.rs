@@ -7,7 +7,7 @@ use gapless_format::TableMeta;
 use gapless_query::Bucket;
 
 use super::value::column;
-use crate::function::constant_bucket;
+use crate::function::{TimeBucket, constant_bucket};
 
 /// One key.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(super) enum Key {
 /// which DataFusion puts on disk then.
 pub(super) fn key(expr: &Expr, table: &TableMeta) -> Option<Key> {
     match expr {
-        Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "time_bucket" => {
+        Expr::ScalarFunction(ScalarFunction { func, args }) if func.inner().is::<TimeBucket>() => {
             let [every, time, further @ ..] = args.as_slice() else {
                 return None;
             };

@@ -13,7 +13,7 @@ use crate::fixture::{Market, START, trade_batch};
 use crate::support::query;
 
 /// A table `tick` with rows enough for several batches: `rows` of them, a millisecond apart, of two series.
-fn many_rows(database: &Database, rows: i64) {
+pub fn many_rows(database: &Database, rows: i64) {
     let schema = Arc::new(Schema::new(vec![
         Field::new(
             "ts",
