@@ -39,6 +39,24 @@ fn all(db: &Database) -> Vec<Row> {
 }
 
 #[test]
+fn an_explained_scan_counts_streamed_rows_on_both_sides() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let db = open(&directory.path().join("db"));
+    let table = db.create_table(&spec("t")).expect("a new table");
+    table.write([batch(&generated(0, 500))]).expect("a bulk commit");
+    table
+        .append(&batch(&generated(1_000, 300)))
+        .expect("rows are appended");
+    let explained = table
+        .scan()
+        .and_then(|scan| scan.explain())
+        .expect("an explanation");
+    assert_eq!((explained.rows_read, explained.rows), (800, 800));
+    assert_eq!(explained.segments_read, explained.segments, "{explained}");
+    assert_eq!(explained.partitions_read, explained.partitions, "{explained}");
+}
+
+#[test]
 fn streamed_rows_are_visible_at_once_and_the_same_after_flush_and_reopen() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("db");

@@ -1,9 +1,11 @@
 //! What a scan touches and what it prunes, told before it runs.
 
+use std::collections::BTreeSet;
+
 use gapless_format::PAGE_ROWS;
 
 use super::builder::{Order, Scan};
-use super::plan::Plan;
+use super::plan::{Plan, memory_segments};
 use crate::error::Result;
 
 /// What a scan touches.
@@ -13,7 +15,7 @@ pub struct Explain {
     pub partitions: usize,
     /// Partitions with rows in the time range.
     pub partitions_read: usize,
-    /// Segments of the table.
+    /// Segments of the table, and blocks of rows that are not in segments yet.
     pub segments: usize,
     /// Segments with rows that are left.
     pub segments_read: usize,
@@ -44,14 +46,8 @@ impl std::fmt::Display for Explain {
 /// Plans the scan; of the data, only indexes and the times that bound the range are read.
 pub(crate) fn explain(scan: Scan) -> Result<Explain> {
     let plan = Plan::new(scan.order(Order::Stored))?;
-    let table = &plan.scan.table;
-    let mut explain = Explain {
-        partitions: table.partition_count(),
-        segments: table.segment_count(),
-        rows: table.rows(),
-        ..Explain::default()
-    };
-    let mut partitions = std::collections::BTreeSet::new();
+    let mut explain = whole(&plan.scan)?;
+    let mut partitions = BTreeSet::new();
     for cluster in &plan.clusters {
         for reference in &cluster.segments {
             let pieces = plan.selected(cluster, reference)?;
@@ -60,7 +56,7 @@ pub(crate) fn explain(scan: Scan) -> Result<Explain> {
             }
             partitions.insert(reference.partition.path());
             explain.segments_read += 1;
-            let mut pages = std::collections::BTreeSet::new();
+            let mut pages = BTreeSet::new();
             for piece in &pieces {
                 explain.rows_read += piece.rows.len() as u64;
                 let span = piece.rows.span();
@@ -73,4 +69,23 @@ pub(crate) fn explain(scan: Scan) -> Result<Explain> {
     }
     explain.partitions_read = partitions.len();
     Ok(explain)
+}
+
+/// What the table has, with what is not in segments yet.
+fn whole(scan: &Scan) -> Result<Explain> {
+    let every_time = Scan {
+        time: i64::MIN..i64::MAX,
+        ..scan.clone()
+    };
+    let streamed = memory_segments(&every_time)?;
+    let streamed = streamed.iter().map(|segment| segment.reference());
+    let stored = scan.table.partitions();
+    let mut partitions: BTreeSet<_> = stored.iter().map(|(key, _)| key.path()).collect();
+    partitions.extend(streamed.clone().map(|block| block.partition.path()));
+    Ok(Explain {
+        partitions: partitions.len(),
+        segments: scan.table.segment_count() + streamed.len(),
+        rows: scan.table.rows() + streamed.map(|block| block.rows).sum::<u64>(),
+        ..Explain::default()
+    })
 }

@@ -343,7 +343,7 @@ fn series_codes(scan: &Scan) -> Result<Option<Vec<u32>>> {
 }
 
 /// Streamed rows of the time range, sorted.
-fn memory_segments(scan: &Scan) -> Result<Vec<Arc<Segment>>> {
+pub(super) fn memory_segments(scan: &Scan) -> Result<Vec<Arc<Segment>>> {
     let blocks = scan.snapshot.live().blocks(scan.meta().table, &scan.time)?;
     blocks.par_iter().map(|block| block.segment()).collect()
 }
