@@ -307,8 +307,9 @@ impl Civil<'_> {
     fn range(&self, time: i64) -> Range<i64> {
         let number = self.unit.number(date(time, self.zone)) - self.anchor;
         let mut at = number.div_euclid(self.count);
-        // Where clocks go back over midnight, a day has begun before the last of the day before it.
-        if self.start(at + 1) <= time {
+        // Where clocks go back over midnight, a day has begun before the last of the day before it. None begins at the end of time,
+        // where the start of one beyond it is cut to.
+        if (..i64::MAX).contains(&self.start(at + 1)) && self.start(at + 1) <= time {
             at += 1;
         }
         self.start(at)..self.start(at + 1)
@@ -343,6 +344,20 @@ mod tests {
 
     fn check(bucket: &Bucket, time: &str, start: &str, end: &str) {
         assert_eq!(bucket.range(ns(time)), ns(start)..ns(end), "{bucket:?} of {time}");
+    }
+
+    #[test]
+    fn the_last_instant_is_in_the_last_bucket() {
+        for every in ["1d", "1w", "1mo", "1y"] {
+            let bucket = Bucket::new(every)
+                .and_then(|bucket| bucket.zone("Asia/Kolkata"))
+                .expect("a bucket");
+            assert_eq!(
+                bucket.range(i64::MAX).start,
+                bucket.range(i64::MAX - 1).start,
+                "{every}"
+            );
+        }
     }
 
     #[test]

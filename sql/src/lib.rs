@@ -33,4 +33,4 @@ mod session;
 mod system;
 mod table;
 
-pub use session::{RowStream, Rows, Session, SessionBuilder, is_blank, split_statement};
+pub use session::{RowStream, Rows, Session, SessionBuilder, database_around, is_blank, split_statement};

@@ -5,25 +5,14 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::parser::{CopyToSource, Statement};
-use datafusion::sql::sqlparser::ast::{
-    Join, JoinOperator, Select, TableFactor, TableWithJoins, VisitMut, VisitorMut,
-};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Join, JoinOperator, Select, TableFactor, TableWithJoins, VisitorMut};
+
+use crate::session::statement::visit_all;
 
 /// Puts every as-of join of a statement into parentheses, with what is to its left.
 pub(crate) fn nest_asof_joins(statement: &mut Statement) {
-    let _: ControlFlow<()> = match statement {
-        Statement::Statement(statement) => statement.visit(&mut Nest),
-        Statement::Explain(explain) => {
-            nest_asof_joins(&mut explain.statement);
-            ControlFlow::Continue(())
-        }
-        Statement::CopyTo(copy) => match &mut copy.source {
-            CopyToSource::Query(query) => query.visit(&mut Nest),
-            CopyToSource::Relation(_) => ControlFlow::Continue(()),
-        },
-        Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
-    };
+    visit_all(statement, &mut Nest);
 }
 
 /// Whether a relation is one as-of join in parentheses.

@@ -221,7 +221,7 @@ pub(crate) fn bucket<'a>(
             _ => return plan_err!("{usage}: the interval must not be null"),
         },
     };
-    let mut bucket = Bucket::of(every);
+    let (mut bucket, mut origin) = (Bucket::of(every), None);
     for argument in further {
         if let Some(zone) = argument.try_as_str() {
             let zone = zone.ok_or_else(|| plan_datafusion_err!("{usage}: the zone must not be null"))?;
@@ -229,11 +229,27 @@ pub(crate) fn bucket<'a>(
             continue;
         }
         match argument.cast_to(&DataType::Timestamp(TimeUnit::Nanosecond, None))? {
-            ScalarValue::TimestampNanosecond(Some(origin), _) => bucket = bucket.origin(origin),
+            ScalarValue::TimestampNanosecond(Some(time), _) => origin = Some(time),
             _ => return plan_err!("{usage}: the origin must not be null"),
         }
     }
-    Ok(bucket)
+    match origin {
+        Some(origin) => beginning_at(bucket, origin, usage),
+        None => Ok(bucket),
+    }
+}
+
+/// Buckets of which one begins at the origin. Days and weeks begin later than midnight by as much as it does.
+fn beginning_at(bucket: Bucket, origin: i64, usage: &str) -> Result<Bucket> {
+    let bucket = bucket.origin(origin);
+    let later = origin.saturating_sub(bucket.range(origin).start);
+    match bucket.every() {
+        _ if later == 0 => Ok(bucket),
+        Every::Months(_) => plan_err!(
+            "{usage}: buckets of months begin at a month's first midnight, so the origin has to be one"
+        ),
+        _ => bucket.offset(&format!("{later}ns")).map_err(to_datafusion),
+    }
 }
 
 /// Whole weeks are weeks of the calendar, which begin on Monday.

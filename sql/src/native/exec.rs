@@ -124,11 +124,12 @@ fn properties(equal: EquivalenceProperties) -> Arc<PlanProperties> {
     Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
 }
 
-/// Whether values of a type can be handed out as those of another: symbols are texts.
+/// Whether values of a type can be handed out as those of another: symbols are texts, instants the same in every zone.
 pub(super) fn gives(of: &DataType, as_type: &DataType) -> bool {
     let is_text = |of: &DataType| matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     match (of, as_type) {
         (of, other) if of == other => true,
+        (DataType::Timestamp(of, Some(_)), DataType::Timestamp(other, Some(_))) => of == other,
         (DataType::Dictionary(_, values), other) => is_text(values) && is_text(other),
         (of, other) => is_text(of) && is_text(other),
     }

@@ -55,6 +55,8 @@ fn is_time(expr: &Expr, table: &TableMeta) -> bool {
     let Some((name, DataType::Timestamp(_, zone))) = column(expr, table) else {
         return false;
     };
-    let to_nanoseconds = to.is_none_or(|to| *to == DataType::Timestamp(TimeUnit::Nanosecond, zone));
+    let to_nanoseconds = to.is_none_or(|to| {
+        matches!(to, DataType::Timestamp(TimeUnit::Nanosecond, other) if other.is_some() == zone.is_some())
+    });
     name == time.name && to_nanoseconds
 }

@@ -14,8 +14,8 @@ use datafusion::prelude::SessionConfig;
 use gapless_engine::{Database, Result, Snapshot};
 
 use super::builder::SessionBuilder;
-use super::statement;
 use super::yields::yielding;
+use super::{insert, statement};
 use crate::asof::{AsOfRelation, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
@@ -79,6 +79,7 @@ impl Planner {
         }
         let run = async move {
             let plan = state.statement_to_plan(statement).await?;
+            insert::check(&plan)?;
             let context = SessionContext::new_with_state(state);
             let frame = context.execute_logical_plan(plan).await?;
             let task = Arc::new(frame.task_ctx());

@@ -3,18 +3,23 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `builder` | what a session may use: memory, threads, files |
-//! | `statement` | text to a statement that is allowed here |
+//! | `precedence` | `AND` and `OR` after `IS DISTINCT FROM` |
+//! | `statement`, `clause`, `insert`, `inside` | text to a statement that is allowed here: its clauses, rows to insert, files to write |
 //! | `context` | one statement's own planner, over one snapshot |
 //! | `rows` | the rows of a statement, as they come |
 //! | `script` | a text of several statements, in pieces |
 //! | `yields` | joins that can be ended |
 
 mod builder;
+mod clause;
 mod context;
+mod insert;
+mod inside;
+mod precedence;
 mod rows;
 mod runtime;
 mod script;
-mod statement;
+pub(crate) mod statement;
 mod yields;
 
 use std::sync::Arc;
@@ -23,6 +28,7 @@ use std::time::Duration;
 use gapless_engine::{Database, Result, Snapshot};
 
 pub use builder::SessionBuilder;
+pub use inside::database_around;
 pub use rows::{RowStream, Rows};
 pub use script::{is_blank, split_statement};
 

@@ -3,13 +3,16 @@
 //! What is not there is refused before it is planned, with what to use instead: DataFusion would create tables in memory that are
 //! gone with the statement.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use datafusion::sql::parser::{CopyToStatement, DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::{self, Value};
+use datafusion::sql::parser::{CopyToSource, CopyToStatement, DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{self, Value, VisitMut, VisitorMut};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use gapless_engine::{Error, ErrorKind, Result};
 
+use super::inside::database_around;
+use super::{clause, precedence};
 use crate::catalog::SYSTEM;
 use crate::error::from_datafusion;
 
@@ -29,7 +32,10 @@ pub(super) fn parse(text: &str) -> Result<Statement> {
     };
     let mut statements = parse().map_err(from_datafusion)?;
     match (statements.pop_front(), statements.len()) {
-        (Some(statement), 0) => Ok(statement),
+        (Some(mut statement), 0) => {
+            precedence::mend(&mut statement);
+            Ok(statement)
+        }
         (None, _) => Err(Error::invalid("there is no statement in the text")),
         (Some(_), more) => Err(Error::invalid(format!(
             "{} statements in one text: give them one after the other",
@@ -38,17 +44,41 @@ pub(super) fn parse(text: &str) -> Result<Statement> {
     }
 }
 
+/// Visits what is SQL of a statement, also of one that is explained or copied.
+pub(crate) fn visit_all<V: VisitorMut>(statement: &mut Statement, visitor: &mut V) {
+    let _: ControlFlow<V::Break> = match statement {
+        Statement::Statement(statement) => statement.visit(visitor),
+        Statement::Explain(explain) => {
+            visit_all(&mut explain.statement, visitor);
+            ControlFlow::Continue(())
+        }
+        Statement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => query.visit(visitor),
+            CopyToSource::Relation(_) => ControlFlow::Continue(()),
+        },
+        Statement::CreateExternalTable(_) | Statement::Reset(_) => ControlFlow::Continue(()),
+    };
+}
+
 /// Refuses what is not there, and what this session may not do. `COPY` loses the option that only this looks at.
 pub(super) fn check(statement: &mut Statement, files: bool, is_pinned: bool) -> Result<()> {
     match statement {
         Statement::Explain(explain) => check(&mut explain.statement, files, is_pinned),
-        Statement::CopyTo(copy) => check_copy(copy, files),
+        Statement::CopyTo(copy) => {
+            if let CopyToSource::Query(query) = &copy.source {
+                clause::check(query.as_ref())?;
+            }
+            check_copy(copy, files)
+        }
         Statement::CreateExternalTable(_) => Err(unsupported(
             "CREATE EXTERNAL TABLE",
             "import the files: `gapless import DB TABLE FILES`",
         )),
         Statement::Reset(_) => Err(unsupported("RESET", SETTINGS)),
-        Statement::Statement(statement) => check_sql(statement, is_pinned),
+        Statement::Statement(statement) => {
+            check_sql(statement, is_pinned)?;
+            clause::check(statement.as_ref())
+        }
     }
 }
 
@@ -139,6 +169,12 @@ fn check_copy(copy: &mut CopyToStatement, files: bool) -> Result<()> {
         return Err(Error::unsupported(format!(
             "COPY TO {:?}: give a path of this machine",
             copy.target
+        )));
+    }
+    if let Some(database) = database_around(Path::new(target)) {
+        return Err(Error::invalid(format!(
+            "COPY: {target:?} lies inside the database {}: write to another directory",
+            database.display()
         )));
     }
     if !overwrite && Path::new(target).exists() {

@@ -24,6 +24,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use gapless_engine::scan::Order;
 use gapless_engine::{Error, Scan, Snapshot};
 
+use super::instants::in_zones;
 use super::statistics::Known;
 use super::trim::trimmed;
 use super::wanted::Wanted;
@@ -295,13 +296,19 @@ impl ExecutionPlan for TableScanExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let scan = self.scan(self.range(partition)?).map_err(to_datafusion)?;
         let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let schema = Arc::clone(&self.schema);
+        let shown = move |batch| {
+            in_zones(batch, &schema)
+                .map_err(|error| Error::internal(format!("times are not instants: {error}")))
+        };
         if let Some(rows) = self.fetch.filter(|_| self.is_last) {
             return Ok(pump(Arc::clone(&self.schema), metrics, move || {
-                Ok(scan.last(rows)?.into_iter().rev().map(|batch| reversed(&batch)))
+                let batches = scan.last(rows)?.into_iter().rev();
+                Ok(batches.map(move |batch| shown(reversed(&batch)?)))
             }));
         }
         Ok(pump(Arc::clone(&self.schema), metrics, move || {
-            Ok(scan.stream()?.map(|batch| trimmed(batch?)))
+            Ok(scan.stream()?.map(move |batch| trimmed(shown(batch?)?)))
         }))
     }
 

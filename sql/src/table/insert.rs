@@ -15,6 +15,7 @@ use gapless_engine::write::WriteOptions;
 use gapless_engine::{Error, Table};
 use tokio::sync::mpsc;
 
+use super::instants::in_zones;
 use crate::error::to_datafusion;
 
 /// Batches that wait for the writer.
@@ -39,17 +40,24 @@ impl From<Error> for Failure {
 #[derive(Debug)]
 pub(super) struct TableSink {
     table: Table,
+    /// What is given.
     schema: SchemaRef,
+    /// What is written: times in their zones.
+    stored: SchemaRef,
 }
 
 impl TableSink {
     /// Into the columns of `schema`. Which of them may be null is left to the engine, whose message names row and column.
-    pub(super) fn new(table: Table, schema: &Schema) -> Self {
+    pub(super) fn new(table: Table, schema: &Schema, stored: &Schema) -> Self {
         let nullable = |field: &FieldRef| Field::clone(field).with_nullable(true);
-        let schema = Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>());
+        let nullable = |schema: &Schema| {
+            let fields = schema.fields().iter().map(nullable);
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        };
         Self {
             table,
-            schema: Arc::new(schema),
+            schema: nullable(schema),
+            stored: nullable(stored),
         }
     }
 }
@@ -73,7 +81,8 @@ impl DataSink for TableSink {
         let writing = tokio::task::spawn_blocking(move || write(&table, receiver));
         while let Some(batch) = data.next().await {
             // A writer that no longer takes rows has failed, and says why below.
-            if sender.send(Message::Rows(batch?)).await.is_err() {
+            let rows = in_zones(batch?, &self.stored)?;
+            if sender.send(Message::Rows(rows)).await.is_err() {
                 break;
             }
         }

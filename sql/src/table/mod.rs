@@ -10,11 +10,13 @@
 //! | `trim` | arrays that say how much memory they stand for |
 //! | `exec` | the scan as a node of a plan, with the order in which its rows come |
 //! | `order` | the order in which a scan had best read, once the whole plan is there |
+//! | `instants` | times in UTC, whatever the zone of their column |
 //! | `insert` | rows into a table, as one commit |
 
 mod exec;
 mod filter;
 mod insert;
+mod instants;
 mod literal;
 mod order;
 mod provider;

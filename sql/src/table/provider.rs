@@ -17,6 +17,7 @@ use gapless_format::TableMeta;
 use super::exec::{SortedBy, TableScanExec};
 use super::filter::condition;
 use super::insert::TableSink;
+use super::instants::in_utc;
 use super::split::{extents, split};
 use super::statistics::Known;
 use super::wanted::Wanted;
@@ -29,16 +30,20 @@ pub(crate) struct GaplessTable {
     snapshot: Snapshot,
     meta: Arc<TableMeta>,
     schema: SchemaRef,
+    /// With the zones that the table shows its times in.
+    stored: SchemaRef,
 }
 
 impl GaplessTable {
     pub(crate) fn new(database: &Database, snapshot: &Snapshot, name: &str) -> EngineResult<Self> {
         let scan = snapshot.scan(name)?;
+        let stored = scan.schema()?;
         Ok(Self {
             database: database.clone(),
             snapshot: snapshot.clone(),
             meta: Arc::clone(scan.meta()),
-            schema: scan.schema()?,
+            schema: in_utc(&stored),
+            stored,
         })
     }
 
@@ -145,7 +150,7 @@ impl TableProvider for GaplessTable {
             );
         }
         let table = self.database.table(&self.meta.name).map_err(to_datafusion)?;
-        let sink = TableSink::new(table, &self.schema);
+        let sink = TableSink::new(table, &self.schema, &self.stored);
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 }

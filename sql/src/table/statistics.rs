@@ -31,10 +31,16 @@ impl Known {
         let rows = usize::try_from(rows).unwrap_or(usize::MAX);
         let first = inside.iter().map(|extent| extent.min).min();
         let last = inside.iter().map(|extent| extent.max).max();
+        let (first, last) = (
+            first.map(|first| first.max(time.start)),
+            last.map(|last| last.min(time.end)),
+        );
+        // Of no time at all there is no first.
+        let is_some = first <= last;
         Ok(Self {
             rows: precision(Some(rows), is_exact),
-            first: precision(first.map(|first| first.max(time.start)), is_exact),
-            last: precision(last.map(|last| last.min(time.end)), is_exact),
+            first: precision(first.filter(|_| is_some), is_exact),
+            last: precision(last.filter(|_| is_some), is_exact),
         })
     }
 

@@ -346,3 +346,58 @@ fn a_join_of_hours_ends_soon_when_its_rows_are_dropped() {
         );
     }
 }
+
+/// DataFusion reads times in the zone of the column that they are compared with or put into.
+#[test]
+fn times_are_read_as_utc_whatever_the_zone_of_the_column() {
+    let market = Market::new();
+    let zoned = DataType::Timestamp(TimeUnit::Nanosecond, Some("+01:00".into()));
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("ts", zoned, false),
+        Field::new("x", DataType::Int64, true),
+    ]));
+    let spec = TableSpec::new("zoned", schema.as_ref().clone()).time("ts");
+    let table = market.database.create_table(&spec).expect("a table");
+    let hour = 3_600_000_000_000i64;
+    // 2020-01-01T00:00:00Z, and an hour before and after it.
+    let midnight = 1_577_836_800_000_000_000i64;
+    let times = (-1..2).map(|at| midnight + at * hour);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("+01:00")),
+        Arc::new(Int64Array::from_iter_values(0..3)),
+    ];
+    table
+        .write([RecordBatch::try_new(schema, columns).expect("the columns fit")])
+        .expect("rows");
+    let session = market.session();
+    for time in [
+        "'2020-01-01T00:00:00'",
+        "'2020-01-01T00:00:00Z'",
+        "'2020-01-01T01:00:00+01:00'",
+        "DATE '2020-01-01'",
+        "TIMESTAMP '2020-01-01T00:00:00Z'",
+        "to_timestamp('2020-01-01T00:00:00Z')",
+    ] {
+        // Natively, and by DataFusion's operators.
+        for what in ["count(*)", "count(*), array_agg(x)"] {
+            let rows = query(&session, &format!("SELECT {what} FROM zoned WHERE ts >= {time}"));
+            assert!(rows[0].starts_with("| 2 |"), "{what}, {time}: {rows:?}");
+        }
+    }
+    query(
+        &session,
+        "INSERT INTO zoned (ts, x) VALUES (DATE '2020-01-03', 3)",
+    );
+    assert_eq!(
+        query(
+            &session,
+            "SELECT x, CAST(ts AS BIGINT) FROM zoned WHERE ts = DATE '2020-01-03'"
+        ),
+        [format!("| 3 | {} |", midnight + 48 * hour)]
+    );
+    let days = query(
+        &session,
+        "SELECT time_bucket('1d', ts) AS day, count(*) FROM zoned GROUP BY day ORDER BY day",
+    );
+    assert_eq!(days.len(), 3, "{days:?}");
+}

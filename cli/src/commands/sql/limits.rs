@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gapless::{Database, ErrorKind};
-use gapless_sql::Session;
+use gapless_sql::{Session, SessionBuilder};
 use tempfile::TempDir;
 
 use super::running::{Running, wait};
@@ -62,6 +62,7 @@ impl Limits {
 
 /// A database that statements are run over.
 pub(crate) struct Opened {
+    settings: SessionBuilder,
     session: Session,
     stop: Stop,
     is_writable: bool,
@@ -92,7 +93,8 @@ impl Opened {
             builder = builder.as_of(snapshot);
         }
         Ok(Self {
-            session: builder.open()?,
+            session: builder.clone().open()?,
+            settings: builder,
             stop,
             is_writable: limits.write,
             spill,
@@ -104,6 +106,13 @@ impl Opened {
         let planned = wait(&self.stop, self.session.sql_async(statement))?;
         let rows = planned.map_err(|error| explained(error, self.is_writable))?;
         Ok(Running::new(rows, self.stop.clone(), self.is_writable))
+    }
+
+    /// Opens another session in the place of this one, whose threads may still be busy with a statement that was ended.
+    pub(super) fn renew(&mut self) -> Result<(), CliError> {
+        let session = self.settings.clone().open()?;
+        std::mem::replace(&mut self.session, session).close(Duration::ZERO);
+        Ok(())
     }
 
     /// What tells that a statement is to end.
@@ -130,6 +139,10 @@ impl Opened {
 /// The error of a statement, with what to do.
 pub(super) fn explained(error: gapless::Error, is_writable: bool) -> CliError {
     let kind = error.kind();
+    if kind == ErrorKind::Unsupported {
+        // What SQL does not have is misuse of the command; stored bytes of a newer version are never an error of a statement.
+        return CliError::invalid(error.message());
+    }
     let is_about = |text: &str| error.message().contains(text);
     if !is_writable && kind == ErrorKind::Invalid && is_about("open for reading only") {
         return CliError::invalid("the statement writes, and the database is open for reading only")

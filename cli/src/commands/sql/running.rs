@@ -47,6 +47,11 @@ impl Iterator for Running {
     fn next(&mut self) -> Option<Self::Item> {
         let batch = match wait(&self.stop, self.rows.next()) {
             Ok(batch) => batch?,
+            Err(interrupted) if self.is_writable => {
+                return Some(Err(
+                    interrupted.hint("an INSERT may have been committed: look before it is run again")
+                ));
+            }
             Err(interrupted) => return Some(Err(interrupted)),
         };
         Some(batch.map_err(|error| explained(error, self.is_writable)))

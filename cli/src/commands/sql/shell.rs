@@ -51,9 +51,15 @@ impl Shell {
     /// Runs a statement. The file that was named for its rows is no longer named when it has them.
     pub(super) fn statement(&mut self, text: &str, output: &mut Output) -> Result<(), CliError> {
         let began = Instant::now();
-        let rows = self.opened.run(text)?;
         let target = self.file.as_ref().unwrap_or(&self.target);
-        target.write(rows, self.layout, output)?;
+        let done = self
+            .opened
+            .run(text)
+            .and_then(|rows| target.write(rows, self.layout, output));
+        if done.as_ref().is_err_and(|error| error.signal().is_some()) {
+            self.opened.renew()?;
+        }
+        done?;
         self.file = None;
         output.flush()?;
         if self.timing {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use arrow_schema::SchemaRef;
 use gapless_interchange::{WriteFormat, WriteOptions, Writer};
+use gapless_sql::database_around;
 use serde::Serialize;
 
 use super::super::export::format_of_name;
@@ -62,9 +63,17 @@ impl Target {
                     .hint("formats of files are csv, jsonl, parquet and arrow"));
             }
         };
+        if let Some(database) = database_around(path) {
+            return Err(CliError::invalid(format!(
+                "{} lies inside the database {}",
+                path.display(),
+                database.display()
+            ))
+            .hint("write to another directory"));
+        }
         if !overwrite && path.symlink_metadata().is_ok() {
             return Err(CliError::invalid(format!("{} exists", path.display()))
-                .hint("name another file, or pass --overwrite to replace it"));
+                .hint("name another file, or replace it with gapless query DB \"...\" -o FILE --overwrite"));
         }
         let path = path.to_owned();
         Ok(Self::File { path, format })
