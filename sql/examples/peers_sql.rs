@@ -12,10 +12,9 @@ use gapless::{Database, Mode};
 use gapless_sql::Session;
 
 #[path = "../../tests/suite/peers/parameters.rs"]
-#[allow(dead_code, reason = "the suite uses all of it")]
 mod parameters;
 #[path = "../../tests/suite/peers/queries.rs"]
-#[allow(dead_code, reason = "checksums need the names of the columns")]
+#[expect(dead_code, reason = "checksums need the names of the columns")]
 mod queries;
 #[path = "../tests/suite/peers/statements.rs"]
 mod statements;

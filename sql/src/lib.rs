@@ -15,7 +15,7 @@
 //! | `gap_fill` | `GROUP BY ... time_bucket_gapfill(...)` |
 //! | `condition` | conditions that name no column stay above those nodes |
 //! | `planner` | logical nodes that only gapless has as nodes of the plan that runs |
-//! | `pump` | blocking sources of batches as asynchronous streams |
+//! | `pump` | batches as asynchronous streams |
 //! | `error` | DataFusion's errors as the engine's |
 //!
 //! Nothing here stores or decodes anything: rows come from [`gapless_engine::Scan`] and go to [`gapless_engine::Table`].

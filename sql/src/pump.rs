@@ -1,14 +1,15 @@
-//! A blocking source of batches as an asynchronous stream.
+//! Batches as asynchronous streams: those of a blocking source, and those that are put together as they are asked for.
 //!
-//! One batch is made ahead, on a thread for blocking work, and none before the first is asked for. No thread waits for the
+//! Of a blocking source one batch is made ahead, on a thread for blocking work, and none before the first is asked for. No thread waits for the
 //! reader, so any number of streams may be open; who drops the stream ends it after the batch that is being made.
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::common::DataFusionError;
+use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::metrics::BaselineMetrics;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures_util::stream;
@@ -62,6 +63,21 @@ where
         }
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, Box::pin(batches)))
+}
+
+/// Makes batches of others that it waits for.
+pub(crate) trait Batches: Send + 'static {
+    /// The next, if there is one.
+    fn next(&mut self) -> impl Future<Output = DfResult<Option<RecordBatch>>> + Send;
+}
+
+/// Batches one after the other. A thread that never has to wait for one lets go of it now and then.
+pub(crate) fn one_by_one(schema: SchemaRef, batches: impl Batches) -> SendableRecordBatchStream {
+    let batches = stream::try_unfold(batches, move |mut batches| async move {
+        let batch = batches.next().await?;
+        Ok(batch.map(|batch| (batch, batches)))
+    });
+    make_cooperative(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
 }
 
 fn step<I: Iterator<Item = Result<RecordBatch>>>(mut source: I) -> Step<I> {

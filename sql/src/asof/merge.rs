@@ -11,12 +11,10 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{
     Distribution, LexOrdering, OrderingRequirements, PhysicalExpr, PhysicalSortExpr,
 };
-use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, SchedulingType,
 };
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
@@ -27,6 +25,7 @@ use super::merger::{Merger, Step};
 use super::node::Direction;
 use super::side::{self, Side};
 use super::sorted::{ASCENDING, Sorter};
+use crate::pump::{Batches, one_by_one};
 
 /// The join.
 #[derive(Debug)]
@@ -167,14 +166,7 @@ impl ExecutionPlan for AsOfMergeExec {
             merger: Merger::new(sorter, self.direction, Arc::clone(&self.schema)),
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
-        let batches = futures_util::stream::try_unfold(joining, async |mut joining| {
-            let batch = joining.next().await?;
-            Ok(batch.map(|batch| (batch, joining)))
-        });
-        let schema = Arc::clone(&self.schema);
-        Ok(make_cooperative(Box::pin(RecordBatchStreamAdapter::new(
-            schema, batches,
-        ))))
+        Ok(one_by_one(Arc::clone(&self.schema), joining))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -210,7 +202,7 @@ struct Joining {
     metrics: BaselineMetrics,
 }
 
-impl Joining {
+impl Batches for Joining {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             match self.merger.step()? {

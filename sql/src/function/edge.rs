@@ -8,13 +8,14 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, PrimitiveArray, downcast_primitive};
-use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
+
+use super::filtered::filtered;
 
 /// Which row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -226,16 +227,15 @@ impl<T: ArrowPrimitiveType> EdgeGroups<T> {
         filter: Option<&BooleanArray>,
         count: usize,
     ) -> Result<()> {
-        let [values, times] = columns else {
+        let columns = filtered(columns, filter)?;
+        let [values, times] = columns.as_slice() else {
             return internal_err!("{} takes 2 columns", self.edge.name());
         };
         let (values, times) = (values.as_primitive::<T>(), numbers(times)?);
         self.values.resize(count, T::Native::default());
         self.times.resize(count, None);
-        let rows = groups.iter().zip(values.iter()).zip(times.iter()).enumerate();
-        for (row, ((group, value), time)) in rows {
-            let passes = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            let (Some(value), Some(time), true) = (value, time, passes) else {
+        for ((group, value), time) in groups.iter().zip(values).zip(&times) {
+            let (Some(value), Some(time)) = (value, time) else {
                 continue;
             };
             if let (Some(held), Some(best)) = (self.values.get_mut(*group), self.times.get_mut(*group))
@@ -280,17 +280,11 @@ impl<T: ArrowPrimitiveType> GroupsAccumulator for EdgeGroups<T> {
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let [values, times] = values else {
+        let columns = filtered(values, filter)?;
+        let [values, times] = columns.as_slice() else {
             return internal_err!("{} takes 2 columns", self.edge.name());
         };
-        let times = numbers(times)?;
-        let passing = filter.map(|filter| match filter.nulls() {
-            Some(nulls) => NullBuffer::new(filter.values() & nulls.inner()),
-            None => NullBuffer::new(filter.values().clone()),
-        });
-        let nulls = NullBuffer::union(times.nulls(), passing.as_ref());
-        let times = Int64Array::new(times.values().clone(), nulls);
-        Ok(vec![Arc::clone(values), Arc::new(times)])
+        Ok(vec![Arc::clone(values), Arc::new(numbers(times)?)])
     }
 
     fn size(&self) -> usize {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray};
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
+use arrow_select::nullif::nullif;
 use datafusion::common::{Result, ScalarValue, internal_err};
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
@@ -18,6 +19,8 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, ReversedUDAF,
     SetMonotonicity, Signature, StatisticsArgs,
 };
+
+use super::filtered::filtered;
 
 /// One of the two functions, around DataFusion's.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -211,10 +214,9 @@ impl<T: Float> GroupsAccumulator for Groups<T> {
         count: usize,
     ) -> Result<()> {
         self.values.resize(count, None);
-        let values = only(values)?.as_primitive::<T>();
-        for (row, (group, value)) in groups.iter().zip(values.iter()).enumerate() {
-            let passes = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if let Some(value) = value.filter(|_| passes) {
+        let values = filtered(values, filter)?;
+        for (group, value) in groups.iter().zip(only(&values)?.as_primitive::<T>()) {
+            if let Some(value) = value {
                 self.add(*group, value);
             }
         }
@@ -234,16 +236,7 @@ impl<T: Float> GroupsAccumulator for Groups<T> {
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let values = only(values)?.as_primitive::<T>();
-        let passing = filter.map(|filter| match filter.nulls() {
-            Some(nulls) => NullBuffer::new(filter.values() & nulls.inner()),
-            None => NullBuffer::new(filter.values().clone()),
-        });
-        let nulls = NullBuffer::union(values.nulls(), passing.as_ref());
-        Ok(vec![Arc::new(PrimitiveArray::<T>::new(
-            values.values().clone(),
-            nulls,
-        ))])
+        filtered(values, filter)
     }
 
     fn size(&self) -> usize {
@@ -308,9 +301,8 @@ impl<T: Float> Sliding<T> {
         let values = only(values)?.as_primitive::<T>();
         let is_nan = |row: usize| values.is_valid(row) && T::is_nan(values.value(row));
         let nans = BooleanBuffer::collect_bool(values.len(), is_nan);
-        let nulls = NullBuffer::union(values.nulls(), Some(&NullBuffer::new(!&nans)));
-        let numbers = PrimitiveArray::<T>::new(values.values().clone(), nulls);
-        Ok((Arc::new(numbers), nans.count_set_bits()))
+        let count = nans.count_set_bits();
+        Ok((nullif(values, &BooleanArray::new(nans, None))?, count))
     }
 
     fn value(&self, number: ScalarValue) -> ScalarValue {

@@ -6,12 +6,14 @@
 //! | `edge` | `first` and `last`: the value of the earliest or latest row |
 //! | `extreme` | `min` and `max`, which skip `NaN` |
 //! | `fill` | `locf`, `interpolate` and `is_filled`: what buckets without rows have |
+//! | `filtered` | `FILTER` of the aggregates |
 //! | `sum` | `sum`, which refuses what does not fit |
 //! | `vwap` | the mean of prices, weighted by quantities |
 
 mod edge;
 mod extreme;
 mod fill;
+mod filtered;
 mod sum;
 mod time_bucket;
 mod vwap;

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 };
 use gapless_engine::Error;
 
+use super::filtered::filtered;
 use crate::error::to_datafusion;
 
 /// What a sum is kept as: more than any number of rows can come to.
@@ -160,10 +161,9 @@ impl GroupsAccumulator for Groups {
         count: usize,
     ) -> Result<()> {
         self.sums.resize(count, None);
-        each(values, |row, value| {
-            let passes = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+        each(&filtered(values, filter)?, |row, value| {
             let sum = groups.get(row).and_then(|group| self.sums.get_mut(*group));
-            if let Some(sum) = sum.filter(|_| passes) {
+            if let Some(sum) = sum {
                 *sum = Some(sum.unwrap_or(0) + value);
             }
         })
@@ -195,9 +195,8 @@ impl GroupsAccumulator for Groups {
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let mut sums = vec![None; values.first().map_or(0, |values| values.len())];
-        each(values, |row, value| {
-            let passes = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if let Some(sum) = sums.get_mut(row).filter(|_| passes) {
+        each(&filtered(values, filter)?, |row, value| {
+            if let Some(sum) = sums.get_mut(row) {
                 *sum = Some(value);
             }
         })?;

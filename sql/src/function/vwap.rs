@@ -15,6 +15,8 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
 
+use super::filtered::filtered;
+
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Vwap {
@@ -160,10 +162,9 @@ impl GroupsAccumulator for VwapGroups {
         count: usize,
     ) -> Result<()> {
         self.0.resize(count, Sums::default());
-        for (row, price, quantity) in pairs(values)? {
-            let passes = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+        for (row, price, quantity) in pairs(&filtered(values, filter)?)? {
             let sums = groups.get(row).and_then(|group| self.0.get_mut(*group));
-            if let Some(sums) = sums.filter(|_| passes) {
+            if let Some(sums) = sums {
                 sums.add(price * quantity, quantity);
             }
         }
@@ -197,9 +198,8 @@ impl GroupsAccumulator for VwapGroups {
             return internal_err!("vwap takes 2 columns");
         };
         let mut sums = vec![None; price.len()];
-        for (row, price, quantity) in pairs(values)? {
-            let passes = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if let Some(sum) = sums.get_mut(row).filter(|_| passes) {
+        for (row, price, quantity) in pairs(&filtered(values, filter)?)? {
+            if let Some(sum) = sums.get_mut(row) {
                 *sum = Some((price * quantity, quantity));
             }
         }

@@ -13,12 +13,10 @@ use datafusion::physical_expr::{
     Distribution, EquivalenceProperties, LexRequirement, OrderingRequirements, PhysicalExpr,
     PhysicalSortExpr, PhysicalSortRequirement,
 };
-use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{
     Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions, SchedulingType,
 };
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
@@ -27,6 +25,7 @@ use gapless_engine::coverage::duration_text;
 
 use super::filler::{Buckets, Filler, Step};
 use super::loaded::{Loader, Role};
+use crate::pump::{Batches, one_by_one};
 
 /// The node.
 #[derive(Debug)]
@@ -258,14 +257,7 @@ impl ExecutionPlan for GapFillExec {
             memory: MemoryConsumer::new("GapFill").register(context.memory_pool()),
             metrics: BaselineMetrics::new(&self.metrics, partition),
         };
-        let batches = futures_util::stream::try_unfold(filling, async |mut filling| {
-            let batch = filling.next().await?;
-            Ok(batch.map(|batch| (batch, filling)))
-        });
-        let schema = Arc::clone(&self.schema);
-        Ok(make_cooperative(Box::pin(RecordBatchStreamAdapter::new(
-            schema, batches,
-        ))))
+        Ok(one_by_one(Arc::clone(&self.schema), filling))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -281,7 +273,7 @@ struct Filling {
     metrics: BaselineMetrics,
 }
 
-impl Filling {
+impl Batches for Filling {
     async fn next(&mut self) -> Result<Option<arrow_array::RecordBatch>> {
         loop {
             match self.filler.step()? {

@@ -9,11 +9,13 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use gapless_engine::{Database, Result, Snapshot};
 
 use super::builder::SessionBuilder;
+use super::embedded::take_out_before;
 use super::yields::yielding;
 use super::{insert, statement};
 use crate::asof::{AsOfRelation, PushDownAsOf, nest_asof_joins};
@@ -130,6 +132,9 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
     // First, while a condition lies directly above the join; those that get there later are met in the next round.
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![Arc::new(PushDownAsOf)];
     rules.extend(Optimizer::new().rules);
+    let mut physical_rules = PhysicalOptimizer::new().rules;
+    take_out_before(&mut physical_rules);
+    physical_rules.push(Arc::new(ScanOrder));
     let builder = SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -139,7 +144,7 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
         .with_analyzer_rule(Arc::new(GapFillRule))
         .with_optimizer_rules(rules)
-        .with_physical_optimizer_rule(Arc::new(ScanOrder));
+        .with_physical_optimizer_rules(physical_rules);
     let mut state = builder.build();
     function::register(&mut state)?;
     Ok(state)

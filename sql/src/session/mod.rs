@@ -6,6 +6,7 @@
 //! | `precedence` | `AND` and `OR` after `IS DISTINCT FROM` |
 //! | `statement`, `clause`, `insert`, `inside` | text to a statement that is allowed here: its clauses, rows to insert, files to write |
 //! | `context` | one statement's own planner, over one snapshot |
+//! | `embedded` | projections in filters, which must not be there |
 //! | `rows` | the rows of a statement, as they come |
 //! | `script` | a text of several statements, in pieces |
 //! | `yields` | joins that can be ended |
@@ -13,6 +14,7 @@
 mod builder;
 mod clause;
 mod context;
+mod embedded;
 mod insert;
 mod inside;
 mod precedence;

@@ -1,10 +1,9 @@
 //! The statements of `examples/peers_sql.rs` give as many rows as the queries of the Rust API beside which it times them.
 
 #[path = "../../../tests/suite/peers/parameters.rs"]
-#[allow(dead_code, reason = "the root's suite uses all of it")]
 mod parameters;
 #[path = "../../../tests/suite/peers/queries.rs"]
-#[allow(dead_code, reason = "checksums need the names of the columns")]
+#[expect(dead_code, reason = "checksums need the names of the columns")]
 mod queries;
 #[path = "peers/statements.rs"]
 mod statements;
