@@ -65,7 +65,7 @@ impl Held {
                 ErrorKind::Overloaded,
                 format!(
                     "the query would hold {held} bytes in memory, most of them now for {what}, and may hold {}: ask for fewer rows or \
-                     groups, or raise the limit",
+                     groups, or let it hold more",
                     bounds.limit
                 ),
             )),

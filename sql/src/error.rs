@@ -72,7 +72,7 @@ fn message_of(error: &DataFusionError) -> String {
         DataFusionError::SchemaError(inner, _) => inner.to_string(),
         DataFusionError::SQL(inner, _) => inner.to_string(),
         DataFusionError::ResourcesExhausted(text) => format!(
-            "the statement needs more memory than it may have: {text}. Select less, or give the session more"
+            "the statement needs more memory than it may have: {text}. Select less, or let it have more"
         ),
         other => other.strip_backtrace().clone(),
     };

@@ -13,6 +13,8 @@
 //! | `native` | what the operators of `gapless-query` run instead of DataFusion's |
 //! | `asof` | `ASOF JOIN ... MATCH_CONDITION` |
 //! | `gap_fill` | `GROUP BY ... time_bucket_gapfill(...)` |
+//! | `exact` | numbers of a statement, with all of their digits |
+//! | `float_key` | zeros and `NaN` as keys |
 //! | `condition` | conditions that name no column stay above those nodes |
 //! | `planner` | logical nodes that only gapless has as nodes of the plan that runs |
 //! | `pump` | batches as asynchronous streams |
@@ -24,6 +26,8 @@ mod asof;
 mod catalog;
 mod condition;
 mod error;
+mod exact;
+mod float_key;
 mod function;
 mod gap_fill;
 mod native;

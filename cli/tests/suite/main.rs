@@ -14,6 +14,8 @@ mod heal;
 mod import;
 mod import_errors;
 mod inspect;
+#[cfg(feature = "sql")]
+mod kill;
 mod leases;
 #[cfg(feature = "sql")]
 mod query;

@@ -6,6 +6,8 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use gapless_format::TableMeta;
 use gapless_query::{Aggregate, count, count_of, first, last, max, mean, min, n_unique, std, sum, var, vwap};
 
+use crate::float_key::FloatKey;
+
 use super::value::{Harmless, column, to_float, to_text, to_widest, uncast, value};
 
 /// The native aggregate. Whether its type is the one that was planned is left to be seen.
@@ -47,10 +49,11 @@ pub(super) fn aggregate(expr: &Expr, table: &TableMeta) -> Option<Aggregate> {
     })
 }
 
-/// Floats are told apart by their bits in SQL.
+/// Floats come as keys, as which the operator takes them.
 fn distinct_count(expr: &Expr, table: &TableMeta) -> Option<Aggregate> {
-    let (name, of) = column(expr, table)?;
-    let differs = of.is_floating() || of.is_nested();
+    let key = FloatKey::argument(expr);
+    let (name, of) = column(key.unwrap_or(expr), table)?;
+    let differs = of.is_nested() || (of.is_floating() && key.is_none());
     let is_symbol = matches!(of, DataType::Dictionary(..));
     (is_symbol || !differs).then(|| n_unique(name))
 }

@@ -34,7 +34,7 @@ pub(super) fn key(expr: &Expr, table: &TableMeta) -> Option<Key> {
     }
 }
 
-/// Types whose values are few in most tables. Floats are told apart by their bits in SQL, so they are not among them.
+/// Types whose values are few in most tables.
 fn is_few(of: &DataType) -> bool {
     match of {
         DataType::Boolean | DataType::Date32 => true,

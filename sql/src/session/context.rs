@@ -8,7 +8,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
-use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
@@ -21,6 +21,8 @@ use super::{insert, statement};
 use crate::asof::{AsOfRelation, PushDownAsOf, nest_asof_joins};
 use crate::catalog::{CATALOG, Catalog, TABLES, check_reference};
 use crate::error::from_datafusion;
+use crate::exact::ExactRule;
+use crate::float_key::FloatKeyRule;
 use crate::function;
 use crate::gap_fill::GapFillRule;
 use crate::planner::GaplessPlanner;
@@ -81,7 +83,7 @@ impl Planner {
         }
         let run = async move {
             let plan = state.statement_to_plan(statement).await?;
-            insert::check(&plan)?;
+            let plan = insert::guard(plan)?;
             let context = SessionContext::new_with_state(state);
             let frame = context.execute_logical_plan(plan).await?;
             let task = Arc::new(frame.task_ctx());
@@ -100,6 +102,15 @@ impl Planner {
         state.register_catalog_list(Arc::new(catalog));
         state
     }
+}
+
+/// Comparisons are looked at before the types of their sides are made one, keys after that.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(ExactRule)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(GapFillRule));
+    rules.push(Arc::new(FloatKeyRule));
+    rules
 }
 
 /// Functions, rules and limits.
@@ -142,7 +153,7 @@ fn state(settings: &SessionBuilder) -> std::result::Result<SessionState, DataFus
             native: settings.native,
         }))
         .with_relation_planners(vec![Arc::new(AsOfRelation)])
-        .with_analyzer_rule(Arc::new(GapFillRule))
+        .with_analyzer_rules(analyzer_rules())
         .with_optimizer_rules(rules)
         .with_physical_optimizer_rules(physical_rules);
     let mut state = builder.build();

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `builder` | what a session may use: memory, threads, files |
 //! | `precedence` | `AND` and `OR` after `IS DISTINCT FROM` |
-//! | `statement`, `clause`, `insert`, `inside` | text to a statement that is allowed here: its clauses, rows to insert, files to write |
+//! | `statement`, `clause`, `inside` | text to a statement that is allowed here: its clauses, files to write |
+//! | `insert` | rows to insert, which their columns have to hold |
 //! | `context` | one statement's own planner, over one snapshot |
 //! | `embedded` | projections in filters, which must not be there |
 //! | `rows` | the rows of a statement, as they come |

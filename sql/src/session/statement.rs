@@ -12,9 +12,10 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use gapless_engine::{Error, ErrorKind, Result};
 
 use super::inside::database_around;
-use super::{clause, precedence};
+use super::{clause, insert, precedence};
 use crate::catalog::SYSTEM;
 use crate::error::from_datafusion;
+use crate::exact::keep_digits;
 
 /// How deep expressions and queries may be nested.
 const DEPTH_MAX: usize = 128;
@@ -34,6 +35,8 @@ pub(super) fn parse(text: &str) -> Result<Statement> {
     match (statements.pop_front(), statements.len()) {
         (Some(mut statement), 0) => {
             precedence::mend(&mut statement);
+            insert::keep_casts(&mut statement);
+            keep_digits(&mut statement)?;
             Ok(statement)
         }
         (None, _) => Err(Error::invalid("there is no statement in the text")),
@@ -82,8 +85,9 @@ pub(super) fn check(statement: &mut Statement, files: bool, is_pinned: bool) -> 
     }
 }
 
-const SETTINGS: &str = "settings are given when the session is opened";
-const COMMITS: &str = "each statement is one commit; for several tables at once use Database::transaction";
+const SETTINGS: &str =
+    "settings are options of the command (`--threads`, `--memory`), and of the session in the APIs";
+const COMMITS: &str = "each statement is one commit; several tables at once are written with Database::transaction of the Rust API";
 
 fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
     use ast::Statement as S;
@@ -102,23 +106,32 @@ fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
         S::Insert(insert) => return check_insert(insert),
         S::CreateTable(_) => (
             "CREATE TABLE",
-            "create it with Database::create_table, or with `gapless import`",
+            "`gapless import` creates it from a file, and Database::create_table in the Rust API",
         ),
         S::CreateView(_) => ("CREATE VIEW", "use WITH name AS (SELECT ...)"),
-        S::Drop { .. } => ("DROP", "drop a table with Database::drop_table"),
+        S::Drop { .. } => (
+            "DROP",
+            "tables are dropped with Database::drop_table of the Rust API",
+        ),
         S::Delete(_) => (
             "DELETE",
-            "delete a range of time, of some series or of all, with Table::delete",
+            "a range of time, of some series or of all, is deleted with Table::delete of the Rust API",
         ),
-        S::Truncate(_) => ("TRUNCATE", "delete a range of time with Table::delete"),
-        S::Update(_) => ("UPDATE", "write the rows of a range anew with Table::replace"),
+        S::Truncate(_) => (
+            "TRUNCATE",
+            "a range of time is deleted with Table::delete of the Rust API",
+        ),
+        S::Update(_) => (
+            "UPDATE",
+            "the rows of a range are written anew with Table::replace of the Rust API",
+        ),
         S::Merge(_) => (
             "MERGE",
             "give the table a key and `keep = last`, and insert: the row that was committed last counts",
         ),
         S::AlterTable(_) => (
             "ALTER TABLE",
-            "use Table::add_column, rename_column, widen_column or drop_column",
+            "columns are changed with Table::add_column, rename_column, widen_column and drop_column of the Rust API",
         ),
         S::Set(_) | S::ShowVariable { .. } => ("SET", SETTINGS),
         S::StartTransaction { .. } | S::Commit { .. } | S::Rollback { .. } => ("a transaction", COMMITS),

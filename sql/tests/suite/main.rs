@@ -2,6 +2,7 @@
 
 mod asof;
 mod docs;
+mod exact;
 mod fixture;
 mod gap_fill;
 mod native;
