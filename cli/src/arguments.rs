@@ -41,8 +41,14 @@ pub(crate) struct Misuse {
 impl Arguments {
     /// Reads a command line, the program's name first.
     pub(crate) fn read(words: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, Misuse> {
-        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        #[cfg_attr(
+            not(feature = "sql"),
+            expect(unused_mut, reason = "only statements are marked")
+        )]
+        let mut words: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let json = words.iter().any(|word| word == "--json");
+        #[cfg(feature = "sql")]
+        crate::hyphens::mark(&mut words);
         Self::try_parse_from(words).map_err(|error| Misuse { error, json })
     }
 }

@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `arguments` | the command line as a whole, and its exit codes |
+//! | `hyphens` | statements that begin as an option does |
 //! | `asked` | the options of the verbs of coverage: series, interval, range |
 //! | `commands` | one file per verb |
 //! | `dump` | what is stored, read through the format alone |
@@ -20,6 +21,8 @@ mod bounds;
 mod commands;
 mod dump;
 mod error;
+#[cfg(feature = "sql")]
+mod hyphens;
 mod options;
 mod output;
 mod progress;

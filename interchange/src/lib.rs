@@ -1,7 +1,7 @@
 //! Files of other formats (CSV, JSON lines, Parquet, Arrow IPC) to and from Arrow record batches.
 //!
 //! Reading has two steps. [`plan`] looks at the files, infers one schema and says why ([`Decision`]); [`Source`] reads
-//! all rows as record batches of exactly that schema. [`Writer`] is the way out.
+//! all rows as record batches of exactly that schema. [`Writer`] is the way out into a file, [`Encoder`] to anywhere.
 //!
 //! | module | what is in it |
 //! | --- | --- |
@@ -11,7 +11,7 @@
 //! | `infer` | samples, column types, the time column: decides, does not read on |
 //! | `source`, `rejects` | reads: plan in, batches out, bad lines aside |
 //! | `stream` | reads text that comes piece by piece |
-//! | `write` | export files |
+//! | `write` | rows as bytes of a format; export files |
 //!
 //! Invariants:
 //!
@@ -55,4 +55,4 @@ pub use options::{OnError, ReadOptions};
 pub use source::Source;
 pub use stream::TextStream;
 pub use type_name::{TypeName, parse_time_unit, time_unit_name};
-pub use write::{WriteFormat, WriteOptions, Writer, hive_path};
+pub use write::{Encoder, WriteFormat, WriteOptions, Writer, hive_path};

@@ -37,4 +37,6 @@ mod session;
 mod system;
 mod table;
 
-pub use session::{RowStream, Rows, Session, SessionBuilder, database_around, is_blank, split_statement};
+pub use session::{
+    RowStream, Rows, Session, SessionBuilder, database_around, gives_rows, is_blank, split_statement,
+};

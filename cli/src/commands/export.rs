@@ -147,8 +147,9 @@ impl Destination {
             extension: match format {
                 WriteFormat::Csv => "csv",
                 WriteFormat::JsonLines => "jsonl",
+                WriteFormat::Json => "json",
                 WriteFormat::Parquet => "parquet",
-                WriteFormat::ArrowIpc => "arrow",
+                WriteFormat::ArrowIpc | WriteFormat::ArrowStream => "arrow",
             },
             is_tree,
         })

@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     let schema = scan.schema()?;
     let mut batches = scan.stream()?.map(|batch| batch.map_err(CliError::from));
     if output.is_json() {
-        render::json_document(&args.selection.table, &mut batches, output)?;
+        render::json_document(&args.selection.table, &schema, &mut batches, output)?;
     } else {
         render::write_rows(&schema, &mut batches, args.format, output)?;
     }

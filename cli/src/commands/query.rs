@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::sql::{Limits, Opened, Target};
 use crate::error::{CliError, eprintln_quietly};
+use crate::hyphens::unmarked;
 use crate::output::Output;
 use crate::render::{Layout, RowFormat, seconds};
 use crate::stop::Stop;
@@ -23,8 +24,8 @@ pub(super) const ROWS_SHOWN: usize = 40;
     echo 'SELECT * FROM gapless.tables' | gapless query market.db --json\n  \
     gapless query market.db \"INSERT INTO quote SELECT * FROM late\" --write\n\n\
     The database is opened for reading; INSERT needs --write. A table shows the first rows and says how many there are; every \
-    other format has all of them,\nand streams. Into a file json is one object a line, and arrow a file rather than a stream. \
-    The file appears when it is whole. With --json the document is\n{\"columns\": [...], \"rows\": [{...}]}; --format json is the \
+    other format has all of them,\nand streams. A file has the same bytes as standard output, but for arrow, which is a file there rather than a stream; \
+    the name .json says one object a line, as `import` reads it.\nThe file appears when it is whole. With --json the document is\n{\"columns\": [...], \"rows\": [{...}]}; --format json is the \
     bare array of rows. Ctrl-C ends the statement: exit code 130. For several statements: gapless sql DB < FILE.")]
 pub(crate) struct Args {
     /// The database's directory.
@@ -62,6 +63,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
         Some(file) => Target::file(file, args.format, args.overwrite)?,
         None => Target::printed(args.format, output)?,
     };
+    target.check_text(&statement)?;
     let layout = Layout {
         rows_max: args.rows,
         expanded: false,
@@ -84,10 +86,11 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
 /// The statement's text.
 fn statement(args: &Args) -> Result<String, CliError> {
     if let Some(file) = &args.file {
-        return std::fs::read_to_string(file).map_err(|error| CliError::io(file.display(), &error));
+        let bytes = std::fs::read(file).map_err(|error| CliError::io(file.display(), &error))?;
+        return text_of(bytes, &file.display().to_string());
     }
     match args.statement.as_deref() {
-        Some(text) if text != "-" => return Ok(text.to_owned()),
+        Some(text) if text != "-" => return Ok(unmarked(text).to_owned()),
         None if std::io::stdin().is_terminal() => {
             return Err(CliError::invalid("there is no statement").hint(
                 "gapless query DB \"SELECT ...\", -f FILE, or - for standard input; gapless sql DB is a prompt",
@@ -95,9 +98,18 @@ fn statement(args: &Args) -> Result<String, CliError> {
         }
         _ => {}
     }
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     std::io::stdin()
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|error| CliError::io("standard input", &error))?;
-    Ok(text)
+    text_of(bytes, "standard input")
+}
+
+fn text_of(bytes: Vec<u8>, place: &str) -> Result<String, CliError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let end = error.utf8_error().valid_up_to();
+        let above = error.as_bytes().get(..end).unwrap_or_default();
+        let line = above.iter().filter(|byte| **byte == b'\n').count() + 1;
+        CliError::invalid(format!("{place}: line {line} is not UTF-8"))
+    })
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<ExitCode, CliError>
     };
     drop(snapshot);
     if output.is_json() {
-        render::json_document(&args.selection.table, &mut batches, output)?;
+        render::json_document(&args.selection.table, &schema, &mut batches, output)?;
     } else {
         render::write_rows(&schema, &mut batches, args.format, output)?;
     }

@@ -6,7 +6,6 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::rows::{Batches, columns, grid};
 use super::unit::{count, plural};
-use super::value::Reader;
 use crate::error::CliError;
 use crate::output::Output;
 
@@ -78,7 +77,7 @@ fn expanded(schema: &SchemaRef, batch: &RecordBatch, output: &mut Output) -> Res
     let fields = schema.fields();
     let width = fields.iter().map(|field| field.name().chars().count()).max();
     let width = width.unwrap_or(0);
-    let columns = columns(batch, Reader::Person)?;
+    let columns = columns(batch)?;
     for row in 0..batch.num_rows() {
         output.line(format!("── row {} ──", count(row as u64 + 1)))?;
         for (field, column) in fields.iter().zip(&columns) {

@@ -1,15 +1,16 @@
 //! Rows on standard output: as a table, CSV, JSON, Arrow or Parquet.
 //!
-//! Only a table has all of its rows in memory: whoever prints one gives few. A JSON array waits on disk for its end.
+//! What programs read is made as it is for files, and has the same bytes there; only Arrow is a stream here, which needs no
+//! seeking. Only a table has all of its rows in memory: whoever prints one gives few. A JSON array waits on disk for its end.
 
 use arrow_array::RecordBatch;
+use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, SchemaRef};
-use serde::Serialize;
-use serde::ser::SerializeMap;
+use gapless_interchange::{Encoder, WriteFormat, WriteOptions};
 
 use super::grid::{Align, Grid};
 use super::spool::Spool;
-use super::value::{Reader, Values};
+use super::value::Values;
 use crate::error::CliError;
 use crate::output::Output;
 
@@ -30,6 +31,13 @@ pub(crate) enum RowFormat {
     Parquet,
 }
 
+impl RowFormat {
+    /// Whether programs alone read it, and one answer is all that a stream of it holds.
+    pub(crate) fn is_binary(self) -> bool {
+        matches!(self, Self::Arrow | Self::Parquet)
+    }
+}
+
 pub(super) type Batches<'a> = &'a mut dyn Iterator<Item = Result<RecordBatch, CliError>>;
 
 /// Writes rows.
@@ -41,15 +49,15 @@ pub(crate) fn write(
 ) -> Result<(), CliError> {
     match format {
         RowFormat::Table => table(schema, batches, output),
-        RowFormat::Csv => csv(schema, batches, output),
-        RowFormat::Json => json_array(batches, output),
-        RowFormat::Jsonl => json_lines(batches, output),
-        RowFormat::Arrow | RowFormat::Parquet if output.is_terminal() => Err(CliError::invalid(
+        RowFormat::Csv => encoded(schema, batches, WriteFormat::Csv, output),
+        RowFormat::Json => json_array(schema, batches, output),
+        RowFormat::Jsonl => encoded(schema, batches, WriteFormat::JsonLines, output),
+        format if format.is_binary() && output.is_terminal() => Err(CliError::invalid(
             "this is binary and standard output is a terminal",
         )
         .hint("redirect it, as in --format arrow > rows.arrow")),
-        RowFormat::Arrow => arrow(schema, batches, output),
-        RowFormat::Parquet => parquet(schema, batches, output),
+        RowFormat::Arrow => encoded(schema, batches, WriteFormat::ArrowStream, output),
+        RowFormat::Parquet => encoded(schema, batches, WriteFormat::Parquet, output),
     }
 }
 
@@ -84,7 +92,7 @@ pub(super) fn grid(schema: &SchemaRef, batch: &RecordBatch) -> Result<Grid, CliE
             .iter()
             .map(|field| (field.name(), align(field.data_type()))),
     );
-    let columns = columns(batch, Reader::Person)?;
+    let columns = columns(batch)?;
     for row in 0..batch.num_rows() {
         grid.row(columns.iter().map(|column| column.text(row)));
     }
@@ -96,94 +104,69 @@ fn align(data_type: &DataType) -> Align {
     if is_number { Align::Right } else { Align::Left }
 }
 
-pub(super) fn columns(batch: &RecordBatch, reader: Reader) -> Result<Vec<Values>, CliError> {
-    batch
-        .columns()
-        .iter()
-        .map(|array| Values::new(array, reader))
-        .collect()
+pub(super) fn columns(batch: &RecordBatch) -> Result<Vec<Values>, CliError> {
+    batch.columns().iter().map(Values::new).collect()
 }
 
-fn csv(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
-    let header: Vec<String> = schema.fields().iter().map(|field| quoted(field.name())).collect();
-    output.line(header.join(","))?;
+/// Rows as a program reads them, printed as they come until nobody reads any more.
+fn encoded(
+    schema: &SchemaRef,
+    batches: Batches<'_>,
+    format: WriteFormat,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let mut encoder = Encoder::new(format, SchemaRef::clone(schema), &WriteOptions::default())?;
+    output.bytes(&encoder.take())?;
     output.batch_done()?;
     for batch in batches {
-        let batch = batch?;
-        let columns = columns(&batch, Reader::Program)?;
-        for row in 0..batch.num_rows() {
-            let fields: Vec<String> = columns
-                .iter()
-                .map(|column| {
-                    if column.is_null(row) {
-                        String::new()
-                    } else {
-                        quoted(&column.text(row))
-                    }
-                })
-                .collect();
-            output.line(fields.join(","))?;
-        }
+        encoder.push(&fitted(schema, batch?)?)?;
+        output.bytes(&encoder.take())?;
         output.batch_done()?;
         if output.is_closed() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    output.bytes(&encoder.finish()?)
 }
 
-/// Quotes a field where it has to be, and where it would read as null.
-fn quoted(text: &str) -> String {
-    let special = |byte: u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
-    if text.is_empty() || text.bytes().any(special) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
+/// Rows in the types that were said at first: who follows a table may see its columns widened.
+fn fitted(schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch, CliError> {
+    let found = batch.schema();
+    let pairs = found.fields().iter().zip(schema.fields());
+    if pairs
+        .into_iter()
+        .all(|(found, said)| found.data_type() == said.data_type())
+    {
+        return Ok(batch);
     }
-}
-
-/// A row as an object with the columns in their order.
-struct Row<'a> {
-    names: &'a [String],
-    columns: &'a [Values],
-    row: usize,
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.columns.len()))?;
-        for (name, column) in self.names.iter().zip(self.columns) {
-            map.serialize_entry(name, &column.json(self.row))?;
-        }
-        map.end()
-    }
+    let exactly = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let arrays = batch.columns().iter().zip(schema.fields());
+    arrays
+        .map(|(array, field)| cast_with_options(array, field.data_type(), &exactly))
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|arrays| RecordBatch::try_new(SchemaRef::clone(schema), arrays))
+        .map_err(|error| {
+            CliError::invalid(format!("the columns of the table have changed: {error}")).hint("begin anew")
+        })
 }
 
 /// Calls `each` with the JSON text of every row, until nobody reads any more.
 fn json_rows(
+    schema: &SchemaRef,
     batches: Batches<'_>,
     output: &mut Output,
     mut each: impl FnMut(&str, &mut Output) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
+    let options = WriteOptions::default();
+    let mut encoder = Encoder::new(WriteFormat::JsonLines, SchemaRef::clone(schema), &options)?;
     for batch in batches {
-        let batch = batch?;
-        let names: Vec<String> = batch
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let columns = columns(&batch, Reader::Program)?;
-        for row in 0..batch.num_rows() {
-            let row = Row {
-                names: &names,
-                columns: &columns,
-                row,
-            };
-            let text = serde_json::to_string(&row)
-                .map_err(|error| CliError::internal(format!("cannot write JSON: {error}")))?;
-            each(&text, output)?;
-        }
+        encoder.push(&fitted(schema, batch?)?)?;
+        let lines = String::from_utf8(encoder.take())
+            .map_err(|error| CliError::internal(format!("JSON that is not UTF-8: {error}")))?;
+        lines.lines().try_for_each(|row| each(row, output))?;
         output.batch_done()?;
         if output.is_closed() {
             break;
@@ -192,22 +175,23 @@ fn json_rows(
     Ok(())
 }
 
-fn json_lines(batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
-    json_rows(batches, output, |row, output| output.line(row))
-}
-
-fn json_array(batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
+fn json_array(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
     if output.is_live() {
-        growing_array(batches, output, "")?;
+        growing_array(schema, batches, output, "")?;
         return output.line("");
     }
-    array_text(batches, output, "")?.print(output)?;
+    array_text(schema, batches, output, "")?.print(output)?;
     output.line("")
 }
 
 /// The document of a verb that reads rows: the table, and its rows as objects.
-pub(crate) fn json_document(table: &str, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
-    document("table", table.into(), batches, output)
+pub(crate) fn json_document(
+    table: &str,
+    schema: &SchemaRef,
+    batches: Batches<'_>,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    document("table", table.into(), schema, batches, output)
 }
 
 /// The document of a statement: the names of its columns, and its rows as objects.
@@ -222,33 +206,39 @@ pub(crate) fn json_result(
         .iter()
         .map(|field| field.name().as_str())
         .collect();
-    document("columns", names, batches, output)
+    document("columns", names, schema, batches, output)
 }
 
 fn document(
     key: &str,
     value: serde_json::Value,
+    schema: &SchemaRef,
     batches: Batches<'_>,
     output: &mut Output,
 ) -> Result<(), CliError> {
     let start = format!("{{\n  \"{key}\": {value},\n  \"rows\": ");
     if output.is_live() {
         output.bytes(start.as_bytes())?;
-        growing_array(batches, output, "  ")?;
+        growing_array(schema, batches, output, "  ")?;
         return output.line("\n}");
     }
-    let rows = array_text(batches, output, "  ")?;
+    let rows = array_text(schema, batches, output, "  ")?;
     output.bytes(start.as_bytes())?;
     rows.print(output)?;
     output.line("\n}")
 }
 
 /// An array whose rows are printed as they come, each a line that is whole.
-fn growing_array(batches: Batches<'_>, output: &mut Output, indent: &str) -> Result<(), CliError> {
+fn growing_array(
+    schema: &SchemaRef,
+    batches: Batches<'_>,
+    output: &mut Output,
+    indent: &str,
+) -> Result<(), CliError> {
     output.line("[")?;
     output.batch_done()?;
     let mut comma = "";
-    json_rows(batches, output, |row, output| {
+    json_rows(schema, batches, output, |row, output| {
         let comma = std::mem::replace(&mut comma, ",");
         output.line(format!("{indent}  {comma}{row}"))
     })?;
@@ -256,11 +246,16 @@ fn growing_array(batches: Batches<'_>, output: &mut Output, indent: &str) -> Res
 }
 
 /// All rows before the first byte is printed: an error half way leaves one document, which says so.
-fn array_text(batches: Batches<'_>, output: &mut Output, indent: &str) -> Result<Spool, CliError> {
+fn array_text(
+    schema: &SchemaRef,
+    batches: Batches<'_>,
+    output: &mut Output,
+    indent: &str,
+) -> Result<Spool, CliError> {
     let mut text = Spool::new();
     text.push("[")?;
     let mut comma = "";
-    json_rows(batches, output, |row, _| {
+    json_rows(schema, batches, output, |row, _| {
         let comma = std::mem::replace(&mut comma, ",");
         text.push(&format!("{comma}\n{indent}  {row}"))
     })?;
@@ -269,73 +264,4 @@ fn array_text(batches: Batches<'_>, output: &mut Output, indent: &str) -> Result
     }
     text.push("]")?;
     Ok(text)
-}
-
-/// Symbols as plain text: a stream has one dictionary for each column, batches of a scan have their own.
-fn plain(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, CliError> {
-    let arrays = batch.columns().iter().zip(schema.fields());
-    let arrays = arrays.map(|(array, field)| arrow_cast::cast(array, field.data_type()));
-    arrays
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|arrays| RecordBatch::try_new(SchemaRef::clone(schema), arrays))
-        .map_err(|error| CliError::internal(format!("cannot convert a batch: {error}")))
-}
-
-fn plain_schema(schema: &SchemaRef) -> SchemaRef {
-    let fields: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|field| match field.data_type() {
-            DataType::Dictionary(_, values) => field.as_ref().clone().with_data_type(values.as_ref().clone()),
-            _ => field.as_ref().clone(),
-        })
-        .collect();
-    SchemaRef::new(arrow_schema::Schema::new(fields))
-}
-
-fn arrow(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
-    let failed = |error: arrow_schema::ArrowError| CliError::internal(format!("cannot write Arrow: {error}"));
-    let schema = plain_schema(schema);
-    let mut writer = arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &schema).map_err(failed)?;
-    output.bytes(&std::mem::take(writer.get_mut()))?;
-    output.batch_done()?;
-    for batch in batches {
-        writer.write(&plain(&schema, &batch?)?).map_err(failed)?;
-        output.bytes(&std::mem::take(writer.get_mut()))?;
-        output.batch_done()?;
-        if output.is_closed() {
-            break;
-        }
-    }
-    let rest = writer.into_inner().map_err(failed)?;
-    output.bytes(&rest)
-}
-
-fn parquet(schema: &SchemaRef, batches: Batches<'_>, output: &mut Output) -> Result<(), CliError> {
-    let failed =
-        |error: parquet::errors::ParquetError| CliError::internal(format!("cannot write Parquet: {error}"));
-    let schema = plain_schema(schema);
-    let mut writer =
-        parquet::arrow::ArrowWriter::try_new(Vec::new(), SchemaRef::clone(&schema), None).map_err(failed)?;
-    for batch in batches {
-        writer.write(&plain(&schema, &batch?)?).map_err(failed)?;
-        // What is done so far: the writer counts the bytes before they come here.
-        output.bytes(&std::mem::take(writer.inner_mut()))?;
-        if output.is_closed() {
-            break;
-        }
-    }
-    output.bytes(&writer.into_inner().map_err(failed)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn csv_quotes_what_would_read_as_something_else() {
-        assert_eq!(quoted("plain text"), "plain text");
-        assert_eq!(quoted(""), "\"\"");
-        assert_eq!(quoted("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
-    }
 }

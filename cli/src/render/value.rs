@@ -1,10 +1,9 @@
-//! One Arrow column, value by value: text for tables and CSV, JSON values for scripts.
+//! One Arrow column, value by value, as text for people. What programs read is made by `gapless-interchange`.
 //!
-//! - Instants are UTC in ISO 8601, with `Z` when the column has a zone. CSV and JSON have all nine decimals; a table
-//!   has as many as its column needs.
-//! - Durations are human in a table, and counts of their unit in CSV and JSON. Binary is hexadecimal.
-//! - Floats are the shortest text that reads back as the same number; JSON has NaN and infinities as strings.
-//!   Decimals are strings in JSON, because readers of JSON would round them.
+//! - Instants are UTC in ISO 8601, with `Z` when the column has a zone, and with as many decimals as their column needs.
+//! - Durations are human. Binary is hexadecimal.
+//! - Floats are the shortest text that reads back as the same number. Within lists, which are JSON, NaN and infinities are
+//!   strings, and so are decimals.
 //! - Structs, which only SQL makes, are JSON objects; what is left (intervals, maps, unions) has Arrow's own text.
 
 use arrow_array::cast::AsArray;
@@ -18,20 +17,10 @@ use serde_json::{Number, Value};
 use super::unit::{decimals, duration, with_decimals};
 use crate::error::CliError;
 
-/// Who reads the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// A person, in a table.
-    Person,
-    /// A program, in CSV or JSON.
-    Program,
-}
-
 /// A column, ready to be shown.
 pub(crate) struct Values {
     array: ArrayRef,
     decimals: usize,
-    reader: Reader,
 }
 
 macro_rules! value {
@@ -42,34 +31,30 @@ macro_rules! value {
 
 impl Values {
     /// Prepares a column; symbols become their text.
-    pub(crate) fn new(array: &ArrayRef, reader: Reader) -> Result<Self, CliError> {
+    pub(crate) fn new(array: &ArrayRef) -> Result<Self, CliError> {
         if let Some(plain) = plain_type(array.data_type()) {
             let plain = arrow_cast::cast(array, &plain).map_err(|error| {
                 CliError::internal(format!("cannot read values of {}: {error}", array.data_type()))
             })?;
-            return Self::new(&plain, reader);
+            return Self::new(&plain);
         }
         let array = ArrayRef::clone(array);
-        let decimals = match (reader, array.data_type()) {
-            (Reader::Person, DataType::Timestamp(TimeUnit::Nanosecond, _)) => array
+        let decimals = match array.data_type() {
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => array
                 .as_primitive::<TimestampNanosecondType>()
                 .iter()
                 .flatten()
                 .map(decimals)
                 .max()
                 .unwrap_or(0),
-            (Reader::Person, DataType::Timestamp(unit, _)) => unit_decimals(*unit),
+            DataType::Timestamp(unit, _) => unit_decimals(*unit),
             _ => 9,
         };
-        Ok(Self {
-            array,
-            decimals,
-            reader,
-        })
+        Ok(Self { array, decimals })
     }
 
     /// Whether the value of a row is null.
-    pub(crate) fn is_null(&self, row: usize) -> bool {
+    fn is_null(&self, row: usize) -> bool {
         self.array.data_type() == &DataType::Null || self.array.is_null(row)
     }
 
@@ -89,7 +74,7 @@ impl Values {
     }
 
     /// The value of a row as JSON.
-    pub(crate) fn json(&self, row: usize) -> Value {
+    fn json(&self, row: usize) -> Value {
         let array = &self.array;
         if self.is_null(row) {
             return Value::Null;
@@ -125,14 +110,14 @@ impl Values {
     }
 
     fn list(&self, items: &ArrayRef) -> Value {
-        match Values::new(items, self.reader) {
+        match Values::new(items) {
             Ok(values) => (0..items.len()).map(|item| values.json(item)).collect(),
             Err(_) => Value::Null,
         }
     }
 
     fn object(&self, row_of: &StructArray, row: usize) -> Value {
-        let value = |array: &ArrayRef| match Values::new(&array.slice(row, 1), self.reader) {
+        let value = |array: &ArrayRef| match Values::new(&array.slice(row, 1)) {
             Ok(values) => values.json(0),
             Err(_) => Value::Null,
         };
@@ -182,10 +167,7 @@ impl Values {
                     TimeUnit::Microsecond => value!(array, DurationMicrosecondType, row),
                     TimeUnit::Nanosecond => value!(array, DurationNanosecondType, row),
                 };
-                match self.reader {
-                    Reader::Person => duration(i128::from(count) * i128::from(unit_ns(*unit))).into(),
-                    Reader::Program => count.into(),
-                }
+                duration(i128::from(count) * i128::from(unit_ns(*unit))).into()
             }
             other => {
                 let shown = ArrayFormatter::try_new(array.as_ref(), &FormatOptions::default())
@@ -274,20 +256,18 @@ mod tests {
 
     use super::*;
 
+    /// Each value alone, and within a list.
     fn shown(array: impl Array + 'static) -> (Vec<String>, Vec<String>) {
         let array: ArrayRef = Arc::new(array);
-        let person = Values::new(&array, Reader::Person).unwrap();
-        let program = Values::new(&array, Reader::Program).unwrap();
+        let values = Values::new(&array).unwrap();
         (
-            (0..array.len()).map(|row| person.text(row)).collect(),
-            (0..array.len())
-                .map(|row| program.json(row).to_string())
-                .collect(),
+            (0..array.len()).map(|row| values.text(row)).collect(),
+            (0..array.len()).map(|row| values.json(row).to_string()).collect(),
         )
     }
 
     #[test]
-    fn floats_keep_every_bit_and_json_has_no_bare_nan() {
+    fn floats_keep_every_bit_and_lists_have_no_bare_nan() {
         let (text, json) = shown(Float64Array::from(vec![
             0.1,
             1.0,
@@ -303,23 +283,16 @@ mod tests {
     }
 
     #[test]
-    fn instants_show_the_decimals_of_their_column_and_json_all_nine() {
+    fn instants_show_the_decimals_of_their_column() {
         let array = TimestampNanosecondArray::from(vec![Some(0), Some(1_500_000), None]).with_timezone("UTC");
         let (text, json) = shown(array);
         assert_eq!(
             text,
             ["1970-01-01T00:00:00.000000Z", "1970-01-01T00:00:00.001500Z", ""]
         );
-        assert_eq!(json[0], "\"1970-01-01T00:00:00.000000000Z\"");
         assert_eq!(json[2], "null");
         let (_, json) = shown(TimestampSecondArray::from(vec![i64::MAX, 1]));
-        assert_eq!(
-            json,
-            [
-                i64::MAX.to_string(),
-                "\"1970-01-01T00:00:01.000000000\"".to_owned()
-            ]
-        );
+        assert_eq!(json, [i64::MAX.to_string(), "\"1970-01-01T00:00:01\"".to_owned()]);
     }
 
     #[test]
@@ -335,7 +308,7 @@ mod tests {
         assert_eq!(shown(Time32SecondArray::from(vec![86_399])).0, ["23:59:59"]);
         assert_eq!(
             shown(DurationMillisecondArray::from(vec![90_500])),
-            (vec!["1m 30.5s".into()], vec!["90500".into()])
+            (vec!["1m 30.5s".into()], vec!["\"1m 30.5s\"".into()])
         );
         assert_eq!(shown(BinaryArray::from(vec![&b"\x00\xff"[..]])).0, ["00ff"]);
         let decimal = Decimal128Array::from(vec![12_345])

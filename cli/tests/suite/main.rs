@@ -9,6 +9,8 @@ mod errors;
 mod export;
 mod fill;
 mod follow;
+#[cfg(feature = "sql")]
+mod formats;
 mod gaps;
 mod heal;
 mod import;
@@ -17,6 +19,8 @@ mod inspect;
 #[cfg(feature = "sql")]
 mod kill;
 mod leases;
+#[cfg(feature = "sql")]
+mod misuse;
 #[cfg(feature = "sql")]
 mod query;
 mod recover;

@@ -144,8 +144,11 @@ fn a_file_has_every_row_in_the_format_of_its_name_or_of_the_option() {
     assert_eq!(text("rows.csv"), CSV);
     ok(&place, ROWS, &["-o", "rows.jsonl"]);
     assert_eq!(text("rows.jsonl").lines().count(), 5);
-    ok(&place, ROWS, &["-o", "rows.dat", "--format", "json"]);
+    ok(&place, ROWS, &["-o", "rows.dat", "--format", "jsonl"]);
     assert_eq!(text("rows.dat"), text("rows.jsonl"));
+    // What `import` reads under that name.
+    ok(&place, ROWS, &["-o", "rows.json"]);
+    assert_eq!(text("rows.json"), text("rows.jsonl"));
     ok(&place, ROWS, &["-o", "rows.parquet"]);
     check_rows(&parquet_rows(&place, "rows.parquet"));
     ok(&place, ROWS, &["-o", "rows.arrow"]);

@@ -176,6 +176,35 @@ fn a_prompt_goes_on_after_an_error_and_after_an_interrupt() {
     assert_eq!(terminal.end(), Some(0));
 }
 
+/// The line editor reads ahead, and dropped what came with the first line.
+#[test]
+fn lines_that_come_together_are_all_run() {
+    let place = Place::with_trades();
+    let mut terminal = prompt(&place, &[]);
+    terminal.press(
+        "SELECT 40 + 1 AS a;\rSELECT 40 +\r2 AS b; SELECT 40 + 3 AS c;\r\\timing\rSELECT 40 + 4 AS d;\r",
+    );
+    for answer in ["41", "42", "43", "timing is on", "44"] {
+        terminal.wait_for(answer);
+    }
+    terminal.wait_for("sql> ");
+    // What is typed ahead, while a statement runs.
+    terminal.press("SELECT sum(value) AS s FROM generate_series(1, 3000000);\r");
+    terminal.press("SELECT 50 + 1 AS e;\r");
+    terminal.press("SELECT 50 + 2 AS f;\r");
+    for answer in ["4500001500000", "51", "52"] {
+        terminal.wait_for(answer);
+    }
+    // What a terminal marks as pasted is one text, and runs at Enter.
+    terminal.wait_for("sql> ");
+    terminal.press("\x1b[200~SELECT 60 + 1 AS g;\nSELECT 60 +\n2 AS h;\x1b[201~\r");
+    for answer in ["61", "62"] {
+        terminal.wait_for(answer);
+    }
+    terminal.press("\\q\r");
+    assert_eq!(terminal.end(), Some(0));
+}
+
 #[test]
 fn what_is_typed_is_kept_for_its_owner_alone_and_comes_back() {
     let place = Place::with_trades();

@@ -1,27 +1,30 @@
-//! The values of a batch as text, for CSV and JSON lines.
+//! The values of a batch as text, for CSV and JSON.
 //!
 //! - Floats are the shortest text that reads back as the same double (`1.0`, `1e300`, `NaN`, `inf`).
+//! - Decimals have all their digits. JSON has them as strings, because most readers would make doubles of them, and `NaN` and
+//!   infinities too, which it lacks.
 //! - Instants are ISO 8601 with nine decimals, with `Z` when the column has a zone: they are written in UTC.
-//! - Binary is hexadecimal, a duration a count of its unit, a list is written as in JSON.
+//! - Binary is hexadecimal, a duration a count of its unit. Lists and structs are written as in JSON.
+//! - What is left (intervals, maps, unions) has Arrow's own text.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::error::{InterchangeError, Result};
 use crate::write::instant::{push_day, push_instant, push_time};
 
-/// What sort of text a value is, which settles its quotes.
+/// What sort of text a value is, which settles its quotes in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CellKind {
+enum CellKind {
     /// JSON takes it bare: a number, true or false.
     Literal,
-    /// A JSON array.
-    Array,
+    /// A JSON array or object.
+    Nested,
     /// Text that may hold anything.
     Text,
 }
@@ -29,64 +32,78 @@ pub(crate) enum CellKind {
 /// One column of a batch, ready to be written value by value.
 pub(crate) struct Cells {
     array: ArrayRef,
-    pub(crate) kind: CellKind,
+    kind: CellKind,
+    /// The fields of a struct: the key as JSON, and the values.
+    fields: Vec<(Vec<u8>, Cells)>,
 }
 
-/// Whether a column of this type can be written as text.
-pub(crate) fn check_type(data_type: &DataType) -> Result<()> {
-    match data_type {
-        DataType::Struct(_) | DataType::Map(..) | DataType::Union(..) | DataType::RunEndEncoded(..) => {}
-        DataType::Interval(_)
-        | DataType::Decimal256(..)
-        | DataType::Decimal32(..)
-        | DataType::Decimal64(..) => {}
-        DataType::ListView(_) | DataType::LargeListView(_) | DataType::Float16 | DataType::Date64 => {}
-        DataType::Dictionary(_, value) => return check_type(value),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
-            if item.data_type().is_numeric() =>
-        {
-            return check_type(item.data_type());
+/// The type that values of another one are written as.
+fn plain_type(data_type: &DataType) -> Option<DataType> {
+    Some(match data_type {
+        DataType::Dictionary(_, values) => values.as_ref().clone(),
+        DataType::RunEndEncoded(_, values) => values.data_type().clone(),
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::ListView(item) => DataType::List(item.clone()),
+        DataType::LargeListView(item) => DataType::LargeList(item.clone()),
+        DataType::Float16 => DataType::Float32,
+        DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
         }
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {}
-        _ => return Ok(()),
-    }
-    Err(
-        InterchangeError::unsupported(format!("columns of type {data_type} cannot be written as text"))
-            .with_hint("write Parquet or Arrow instead"),
-    )
+        _ => return None,
+    })
 }
 
 impl Cells {
     pub(crate) fn new(array: &ArrayRef) -> Result<Self> {
-        check_type(array.data_type())?;
-        let to = match array.data_type() {
-            DataType::Dictionary(_, value) => Some(value.as_ref().clone()),
-            DataType::LargeUtf8 | DataType::Utf8View => Some(DataType::Utf8),
-            DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-                Some(DataType::Binary)
-            }
-            _ => None,
-        };
-        let array = match to {
-            None => array.clone(),
-            Some(to) => {
-                let plain = arrow_cast::cast(array, &to);
-                let plain = plain.map_err(|error| InterchangeError::unsupported(error.to_string()))?;
-                return Cells::new(&plain);
-            }
-        };
+        if let Some(plain) = plain_type(array.data_type()) {
+            let plain = arrow_cast::cast(array, &plain);
+            return Cells::new(&plain.map_err(|error| InterchangeError::unsupported(error.to_string()))?);
+        }
         let kind = match array.data_type() {
-            DataType::Boolean => CellKind::Literal,
-            DataType::Duration(_) => CellKind::Literal,
-            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => CellKind::Array,
+            DataType::Boolean | DataType::Duration(_) => CellKind::Literal,
+            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => CellKind::Nested,
+            DataType::Struct(_) => CellKind::Nested,
+            DataType::Decimal128(..) | DataType::Decimal256(..) => CellKind::Text,
             number if number.is_numeric() => CellKind::Literal,
             _ => CellKind::Text,
         };
-        Ok(Cells { array, kind })
+        Ok(Cells {
+            array: array.clone(),
+            kind,
+            fields: fields_of(array)?,
+        })
     }
 
     pub(crate) fn is_null(&self, row: usize) -> bool {
         self.array.data_type() == &DataType::Null || self.array.is_null(row)
+    }
+
+    /// Appends the value of `row` as JSON.
+    pub(crate) fn push_json(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
+        if self.is_null(row) {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        let start = out.len();
+        match self.kind {
+            CellKind::Nested => return self.push(row, out),
+            CellKind::Literal => {
+                self.push(row, out)?;
+                // JSON has no such numbers: they are strings.
+                if let Some(b"NaN" | b"inf" | b"-inf") = out.get(start..) {
+                    out.insert(start, b'"');
+                    out.push(b'"');
+                }
+            }
+            CellKind::Text => {
+                self.push(row, out)?;
+                let text = out.split_off(start);
+                push_json_text(&text, out);
+            }
+        }
+        Ok(())
     }
 
     /// Appends the value of `row`, which is not null.
@@ -96,6 +113,12 @@ impl Cells {
         macro_rules! shown {
             ($type:ty, $format:literal) => {{
                 let _ = write!(out, $format, array.as_primitive::<$type>().value(row));
+            }};
+        }
+        macro_rules! decimal {
+            ($type:ty) => {{
+                let text = array.as_primitive::<$type>().value_as_string(row);
+                out.extend_from_slice(text.as_bytes());
             }};
         }
         match array.data_type() {
@@ -114,14 +137,8 @@ impl Cells {
             DataType::UInt64 => shown!(UInt64Type, "{}"),
             DataType::Float32 => shown!(Float32Type, "{:?}"),
             DataType::Float64 => shown!(Float64Type, "{:?}"),
-            DataType::Decimal128(..) => {
-                out.extend_from_slice(
-                    array
-                        .as_primitive::<Decimal128Type>()
-                        .value_as_string(row)
-                        .as_bytes(),
-                );
-            }
+            DataType::Decimal128(..) => decimal!(Decimal128Type),
+            DataType::Decimal256(..) => decimal!(Decimal256Type),
             DataType::Utf8 => out.extend_from_slice(array.as_string::<i32>().value(row).as_bytes()),
             DataType::Binary => {
                 for byte in array.as_binary::<i32>().value(row) {
@@ -133,10 +150,35 @@ impl Cells {
             DataType::FixedSizeList(..) => {
                 return push_list(&array.as_fixed_size_list().value(row), out);
             }
+            DataType::Struct(_) => return self.push_struct(row, out),
             _ => return push_temporal(array, row, out),
         }
         Ok(())
     }
+
+    fn push_struct(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
+        out.push(b'{');
+        for (index, (key, cells)) in self.fields.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(key);
+            cells.push_json(row, out)?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
+}
+
+/// The fields of a struct, ready to be written; nothing for everything else.
+fn fields_of(array: &ArrayRef) -> Result<Vec<(Vec<u8>, Cells)>> {
+    let Some(array) = array.as_struct_opt() else {
+        return Ok(Vec::new());
+    };
+    let fields = array.fields().iter().zip(array.columns());
+    fields
+        .map(|(field, values)| Ok((json_key(field.name()), Cells::new(values)?)))
+        .collect()
 }
 
 fn push_list(items: &ArrayRef, out: &mut Vec<u8>) -> Result<()> {
@@ -146,19 +188,48 @@ fn push_list(items: &ArrayRef, out: &mut Vec<u8>) -> Result<()> {
         if item > 0 {
             out.push(b',');
         }
-        let start = out.len();
-        if cells.is_null(item) {
-            out.extend_from_slice(b"null");
-        } else {
-            cells.push(item, out)?;
-        }
-        // JSON has no such numbers: they are strings.
-        if let Some(b"NaN" | b"inf" | b"-inf") = out.get(start..) {
-            out.insert(start, b'"');
-            out.push(b'"');
-        }
+        cells.push_json(item, out)?;
     }
     out.push(b']');
+    Ok(())
+}
+
+/// A name and the colon after it.
+pub(crate) fn json_key(name: &str) -> Vec<u8> {
+    let mut key = Vec::new();
+    push_json_text(name.as_bytes(), &mut key);
+    key.push(b':');
+    key
+}
+
+fn push_json_text(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in text {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(*byte),
+        }
+    }
+    out.push(b'"');
+}
+
+/// What has no text of ours.
+fn push_shown(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<()> {
+    let shown = ArrayFormatter::try_new(array, &FormatOptions::default())
+        .and_then(|shown| shown.value(row).try_to_string());
+    let text = shown.map_err(|error| {
+        InterchangeError::unsupported(format!(
+            "columns of type {} cannot be written as text: {error}",
+            array.data_type()
+        ))
+        .with_hint("write Parquet or Arrow instead")
+    })?;
+    out.extend_from_slice(text.as_bytes());
     Ok(())
 }
 
@@ -182,9 +253,7 @@ fn push_temporal(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<()>
         DataType::Duration(TimeUnit::Millisecond) => count!(DurationMillisecondType),
         DataType::Duration(TimeUnit::Microsecond) => count!(DurationMicrosecondType),
         DataType::Duration(TimeUnit::Nanosecond) => count!(DurationNanosecondType),
-        other => {
-            return check_type(other).and(Err(InterchangeError::unsupported(format!("the type {other}"))));
-        }
+        _ => return push_shown(array, row, out),
     };
     let pushed = match array.data_type() {
         DataType::Date32 => push_day(out, count),
@@ -204,7 +273,7 @@ fn push_temporal(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<()>
 
 /// The columns of a batch, or the name of the column that cannot be written.
 pub(crate) fn cells_of(batch: &arrow_array::RecordBatch) -> Result<Vec<Cells>> {
-    let fields: Vec<&Arc<arrow_schema::Field>> = batch.schema_ref().fields().iter().collect();
+    let fields = batch.schema_ref().fields().iter();
     let cells = batch.columns().iter().zip(fields);
     cells
         .map(|(array, field)| Cells::new(array).map_err(|error| error.in_column(field.name())))

@@ -1,10 +1,14 @@
-//! Export: record batches into files of other formats.
+//! Export: record batches as other formats, in files and elsewhere.
 
 mod cells;
+mod encoder;
+mod format;
 mod hive;
 mod instant;
 mod text;
 mod writer;
 
+pub use encoder::Encoder;
+pub use format::{WriteFormat, WriteOptions};
 pub use hive::hive_path;
-pub use writer::{WriteFormat, WriteOptions, Writer};
+pub use writer::Writer;

@@ -1,10 +1,10 @@
-//! CSV (RFC 4180) and JSON lines, as bytes.
+//! CSV (RFC 4180) and JSON, as bytes.
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 
 use crate::error::Result;
-use crate::write::cells::{CellKind, cells_of};
+use crate::write::cells::{cells_of, json_key};
 
 /// Appends the header line.
 pub(crate) fn push_csv_header(schema: &Schema, delimiter: u8, out: &mut Vec<u8>) {
@@ -20,10 +20,11 @@ pub(crate) fn push_csv_header(schema: &Schema, delimiter: u8, out: &mut Vec<u8>)
 /// Appends the rows of `batch`. A null is an empty field, the empty string is `""`.
 pub(crate) fn push_csv(batch: &RecordBatch, delimiter: u8, out: &mut Vec<u8>) -> Result<()> {
     let cells = cells_of(batch)?;
+    let fields = batch.schema_ref().fields();
     let mut text = Vec::new();
     for row in 0..batch.num_rows() {
         let line = out.len();
-        for (index, cell) in cells.iter().enumerate() {
+        for (index, (cell, field)) in cells.iter().zip(fields).enumerate() {
             if index > 0 {
                 out.push(delimiter);
             }
@@ -31,7 +32,8 @@ pub(crate) fn push_csv(batch: &RecordBatch, delimiter: u8, out: &mut Vec<u8>) ->
                 continue;
             }
             text.clear();
-            cell.push(row, &mut text)?;
+            cell.push(row, &mut text)
+                .map_err(|error| error.in_column(field.name()))?;
             push_csv_text(&text, delimiter, out);
         }
         if out.len() == line {
@@ -59,62 +61,26 @@ fn push_csv_text(text: &[u8], delimiter: u8, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends the rows of `batch` as one JSON object a line. `NaN` and infinities, which JSON lacks, are strings.
-pub(crate) fn push_json(batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+/// Calls `each` with every row of `batch` as a JSON object. `NaN` and infinities, which JSON lacks, are strings, and so are
+/// decimals.
+pub(crate) fn json_rows(batch: &RecordBatch, mut each: impl FnMut(&[u8])) -> Result<()> {
     let cells = cells_of(batch)?;
-    let keys: Vec<Vec<u8>> = batch
-        .schema_ref()
-        .fields()
-        .iter()
-        .map(|field| {
-            let mut key = Vec::new();
-            push_json_text(field.name().as_bytes(), &mut key);
-            key.push(b':');
-            key
-        })
-        .collect();
+    let fields = batch.schema_ref().fields();
+    let keys: Vec<Vec<u8>> = fields.iter().map(|field| json_key(field.name())).collect();
     let mut text = Vec::new();
     for row in 0..batch.num_rows() {
-        out.push(b'{');
-        for (index, (cell, key)) in cells.iter().zip(&keys).enumerate() {
+        text.clear();
+        text.push(b'{');
+        for (index, ((cell, key), field)) in cells.iter().zip(&keys).zip(fields).enumerate() {
             if index > 0 {
-                out.push(b',');
+                text.push(b',');
             }
-            out.extend_from_slice(key);
-            if cell.is_null(row) {
-                out.extend_from_slice(b"null");
-                continue;
-            }
-            text.clear();
-            cell.push(row, &mut text)?;
-            let bare = match cell.kind {
-                CellKind::Text => false,
-                CellKind::Literal => !matches!(text.as_slice(), b"NaN" | b"inf" | b"-inf"),
-                CellKind::Array => true,
-            };
-            if bare {
-                out.extend_from_slice(&text);
-            } else {
-                push_json_text(&text, out);
-            }
+            text.extend_from_slice(key);
+            cell.push_json(row, &mut text)
+                .map_err(|error| error.in_column(field.name()))?;
         }
-        out.extend_from_slice(b"}\n");
+        text.push(b'}');
+        each(&text);
     }
     Ok(())
-}
-
-fn push_json_text(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for byte in text {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(*byte),
-        }
-    }
-    out.push(b'"');
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::types::{Decimal128Type, UInt32Type};
 use arrow_array::*;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema};
 use gapless_interchange::{ReadOptions, TypeName, WriteFormat, WriteOptions, Writer, hive_path};
 use proptest::prelude::*;
 
@@ -250,18 +250,54 @@ fn a_batch_of_other_columns_is_refused() {
 }
 
 #[test]
-fn what_text_cannot_hold_is_refused_by_name_and_lists_are_written_as_json() {
+fn what_a_format_cannot_hold_is_refused_and_leaves_nothing() {
     let files = Files::new();
-    let nested = DataType::Struct(vec![Field::new("x", DataType::Int8, true)].into());
-    let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("book", nested, true)]));
-    let refused = Writer::create(
-        &files.path("a.csv"),
-        WriteFormat::Csv,
-        schema,
-        &WriteOptions::default(),
+    let spans = IntervalMonthDayNanoArray::from(vec![None]);
+    let batch = RecordBatch::try_from_iter([("span", Arc::new(spans) as ArrayRef)]).unwrap();
+    let path = files.path("a.parquet");
+    let options = WriteOptions::default();
+    let writer = Writer::create(&path, WriteFormat::Parquet, batch.schema(), &options);
+    let error = writer
+        .and_then(|mut writer| writer.write(&batch).and_then(|()| writer.finish()))
+        .unwrap_err();
+    assert_eq!(error.kind, gapless_interchange::ErrorKind::Invalid);
+    assert!(
+        error.to_string().contains("cannot be written as Parquet"),
+        "{error}"
     );
-    assert_eq!(refused.err().unwrap().column.as_deref(), Some("book"));
     assert!(files.names().is_empty());
+}
+
+#[test]
+fn lists_and_structs_are_written_as_json_and_decimals_are_strings_there() {
+    let files = Files::new();
+    let prices = Decimal128Array::from(vec![Some(150), None]);
+    let prices: ArrayRef = Arc::new(prices.with_precision_and_scale(10, 2).unwrap());
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["a\"b", "c"]));
+    let book = StructArray::from(vec![
+        (Arc::new(Field::new("name", DataType::Utf8, true)), names),
+        (
+            Arc::new(Field::new("price", prices.data_type().clone(), true)),
+            Arc::clone(&prices),
+        ),
+    ]);
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("price", prices, true),
+        ("book", Arc::new(book) as ArrayRef, true),
+    ])
+    .unwrap();
+    let text = |name: &str, format| {
+        std::fs::read_to_string(write(&files, name, format, std::slice::from_ref(&batch))).unwrap()
+    };
+    assert_eq!(
+        text("c.csv", WriteFormat::Csv),
+        "price,book\n1.50,\"{\"\"name\"\":\"\"a\\\"\"b\"\",\"\"price\"\":\"\"1.50\"\"}\"\n,\"{\"\"name\"\":\"\"c\"\",\"\"price\"\":null}\"\n"
+    );
+    assert_eq!(
+        text("c.jsonl", WriteFormat::JsonLines),
+        "{\"price\":\"1.50\",\"book\":{\"name\":\"a\\\"b\",\"price\":\"1.50\"}}\n\
+         {\"price\":null,\"book\":{\"name\":\"c\",\"price\":null}}\n"
+    );
 
     let levels = ListArray::from_iter_primitive::<types::Float64Type, _, _>([
         Some(vec![Some(1.5), None, Some(f64::NAN)]),

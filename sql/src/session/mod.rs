@@ -33,7 +33,7 @@ use gapless_engine::{Database, Result, Snapshot};
 pub use builder::SessionBuilder;
 pub use inside::database_around;
 pub use rows::{RowStream, Rows};
-pub use script::{is_blank, split_statement};
+pub use script::{gives_rows, is_blank, split_statement};
 
 use context::Planner;
 use runtime::{Runtime, block_on};

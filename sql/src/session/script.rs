@@ -3,6 +3,7 @@
 //! The parser's own tokens decide, so a `;` in a text, a quoted name or a comment ends nothing.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError};
 
 /// The first statement of a text, without the `;` that ends it, and what comes after that. `None` while no `;` ends it yet: the
@@ -18,16 +19,33 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Toke
 /// ```
 #[must_use]
 pub fn split_statement(text: &str) -> Option<(&str, &str)> {
-    let (tokens, outcome) = tokens(text);
-    let end = tokens.iter().find(|token| token.token == Token::SemiColon);
-    let at = match (end, outcome) {
-        (Some(end), _) => offset(text, end.span.start)?,
-        // More text mends what is not closed, and nothing else: the parser says what is wrong.
-        (None, Err(error)) if !is_open(&error) => text.rfind(';')?,
-        (None, _) => return None,
-    };
-    let (statement, rest) = text.split_at_checked(at)?;
-    Some((statement, rest.strip_prefix(';')?))
+    let mut seen = 0;
+    loop {
+        // What comes after a `;` does not matter for it, and all that is behind one statement is not read for each.
+        let window = window(text, seen);
+        let (tokens, outcome) = tokens(window);
+        let end = tokens.iter().find(|token| token.token == Token::SemiColon);
+        let at = match (end, outcome) {
+            (Some(end), _) => offset(text, end.span.start)?,
+            _ if window.len() < text.len() => {
+                seen = window.len();
+                continue;
+            }
+            // More text mends what is not closed, and nothing else: the parser says what is wrong.
+            (None, Err(error)) if !is_open(&error) => text.rfind(';')?,
+            (None, _) => return None,
+        };
+        let (statement, rest) = text.split_at_checked(at)?;
+        return Some((statement, rest.strip_prefix(';')?));
+    }
+}
+
+/// A beginning of the text that ends with a `;`, at least twice as long as what was seen of it; all if there is none.
+fn window(text: &str, seen: usize) -> &str {
+    let bytes = text.as_bytes().get(seen.saturating_mul(2)..).unwrap_or_default();
+    let end = bytes.iter().position(|byte| *byte == b';');
+    end.and_then(|end| text.get(..=seen.saturating_mul(2) + end))
+        .unwrap_or(text)
 }
 
 /// Whether a text holds nothing but blanks and comments.
@@ -36,6 +54,18 @@ pub fn is_blank(text: &str) -> bool {
     let (tokens, outcome) = tokens(text);
     let is_space = |token: &TokenWithSpan| matches!(token.token, Token::Whitespace(_));
     outcome.is_ok() && tokens.iter().all(is_space)
+}
+
+/// Whether a statement answers with rows, rather than with the count of those that it wrote: whether it is neither `INSERT` nor
+/// `COPY`.
+#[must_use]
+pub fn gives_rows(statement: &str) -> bool {
+    let (tokens, _) = tokens(statement);
+    let first = tokens.iter().find_map(|token| match &token.token {
+        Token::Word(word) => Some(word.keyword),
+        _ => None,
+    });
+    !matches!(first, Some(Keyword::INSERT | Keyword::COPY))
 }
 
 /// The tokens up to the end or to the first that is none.
@@ -108,6 +138,21 @@ mod tests {
         }
         for text in ["1", "/* a", ";", "'"] {
             assert!(!is_blank(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_answers_with_a_count() {
+        for text in ["INSERT INTO a VALUES (1)", " -- SELECT\ncopy a TO 'b.csv'"] {
+            assert!(!gives_rows(text), "{text:?}");
+        }
+        for text in [
+            "SELECT 'INSERT'",
+            "/* INSERT */ WITH a AS (SELECT 1) SELECT * FROM a",
+            "VALUES (1)",
+            "EXPLAIN INSERT",
+        ] {
+            assert!(gives_rows(text), "{text:?}");
         }
     }
 }

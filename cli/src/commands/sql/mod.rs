@@ -5,6 +5,7 @@
 //! | `limits` | what statements may use and do; the session; also of `gapless query` |
 //! | `running` | a statement that ends when a signal comes |
 //! | `target` | where its rows go: standard output, or a file that appears when it is whole |
+//! | `printed` | what standard output holds so far, and what may follow |
 //! | `shell` | what is set at the prompt, and what a statement or a command does with it |
 //! | `command` | `\d`, `\timing` and the others: text to what is wanted |
 //! | `prompt` | lines from a terminal, edited and remembered |
@@ -14,6 +15,7 @@
 mod command;
 mod history;
 mod limits;
+mod printed;
 mod prompt;
 mod running;
 mod script;
@@ -41,7 +43,8 @@ use crate::stop::Stop;
     At the prompt a statement ends with `;` and may have many lines. \\? lists the commands: tables, columns, formats, files, \
     timing. Ctrl-C ends the statement\nthat runs, Ctrl-D the prompt. What was typed is kept in \
     $XDG_STATE_HOME/gapless/sql_history (~/.local/state without that), for its owner alone.\nFrom a file or a pipe, statements \
-    run one after the other until one fails."
+    run one after the other until one fails. \
+    --format arrow or parquet is for a script of which one statement has rows."
 )]
 pub(crate) struct Args {
     /// The database's directory.

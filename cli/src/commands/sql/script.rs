@@ -1,16 +1,19 @@
 //! Statements that come from a file or a pipe: one after the other, until one fails.
 //!
-//! A statement runs as soon as its `;` has come. The last needs none.
+//! A statement runs as soon as its `;` has come. The last needs none. A script whose rows are to be Parquet or Arrow is read to its
+//! end before anything runs, because such a stream holds one answer.
 
 use std::time::Duration;
 
-use gapless_sql::{is_blank, split_statement};
+use gapless_sql::{gives_rows, is_blank, split_statement};
 
 use super::super::append::{Input, Piece};
 use super::command::Command;
+use super::printed::Printed;
 use super::shell::{Next, Shell};
 use crate::error::CliError;
 use crate::output::Output;
+use crate::render::RowFormat;
 
 /// How often it is looked whether a signal has come.
 const TICK: Duration = Duration::from_millis(50);
@@ -19,18 +22,104 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) fn run(shell: &mut Shell, output: &mut Output) -> Result<(), CliError> {
     let input = Input::stdin()?;
     let mut script = Script::default();
+    let mut ahead = shell.format().filter(|format| format.is_binary()).map(Ahead::new);
     loop {
         if let Some(signal) = shell.stop().signal() {
             return Err(CliError::interrupted(signal));
         }
         match input.next(TICK)? {
             Piece::Pause => {}
-            Piece::End => return script.end(shell, output),
+            Piece::End => {
+                if let Some(ahead) = ahead {
+                    let text = ahead.checked(output)?;
+                    if script.take(&text, shell, output)? == Next::Leave {
+                        return Ok(());
+                    }
+                }
+                return script.end(shell, output);
+            }
             Piece::Bytes(bytes) => {
-                if script.take(&bytes, shell, output)? == Next::Leave {
+                if let Some(ahead) = &mut ahead {
+                    ahead.text.extend_from_slice(&bytes);
+                } else if script.take(&bytes, shell, output)? == Next::Leave {
                     return Ok(());
                 }
             }
+        }
+    }
+}
+
+/// Who does what a script says.
+trait Runner {
+    fn command(&mut self, command: Command, output: &mut Output) -> Result<Next, CliError>;
+    fn statement(&mut self, text: &str, output: &mut Output) -> Result<(), CliError>;
+}
+
+impl Runner for Shell {
+    fn command(&mut self, command: Command, output: &mut Output) -> Result<Next, CliError> {
+        Shell::command(self, command, output)
+    }
+
+    fn statement(&mut self, text: &str, output: &mut Output) -> Result<(), CliError> {
+        Shell::statement(self, text, output)
+    }
+}
+
+/// A script that is read ahead, and what it would print.
+struct Ahead {
+    text: Vec<u8>,
+    format: RowFormat,
+    /// Whether the next rows go to a file.
+    to_file: bool,
+    printed: Printed,
+}
+
+impl Ahead {
+    fn new(format: RowFormat) -> Self {
+        Self {
+            text: Vec::new(),
+            format,
+            to_file: false,
+            printed: Printed::Nothing,
+        }
+    }
+
+    /// The whole text, unless it would print more than one answer.
+    fn checked(mut self, output: &mut Output) -> Result<Vec<u8>, CliError> {
+        let text = std::mem::take(&mut self.text);
+        let mut script = Script::default();
+        if script.take(&text, &mut self, output)? == Next::GoOn {
+            script.end(&mut self, output)?;
+        }
+        Ok(text)
+    }
+
+    fn print(&mut self, format: RowFormat) -> Result<(), CliError> {
+        self.printed.check(Some(format))?;
+        self.printed = Printed::after(Some(format));
+        Ok(())
+    }
+}
+
+/// Runs nothing.
+impl Runner for Ahead {
+    fn command(&mut self, command: Command, _: &mut Output) -> Result<Next, CliError> {
+        match command {
+            Command::Quit => return Ok(Next::Leave),
+            Command::Tables | Command::Columns(_) | Command::Help => self.print(RowFormat::Table)?,
+            Command::Format(format) => self.format = format,
+            Command::File(file) => self.to_file = file.is_some(),
+            Command::Rows(_) | Command::Timing(_) | Command::Expanded(_) => {}
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn statement(&mut self, text: &str, _: &mut Output) -> Result<(), CliError> {
+        match gives_rows(text) {
+            // Where the format is binary, it is counted elsewhere.
+            false if self.format.is_binary() => Ok(()),
+            true if std::mem::take(&mut self.to_file) => Ok(()),
+            _ => self.print(self.format),
         }
     }
 }
@@ -47,17 +136,22 @@ struct Script {
 }
 
 impl Script {
-    fn take(&mut self, bytes: &[u8], shell: &mut Shell, output: &mut Output) -> Result<Next, CliError> {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        runner: &mut impl Runner,
+        output: &mut Output,
+    ) -> Result<Next, CliError> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(piece);
-            if piece.ends_with(b"\n") && self.line_done(shell, output)? == Next::Leave {
+            if piece.ends_with(b"\n") && self.line_done(runner, output)? == Next::Leave {
                 return Ok(Next::Leave);
             }
         }
         Ok(Next::GoOn)
     }
 
-    fn line_done(&mut self, shell: &mut Shell, output: &mut Output) -> Result<Next, CliError> {
+    fn line_done(&mut self, runner: &mut impl Runner, output: &mut Output) -> Result<Next, CliError> {
         let at = self.lines + newlines(&self.text) + 1;
         let line = String::from_utf8(std::mem::take(&mut self.line))
             .map_err(|_| CliError::invalid(format!("line {at} of the input is not UTF-8")))?;
@@ -67,7 +161,7 @@ impl Script {
             self.pass(self.text.len());
             self.lines += 1;
             return command
-                .and_then(|command| shell.command(command, output))
+                .and_then(|command| runner.command(command, output))
                 .map_err(|error| placed(error, at));
         }
         self.text.push_str(&line);
@@ -76,27 +170,27 @@ impl Script {
             && let Some((statement, rest)) = split_statement(&self.text)
         {
             let (statement, done) = (statement.to_owned(), self.text.len() - rest.len());
-            self.statement(&statement, shell, output)?;
+            self.statement(&statement, runner, output)?;
             self.pass(done);
         }
         Ok(Next::GoOn)
     }
 
-    fn end(&mut self, shell: &mut Shell, output: &mut Output) -> Result<(), CliError> {
-        if !self.line.is_empty() && self.line_done(shell, output)? == Next::Leave {
+    fn end(&mut self, runner: &mut impl Runner, output: &mut Output) -> Result<(), CliError> {
+        if !self.line.is_empty() && self.line_done(runner, output)? == Next::Leave {
             return Ok(());
         }
-        self.statement(&self.text, shell, output)
+        self.statement(&self.text, runner, output)
     }
 
-    fn statement(&self, text: &str, shell: &mut Shell, output: &mut Output) -> Result<(), CliError> {
+    fn statement(&self, text: &str, runner: &mut impl Runner, output: &mut Output) -> Result<(), CliError> {
         if is_blank(text) {
             return Ok(());
         }
         let start = text.trim_start();
         let above = text.get(..text.len() - start.len()).unwrap_or_default();
         let at = self.lines + newlines(above) + 1;
-        shell.statement(start, output).map_err(|error| placed(error, at))
+        runner.statement(start, output).map_err(|error| placed(error, at))
     }
 
     /// The first bytes of the text are done.

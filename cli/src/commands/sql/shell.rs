@@ -2,12 +2,18 @@
 
 use std::time::Instant;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use gapless_sql::gives_rows;
+
 use super::command::{Command, HELP};
 use super::limits::Opened;
+use super::printed::Printed;
+use super::running::Running;
 use super::target::Target;
 use crate::error::{CliError, eprintln_quietly};
 use crate::output::Output;
-use crate::render::{Layout, RowFormat, seconds};
+use crate::render::{Layout, RowFormat, plural, seconds};
 use crate::stop::Stop;
 
 /// Whether there is more to come.
@@ -24,6 +30,8 @@ pub(super) struct Shell {
     target: Target,
     /// Where the next rows go.
     file: Option<Target>,
+    /// What standard output holds, where that is no terminal.
+    printed: Printed,
     layout: Layout,
     timing: bool,
 }
@@ -35,6 +43,7 @@ impl Shell {
             opened,
             target,
             file: None,
+            printed: Printed::Nothing,
             layout: Layout { rows_max, expanded },
             timing,
         }
@@ -48,19 +57,19 @@ impl Shell {
         self.opened.close();
     }
 
+    /// The format of standard output, unless it is that of `--json`.
+    pub(super) fn format(&self) -> Option<RowFormat> {
+        self.target.printed_format()
+    }
+
     /// Runs a statement. The file that was named for its rows is no longer named when it has them.
     pub(super) fn statement(&mut self, text: &str, output: &mut Output) -> Result<(), CliError> {
         let began = Instant::now();
-        let target = self.file.as_ref().unwrap_or(&self.target);
-        let done = self
-            .opened
-            .run(text)
-            .and_then(|rows| target.write(rows, self.layout, output));
+        let done = self.answer(text, output);
         if done.as_ref().is_err_and(|error| error.signal().is_some()) {
             self.opened.renew()?;
         }
         done?;
-        self.file = None;
         output.flush()?;
         if self.timing {
             eprintln_quietly(&format!("time: {}", seconds(began.elapsed())));
@@ -68,11 +77,59 @@ impl Shell {
         Ok(())
     }
 
+    /// Puts the answer where it belongs. What was written is counted, which is no answer for a file or a stream of rows.
+    fn answer(&mut self, text: &str, output: &mut Output) -> Result<(), CliError> {
+        let is_binary = self.format().is_some_and(RowFormat::is_binary);
+        match (&self.file, gives_rows(text)) {
+            (_, false) if is_binary => counted(self.opened.run(text)?),
+            (Some(file), true) => {
+                let rows = self.opened.run(text)?;
+                if is_binary {
+                    // The stream is for the rows that follow.
+                    let (mut aside, said) = output.collecting();
+                    file.write(rows, self.layout, &mut aside)?;
+                    eprintln_quietly(String::from_utf8_lossy(&said.borrow()).trim_end());
+                } else {
+                    file.write(rows, self.layout, output)?;
+                }
+                self.file = None;
+                Ok(())
+            }
+            _ => {
+                let target = self.target.clone();
+                self.print(text, &target, self.layout, output)
+            }
+        }
+    }
+
+    /// Runs a statement whose answer goes to standard output.
+    fn print(
+        &mut self,
+        text: &str,
+        target: &Target,
+        layout: Layout,
+        output: &mut Output,
+    ) -> Result<(), CliError> {
+        let format = target.printed_format();
+        if !output.is_terminal() {
+            self.printed.check(format)?;
+        }
+        let rows = self.opened.run(text)?;
+        self.printed = Printed::after(format);
+        target.write(rows, layout, output)
+    }
+
     /// Does what a command wants.
     pub(super) fn command(&mut self, command: Command, output: &mut Output) -> Result<Next, CliError> {
         match command {
             Command::Quit => return Ok(Next::Leave),
-            Command::Help => output.line(HELP)?,
+            Command::Help => {
+                if !output.is_terminal() {
+                    self.printed.check(None)?;
+                }
+                output.line(HELP)?;
+                self.printed = Printed::Text;
+            }
             Command::Tables => self.list(TABLES, output)?,
             Command::Columns(table) => self.columns(&table, output)?,
             Command::Format(format) => self.target = Target::Printed(format),
@@ -93,7 +150,7 @@ impl Shell {
     }
 
     /// The columns of a table: of the database, or of what it knows of itself.
-    fn columns(&self, table: &str, output: &mut Output) -> Result<(), CliError> {
+    fn columns(&mut self, table: &str, output: &mut Output) -> Result<(), CliError> {
         let (schema, name) = table.rsplit_once('.').unwrap_or(("", table));
         let is_own = !schema.eq_ignore_ascii_case("gapless");
         let name = literal(&name_of(name));
@@ -122,13 +179,28 @@ impl Shell {
     }
 
     /// The rows of a statement of our own, all of them, as a table.
-    fn list(&self, statement: &str, output: &mut Output) -> Result<(), CliError> {
+    fn list(&mut self, statement: &str, output: &mut Output) -> Result<(), CliError> {
         let layout = Layout {
             rows_max: usize::MAX,
             expanded: false,
         };
-        Target::Printed(RowFormat::Table).write(self.opened.run(statement)?, layout, output)
+        self.print(statement, &Target::Printed(RowFormat::Table), layout, output)
     }
+}
+
+/// Says on standard error how many rows a statement wrote.
+fn counted(rows: Running) -> Result<(), CliError> {
+    let mut written = 0;
+    for batch in rows {
+        let counts = batch?;
+        let counts = counts
+            .columns()
+            .first()
+            .and_then(|counts| counts.as_primitive_opt::<UInt64Type>());
+        written += counts.into_iter().flatten().flatten().sum::<u64>();
+    }
+    eprintln_quietly(&format!("wrote {}", plural(written, "row")));
+    Ok(())
 }
 
 /// Says what was switched to somebody who looks at it; in a script it would stand among the rows.

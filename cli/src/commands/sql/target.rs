@@ -9,6 +9,7 @@ use gapless_sql::database_around;
 use serde::Serialize;
 
 use super::super::export::format_of_name;
+use super::printed::{check_one_statement, name};
 use super::running::Running;
 use crate::error::CliError;
 use crate::output::Output;
@@ -55,7 +56,8 @@ impl Target {
                 )
             })?,
             Some(RowFormat::Csv) => WriteFormat::Csv,
-            Some(RowFormat::Json | RowFormat::Jsonl) => WriteFormat::JsonLines,
+            Some(RowFormat::Json) => WriteFormat::Json,
+            Some(RowFormat::Jsonl) => WriteFormat::JsonLines,
             Some(RowFormat::Arrow) => WriteFormat::ArrowIpc,
             Some(RowFormat::Parquet) => WriteFormat::Parquet,
             Some(RowFormat::Table) => {
@@ -77,6 +79,25 @@ impl Target {
         }
         let path = path.to_owned();
         Ok(Self::File { path, format })
+    }
+
+    /// The format of standard output, where there is one and rows go there.
+    pub(super) fn printed_format(&self) -> Option<RowFormat> {
+        match self {
+            Self::Printed(format) => Some(*format),
+            Self::Document | Self::File { .. } => None,
+        }
+    }
+
+    /// Refuses a text of several statements where one answer has its place.
+    pub(crate) fn check_text(&self, text: &str) -> Result<(), CliError> {
+        match self {
+            Self::Printed(format) if format.is_binary() => {
+                check_one_statement(text, &format!("stream of {}", name(*format)))
+            }
+            Self::Printed(_) | Self::Document => Ok(()),
+            Self::File { .. } => check_one_statement(text, "file"),
+        }
     }
 
     /// Writes all rows of a statement.
