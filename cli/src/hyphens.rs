@@ -74,10 +74,10 @@ impl Options {
         let text = word.to_string_lossy();
         match text.strip_prefix("--") {
             Some(long) => !self.has_long(long.split('=').next().unwrap_or(long)),
-            None => !text
+            None => text
                 .chars()
                 .nth(1)
-                .is_some_and(|short| self.short(short).is_some()),
+                .is_none_or(|short| self.short(short).is_none()),
         }
     }
 

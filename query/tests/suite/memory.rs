@@ -25,7 +25,7 @@ fn holds(what: &str, query: &Query, least: u64, most: u64) {
     assert_eq!(enough, unlimited, "{what}");
     let error = query.clone().memory_limit(least).collect().expect_err(what);
     assert_eq!(error.kind(), ErrorKind::Overloaded, "{what}: {error}");
-    assert!(error.to_string().contains("raise the limit"), "{what}: {error}");
+    assert!(error.to_string().contains("let it hold more"), "{what}: {error}");
     let streamed = query.clone().memory_limit(least).stream();
     let streamed = streamed.and_then(|batches| batches.collect::<Result<Vec<_>, _>>());
     assert_eq!(streamed.expect_err(what).kind(), ErrorKind::Overloaded, "{what}");

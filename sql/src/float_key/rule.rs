@@ -180,13 +180,11 @@ impl<'a> Keys<'a> {
 
     fn call(&mut self, mut expr: Expr) -> Result<Expr> {
         match &mut expr {
-            Expr::AggregateFunction(call) => {
-                if call.params.distinct {
-                    for sort in &mut call.params.order_by {
-                        sort.expr = self.key(sort.expr.clone())?;
-                    }
-                    self.each(&mut call.params.args)?;
+            Expr::AggregateFunction(call) if call.params.distinct => {
+                for sort in &mut call.params.order_by {
+                    sort.expr = self.key(sort.expr.clone())?;
                 }
+                self.each(&mut call.params.args)?;
             }
             Expr::WindowFunction(call) => {
                 if call.params.distinct {

@@ -156,7 +156,6 @@ impl ScalarUDFImpl for Stored {
 
 /// What a text is compared as with what is stored of it, in the widest type of the kind; `Some(None)` where the cast itself refuses what
 /// does not fit.
-#[allow(clippy::option_option)]
 fn text_as(from: &DataType, to: &DataType) -> Option<Option<DataType>> {
     is_text(from).then(|| match to {
         DataType::Timestamp(_, zone) => Some(DataType::Timestamp(TimeUnit::Nanosecond, zone.clone())),
