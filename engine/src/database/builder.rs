@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use gapless_format::Identity;
 use parking_lot::Mutex;
 
+use super::allocator::keep_freed_blocks;
 use super::background::{BackgroundWork, Maintenance};
 use super::durability::Durability;
 use super::engine::{Engine, Limits, LiveLimits, staging};
@@ -215,6 +216,7 @@ impl Builder {
     /// `NotFound` when there is nothing to read; `Invalid` when the directory is not a database; `Unsupported`
     /// for a newer format; `Corrupt` with file and offset; `Io`.
     pub fn open(self) -> Result<Database> {
+        keep_freed_blocks();
         let name = self.path.display().to_string();
         let storage = self.open_storage()?;
         let key = storage.identity();

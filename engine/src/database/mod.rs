@@ -1,5 +1,6 @@
 //! The open database: engine, handle, transactions, snapshots and what keeps their files alive.
 
+mod allocator;
 mod background;
 mod builder;
 mod calendars;
