@@ -56,7 +56,7 @@ pub use manifest::{
 };
 pub use marks::{Current, Identity, Pin, Tail};
 pub use names::{NameError, decode_file_name, file_name};
-pub use page::{Bound, PAGE_ROWS, PageStats};
+pub use page::{Bound, PAGE_ROWS, PageStats, page_rows};
 pub use partition::{PartitionKey, PartitionUnit};
 pub use segment::{Attribute, AttributeKind, ColumnMeta, SegmentMeta};
 pub use symbols::{Frame, SymbolFileHeader, decode_frame, encode_frame};

@@ -48,6 +48,10 @@ pub(super) fn read_chunk(cache: &SegmentCache, spec: &ColumnSpec, chunk: &Chunk)
         Chunk::Picks(pieces, picks) => picked(&read(pieces)?, picks.iter().copied()),
         Chunk::Runs(pieces, runs) => gather_runs(&read(pieces)?, runs),
         Chunk::Kept(run, at, rows) => run.column(cache, spec, *at, rows),
+        Chunk::Page(page, rows) => match page.column(spec) {
+            Some(array) => Ok(array.slice(rows.start, rows.len())),
+            None => Err(Error::internal("a page without statistics was taken by them")),
+        },
     }
 }
 

@@ -207,7 +207,7 @@ fn stored_row(chunk: &Chunk, at: usize) -> Result<(Arc<Segment>, u32)> {
             });
             run.and_then(|run| Some((pieces.get(run.piece as usize)?, run.start as usize + left)))
         }
-        Chunk::Kept(..) => None,
+        Chunk::Kept(..) | Chunk::Page(..) => None,
     };
     let stored = found.and_then(|(piece, at)| Some((Arc::clone(&piece.segment), piece.rows.get(at)?)));
     stored.ok_or_else(|| Error::internal("a merged row is in no segment"))

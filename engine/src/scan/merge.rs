@@ -10,6 +10,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::extremes::WholePage;
 use super::merged::MergedRun;
 use super::piece::{Piece, PieceTimes};
 use super::rows::Rows;
@@ -50,6 +51,8 @@ pub(crate) enum Chunk {
     Picks(Vec<Piece>, Vec<Pick>),
     /// Some rows of a chunk that was merged before.
     Kept(Arc<MergedRun>, usize, Range<usize>),
+    /// Some of the rows that stand for those of a page.
+    Page(WholePage, Range<usize>),
 }
 
 impl Chunk {
@@ -69,7 +72,7 @@ impl Chunk {
             Self::Slice(piece) => piece.rows.len(),
             Self::Runs(_, runs) => runs.iter().map(RowRun::len).sum(),
             Self::Picks(_, picks) => picks.len(),
-            Self::Kept(_, _, rows) => rows.len(),
+            Self::Kept(_, _, rows) | Self::Page(_, rows) => rows.len(),
         }
     }
 
@@ -87,6 +90,11 @@ impl Chunk {
                 let rest = kept.start + rows..kept.end;
                 kept.end = rest.start;
                 Self::Kept(Arc::clone(run), *at, rest)
+            }
+            Self::Page(page, kept) => {
+                let rest = kept.start + rows..kept.end;
+                kept.end = rest.start;
+                Self::Page(page.clone(), rest)
             }
         }
     }

@@ -11,6 +11,7 @@ mod builder;
 mod cluster;
 mod deleted;
 mod explain;
+mod extremes;
 mod fold;
 mod gather;
 mod last;

@@ -32,6 +32,7 @@ pub struct OrderedScan {
     /// In order of their text, null last; one `None` in a table without series.
     pub(super) series: Vec<Option<u32>>,
     domain: Option<Arc<Domain>>,
+    of_extremes: bool,
 }
 
 /// Rows that follow each other and are of one series.
@@ -74,7 +75,16 @@ impl OrderedScan {
             plan,
             time: time.ok_or_else(|| Error::internal("a table has no time column"))?,
             domain,
+            of_extremes: false,
         })
+    }
+
+    /// The same for who looks for nothing but the least and the greatest values of its columns: pages of which all rows count are
+    /// given as two rows, as far as their statistics tell. No other rows are given more than once, and nulls and NaN as such.
+    #[must_use]
+    pub fn of_extremes(mut self) -> Self {
+        self.of_extremes = !self.plan.output.has_condition();
+        self
     }
 
     /// The columns of its rows.
@@ -179,7 +189,7 @@ impl OrderedRows {
             let number = u32::try_from(self.series.start).unwrap_or(u32::MAX);
             if let Some(merge) = &mut self.merge {
                 if let Some(chunk) = merge.next_chunk(plan.cache())? {
-                    return Ok(Some((number, chunk)));
+                    return Ok(Some((number, self.reduced(chunk))));
                 }
                 self.merge = None;
             }
@@ -194,6 +204,14 @@ impl OrderedRows {
             self.cluster += 1;
         }
         Ok(None)
+    }
+
+    /// The extremes of a page instead of its rows, where that is enough.
+    fn reduced(&self, chunk: Chunk) -> Chunk {
+        match self.scan.of_extremes && !self.times {
+            true => self.scan.plan.output.reduced(chunk),
+            false => chunk,
+        }
     }
 
     /// Chunks that make the next batch, and how many rows of which series they have.

@@ -119,6 +119,11 @@ impl Output {
         &self.schema
     }
 
+    /// The columns of batches.
+    pub(super) fn projection(&self) -> &[ColumnSpec] {
+        &self.projection
+    }
+
     /// The domain of a symbol column.
     pub(crate) fn domain_of(&self, column: u32) -> Option<&Arc<Domain>> {
         self.symbols.get(&column).map(|symbols| &symbols.domain)

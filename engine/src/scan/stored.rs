@@ -27,6 +27,7 @@ pub struct StoredScan {
     time: ColumnSpec,
     series: Option<ColumnSpec>,
     domain: Option<Arc<Domain>>,
+    of_extremes: bool,
 }
 
 /// Some rows of a part.
@@ -85,7 +86,16 @@ impl StoredScan {
             time: time.ok_or_else(|| Error::internal("a table has no time column"))?,
             series,
             domain,
+            of_extremes: false,
         })
+    }
+
+    /// The same for who looks for nothing but the least and the greatest values of its columns: pages of which all rows count are
+    /// given as two rows, as far as their statistics tell. No other rows are given more than once, and nulls and NaN as such.
+    #[must_use]
+    pub fn of_extremes(mut self) -> Self {
+        self.of_extremes = !self.plan.output.has_condition();
+        self
     }
 
     /// The columns of its rows.
@@ -111,6 +121,14 @@ impl StoredScan {
             beside,
             rest: None,
         })
+    }
+
+    /// The extremes of a page instead of its rows, where that is enough.
+    fn reduced(&self, chunk: Chunk, beside: Beside) -> Chunk {
+        match self.of_extremes && !beside.times && !beside.codes {
+            true => self.plan.output.reduced(chunk),
+            false => chunk,
+        }
     }
 
     fn rows(&self, chunk: &Chunk, beside: Beside) -> Result<StoredRows> {
@@ -171,7 +189,9 @@ impl StoredReader {
         loop {
             let next = match self.rest.take() {
                 Some(rest) => Some(rest),
-                None => chunks.next(plan)?,
+                None => chunks
+                    .next(plan)?
+                    .map(|chunk| self.scan.reduced(chunk, self.beside)),
             };
             let Some(mut chunk) = next else {
                 return Ok(None);

@@ -266,6 +266,15 @@ impl Aggregate {
         )
     }
 
+    /// Whether it is the least or the greatest value of a column.
+    pub(crate) fn is_extreme(&self) -> bool {
+        matches!(self.function, Function::Min | Function::Max)
+            && self
+                .arguments()
+                .iter()
+                .all(|argument| argument.as_column().is_some())
+    }
+
     /// Whether it goes by the order of rows.
     pub(crate) const fn goes_by_order(&self) -> bool {
         matches!(self.function, Function::First | Function::Last)

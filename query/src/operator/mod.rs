@@ -59,7 +59,7 @@ pub use over::{
 pub(crate) use project::Project;
 pub use rolling::Rolling;
 pub(crate) use rolling::RollingAggregation;
-pub(crate) use scan::{BATCH_ROWS, ScanRows};
+pub(crate) use scan::{BATCH_ROWS, PAGE_ROWS, ScanRows};
 pub(crate) use sort::Sort;
 pub use sort::SortKey;
 pub use window::WindowJoin;
@@ -112,6 +112,8 @@ pub(crate) struct Planner {
     pub(crate) memory: Memory,
     /// How many rows scans give at a time, where it is not [`BATCH_ROWS`].
     pub(crate) batch_rows: Option<usize>,
+    /// Whether nothing of the one scan counts but the least and the greatest values of its columns.
+    pub(crate) of_extremes: bool,
 }
 
 impl Planner {
@@ -121,6 +123,15 @@ impl Planner {
             list: Arc::clone(&self.list),
             memory: self.memory.clone(),
             batch_rows: Some(rows),
+            of_extremes: self.of_extremes,
+        }
+    }
+
+    /// The same for a scan of which nothing counts but the least and the greatest values of its columns.
+    pub(crate) fn of_extremes(&self) -> Self {
+        Self {
+            of_extremes: true,
+            ..self.with_batch_rows(PAGE_ROWS)
         }
     }
 
@@ -130,6 +141,7 @@ impl Planner {
             list: Arc::default(),
             memory: self.memory.clone(),
             batch_rows: None,
+            of_extremes: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gapless_engine::scan::{Beside, Order, Scan};
+use gapless_engine::scan::{Beside, Order, OrderedScan, Scan, StoredScan};
 use gapless_engine::{Error, Result};
 
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
@@ -10,6 +10,8 @@ use crate::source::{BatchSource, OrderedSource, Source, StoredSource};
 
 /// Rows that operators work on at a time: a handful of columns of them fit into the cache of a core.
 pub(crate) const BATCH_ROWS: usize = 16_384;
+/// Rows of a page: more at a time are not read without a copy.
+pub(crate) const PAGE_ROWS: usize = 65_536;
 
 /// Names of series that an explained query shows.
 const NAMES_SHOWN: usize = 8;
@@ -81,11 +83,21 @@ impl Operator for ScanRows {
         }
         let scan = scan.batch_rows(planner.batch_rows.unwrap_or(BATCH_ROWS));
         if need.ordered {
+            let scan = OrderedScan::new(scan)?;
+            let scan = match planner.of_extremes {
+                true => scan.of_extremes(),
+                false => scan,
+            };
             return Ok(Arc::new(OrderedSource::new(scan, &planner.list, need.times)?));
         }
         let beside = Beside {
             times: need.times,
             codes: need.times && self.shape.series.is_some(),
+        };
+        let scan = StoredScan::new(scan)?;
+        let scan = match planner.of_extremes {
+            true => scan.of_extremes(),
+            false => scan,
         };
         Ok(Arc::new(StoredSource::new(scan, beside)?))
     }

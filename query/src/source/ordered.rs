@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use gapless_engine::Result;
-use gapless_engine::scan::{OrderedBatch, OrderedScan, Scan};
+use gapless_engine::scan::{OrderedBatch, OrderedScan};
 
 use super::list::{Member, SeriesList};
 use super::{Layout, Rows, RowsIter, Source};
@@ -19,8 +19,7 @@ pub(crate) struct OrderedSource {
 }
 
 impl OrderedSource {
-    pub(crate) fn new(scan: Scan, list: &Arc<SeriesList>, times: bool) -> Result<Self> {
-        let scan = OrderedScan::new(scan)?;
+    pub(crate) fn new(scan: OrderedScan, list: &Arc<SeriesList>, times: bool) -> Result<Self> {
         let member = list.join(scan.names()?, scan.weights()?);
         Ok(Self {
             schema: scan.schema(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use gapless_engine::Result;
-use gapless_engine::scan::{Beside, Scan, SeriesRun, StoredScan};
+use gapless_engine::scan::{Beside, SeriesRun, StoredScan};
 
 use super::{Layout, Rows, RowsIter, Source, run_ends};
 
@@ -18,8 +18,7 @@ pub(crate) struct StoredSource {
 }
 
 impl StoredSource {
-    pub(crate) fn new(scan: Scan, beside: Beside) -> Result<Self> {
-        let scan = StoredScan::new(scan)?;
+    pub(crate) fn new(scan: StoredScan, beside: Beside) -> Result<Self> {
         let mut places: Vec<(u32, u32)> = Vec::new();
         if beside.codes {
             places = scan.codes_by_name()?.into_iter().zip(0..).collect();

@@ -14,11 +14,13 @@
 //! | `missing` | are the slots without rows those that a loop finds |
 //! | `over` | do functions over the rows of a series, and windows, say what a loop over its rows says, whatever the partitions |
 //! | `steps` | filters, columns, orders, limits, errors, threads |
+//! | `extremes` | do page statistics say of the least and the greatest values what the rows say |
 //! | `edges` | small cases that once failed or could |
 
 mod around;
 mod cells;
 mod edges;
+mod extremes;
 mod fill;
 mod groups;
 mod joins;

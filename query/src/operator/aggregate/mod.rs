@@ -16,7 +16,7 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use gapless_engine::{Error, Result};
 
 use super::project::check_names;
-use super::{ColumnSet, Input, Need, Operator, Planner, Shape, unknown_column};
+use super::{ColumnSet, Input, Need, Operator, PAGE_ROWS, Planner, Shape, unknown_column};
 use crate::aggregate::Aggregate;
 use crate::bucket::Bucket;
 use crate::expr::{Bound, Expr};
@@ -24,9 +24,6 @@ use crate::source::Source;
 use hashed::HashedGroups;
 use ordered::OrderedGroups;
 pub(crate) use state::{Resolved, State};
-
-/// Rows at a time where one column is gone over once: a page.
-const ONE_PASS_ROWS: usize = 65_536;
 
 /// What rows are grouped by.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +88,16 @@ impl Aggregation {
             && scan.is_some_and(|scan| scan.condition().is_none())
             && arguments.clone().all(|expr| expr.as_column().is_some())
             && arguments.count() < 2
+    }
+
+    /// Whether nothing counts but the least and the greatest values of a scan, which page statistics tell.
+    fn is_of_extremes(&self) -> bool {
+        let scan = self.input.as_scan();
+        scan.is_some_and(|scan| scan.condition().is_none())
+            && (self.grouping.keys.is_empty() || self.is_in_order())
+            && self.grouping.bucket.is_none()
+            && !self.aggregates.is_empty()
+            && self.aggregates.iter().all(Aggregate::is_extreme)
     }
 
     fn first_or_last(&self) -> bool {
@@ -212,12 +219,13 @@ impl Operator for Aggregation {
             ordered: self.is_in_order() || self.series_key().is_some(),
             times: self.grouping.bucket.is_some() || self.first_or_last() && !self.is_in_order(),
         };
-        let input = match self.is_one_pass() {
-            true => self.input.source(
-                &planner.with_batch_rows(planner.batch_rows.unwrap_or(ONE_PASS_ROWS)),
-                need,
-            )?,
-            false => self.input.source(planner, need)?,
+        let input = if self.is_of_extremes() {
+            self.input.source(&planner.of_extremes(), need)?
+        } else if self.is_one_pass() {
+            let rows = planner.batch_rows.unwrap_or(PAGE_ROWS);
+            self.input.source(&planner.with_batch_rows(rows), need)?
+        } else {
+            self.input.source(planner, need)?
         };
         match self.is_in_order() {
             true => Ok(Arc::new(OrderedGroups::new(self, input, planner)?)),
@@ -243,9 +251,17 @@ impl Operator for Aggregation {
             true => "in stored order",
             false => "by hash",
         };
+        let from = match self.is_of_extremes() {
+            true => ", of whole pages from their statistics",
+            false => "",
+        };
         match by.is_empty() {
-            true => format!("aggregate {}", aggregates.join(", ")),
-            false => format!("group {how} by {}: {}", by.join(", "), aggregates.join(", ")),
+            true => format!("aggregate {}{from}", aggregates.join(", ")),
+            false => format!(
+                "group {how} by {}: {}{from}",
+                by.join(", "),
+                aggregates.join(", ")
+            ),
         }
     }
 }
