@@ -358,7 +358,8 @@ impl<S: Store, const LAST: bool> Accumulator for Edge<S, LAST> {
 
     fn update(&mut self, inputs: &[ArrayRef], spans: &[Span], sequence: &Sequence<'_>) -> Result<()> {
         let array = input(inputs, 0)?;
-        if let Some(span) = spans.iter().find(|span| span.end as usize > array.len()) {
+        let len = array.len();
+        if let Some(span) = spans.iter().find(|span| span.end as usize > len) {
             return Err(outside(*span));
         }
         let source = self.store.open(array)?;

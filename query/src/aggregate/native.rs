@@ -27,11 +27,13 @@ pub(super) fn natives<N: ArrowNativeType>(array: &ArrayRef) -> Result<ScalarBuff
 
 /// An array of values; where one is not there it is null.
 pub(super) fn array<N: ArrowNativeType>(values: Vec<N>, there: Vec<bool>, of: &DataType) -> Result<ArrayRef> {
-    let nulls = NullBuffer::new(BooleanBuffer::from(there));
+    let nulls = there
+        .contains(&false)
+        .then(|| NullBuffer::new(BooleanBuffer::from(there)));
     let data = ArrayData::builder(of.clone())
         .len(values.len())
         .add_buffer(ScalarBuffer::from(values).into_inner())
-        .nulls(Some(nulls).filter(|nulls| nulls.null_count() > 0))
+        .nulls(nulls)
         .build()
         .map_err(|error| arrow(&error))?;
     Ok(make_array(data))
@@ -90,13 +92,10 @@ pub(super) use numbers;
 pub(super) fn floats(array: &ArrayRef, rows: &Rows) -> Result<Vec<f64>> {
     fn convert<N: ToFloat>(array: &ArrayRef, rows: &Rows, by: f64) -> Result<Vec<f64>> {
         let values = natives::<N>(array)?;
-        let mut floats = Vec::with_capacity(values.len());
-        if by == 1.0 {
-            rows.together(&values, |value| floats.push(value.float()));
-        } else {
-            rows.together(&values, |value| floats.push(value.float() / by));
-        }
-        Ok(floats)
+        Ok(match by == 1.0 {
+            true => rows.converted(&values, ToFloat::float),
+            false => rows.converted(&values, |value| value.float() / by),
+        })
     }
     match array.data_type() {
         DataType::Duration(_) => convert::<i64>(array, rows, 1.0),

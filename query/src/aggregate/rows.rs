@@ -55,6 +55,18 @@ impl Rows {
         }
     }
 
+    /// As [`Rows::together`], what a function makes of each: a loop that the compiler makes vectors of where all rows count.
+    pub(super) fn converted<T: Copy, U>(&self, values: &[T], one: impl Fn(T) -> U) -> Vec<U> {
+        match &self.some {
+            None => values.iter().map(|value| one(*value)).collect(),
+            Some(some) => {
+                let mut converted = Vec::with_capacity(some.total);
+                some.each(values, |value| converted.push(one(value)));
+                converted
+            }
+        }
+    }
+
     /// As [`Rows::together`], as a slice; the values themselves where all rows count.
     pub(super) fn dense<'a, T: Copy>(&self, values: &'a [T]) -> Cow<'a, [T]> {
         let Some(some) = &self.some else {

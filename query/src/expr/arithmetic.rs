@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Decimal128Array, make_array};
 use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, TimeUnit};
+use pulp::{Arch, NullaryFnOnce};
 
 use super::feed::{Feed, Native, chunks, valid};
 use super::node::{Error, Node, Operand, Result, both, failed};
@@ -101,14 +102,38 @@ fn zip<T: ArrowNativeType>(
     let mut overflows = false;
     for (start, len) in chunks(rows) {
         let ((a, a_over), (b, b_over)) = (a.chunk(start, len), b.chunk(start, len));
-        overflows |= a_over | b_over;
-        out.extend(a.iter().zip(b).map(|(a, b)| {
-            let (value, over) = one(*a, *b);
+        let pairs = Pairs {
+            a,
+            b,
+            one: &one,
+            out: &mut out,
+        };
+        overflows |= a_over | b_over | Arch::new().dispatch(pairs);
+    }
+    (out, overflows)
+}
+
+/// The loop over the pairs of a chunk; whether a result did not fit.
+struct Pairs<'a, T, F> {
+    a: &'a [T],
+    b: &'a [T],
+    one: &'a F,
+    out: &'a mut Vec<T>,
+}
+
+impl<T: Copy, F: Fn(T, T) -> (T, bool)> NullaryFnOnce for Pairs<'_, T, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn call(self) -> bool {
+        let mut overflows = false;
+        self.out.extend(self.a.iter().zip(self.b).map(|(a, b)| {
+            let (value, over) = (self.one)(*a, *b);
             overflows |= over;
             value
         }));
+        overflows
     }
-    (out, overflows)
 }
 
 macro_rules! operate {

@@ -6,6 +6,7 @@
 use arrow_array::Array;
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::node::{Error, Operand, Result};
 
@@ -129,15 +130,35 @@ fn convert<S: ArrowNativeType, T: ArrowNativeType>(
     one: impl Fn(S) -> (T, bool) + 'static,
 ) -> Feed<T> {
     let run = move |start: usize, chunk: &mut [T]| {
+        Arch::new().dispatch(Each {
+            from: &values[start..],
+            to: chunk,
+            one: &one,
+        })
+    };
+    Feed::converted(Box::new(run), is_scalar)
+}
+
+/// The loop over the values of a chunk; whether one did not fit.
+struct Each<'a, S, T, F> {
+    from: &'a [S],
+    to: &'a mut [T],
+    one: &'a F,
+}
+
+impl<S: Copy, T, F: Fn(S) -> (T, bool)> NullaryFnOnce for Each<'_, S, T, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn call(self) -> bool {
         let mut overflows = false;
-        for (to, from) in chunk.iter_mut().zip(&values[start..]) {
-            let (value, over) = one(*from);
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            let (value, over) = (self.one)(*from);
             *to = value;
             overflows |= over;
         }
         overflows
-    };
-    Feed::converted(Box::new(run), is_scalar)
+    }
 }
 
 /// A type in which kernels compute.

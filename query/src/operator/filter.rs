@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use gapless_engine::scan::{Comparison, Literal, Predicate, Scan};
 use gapless_engine::{Error, Result};
 
 use super::{ColumnSet, Input, Need, Operator, Planner, ScanRows, Shape};
 use crate::Expr;
+use crate::error::arrow_error;
 use crate::expr::Bound;
 use crate::source::{Layout, RowsIter, Source};
 
@@ -17,9 +18,19 @@ use crate::source::{Layout, RowsIter, Source};
 pub(crate) struct Filter {
     input: Input,
     condition: Expr,
+    shape: Shape,
 }
 
 impl Filter {
+    fn new(input: Input, condition: Expr) -> Self {
+        let shape = input.shape().clone();
+        Self {
+            input,
+            condition,
+            shape,
+        }
+    }
+
     /// Filters an input: a scan does itself what it can, which leaves out partitions and pages.
     pub(crate) fn of(input: Input, condition: Expr) -> Result<Input> {
         let schema = &input.shape().schema;
@@ -32,7 +43,7 @@ impl Filter {
         }
         let scan = input.as_scan().filter(|scan| scan.order_and_limit().1.is_none());
         let Some(scan) = scan else {
-            return Ok(Arc::new(Self { input, condition }));
+            return Ok(Arc::new(Self::new(input, condition)));
         };
         let (pushed, rest) = condition.push_down(schema);
         let input: Input = match pushed {
@@ -40,7 +51,7 @@ impl Filter {
             None => input,
         };
         Ok(match rest {
-            Some(condition) => Arc::new(Self { input, condition }),
+            Some(condition) => Arc::new(Self::new(input, condition)),
             None => input,
         })
     }
@@ -97,7 +108,7 @@ fn narrow(range: &mut Range<i64>, part: &Predicate, time: Option<&str>) -> bool 
 
 impl Operator for Filter {
     fn shape(&self) -> &Shape {
-        self.input.shape()
+        &self.shape
     }
 
     fn inputs(&self) -> Vec<&Input> {
@@ -105,18 +116,36 @@ impl Operator for Filter {
     }
 
     fn pruned(&self, columns: &ColumnSet) -> Result<Input> {
-        let mut columns = columns.clone();
-        columns.extend(self.condition.columns().into_iter().map(str::to_string));
+        let mut read = columns.clone();
+        read.extend(self.condition.columns().into_iter().map(str::to_string));
+        // What only the condition reads is left out before rows are copied.
+        let fields = self.shape.schema.fields().iter();
+        let kept: Vec<_> = fields
+            .filter(|field| columns.contains(field.name()))
+            .cloned()
+            .collect();
         Ok(Arc::new(Self {
-            input: self.input.pruned(&columns)?,
+            input: self.input.pruned(&read)?,
             condition: self.condition.clone(),
+            shape: Shape {
+                schema: Arc::new(Schema::new(kept)),
+                ..self.shape.clone()
+            },
         }))
     }
 
     fn source(&self, planner: &Planner, need: Need) -> Result<Arc<dyn Source>> {
         let input = self.input.source(planner, need)?;
-        let condition = Arc::new(Bound::new(&self.condition, input.schema())?);
-        Ok(Arc::new(Filtered { input, condition }))
+        let given = input.schema();
+        let fields = self.shape.schema.fields().iter();
+        let places = fields.map(|field| given.index_of(field.name()));
+        let places = places.collect::<std::result::Result<_, _>>();
+        Ok(Arc::new(Filtered {
+            condition: Arc::new(Bound::new(&self.condition, given)?),
+            places: places.map_err(|error| arrow_error("filter", &error))?,
+            schema: Arc::clone(&self.shape.schema),
+            input,
+        }))
     }
 
     fn describe(&self) -> String {
@@ -127,11 +156,14 @@ impl Operator for Filter {
 struct Filtered {
     input: Arc<dyn Source>,
     condition: Arc<Bound>,
+    schema: SchemaRef,
+    /// Where the columns that are kept are among those of the input.
+    places: Arc<[usize]>,
 }
 
 impl Source for Filtered {
     fn schema(&self) -> &SchemaRef {
-        self.input.schema()
+        &self.schema
     }
 
     fn layout(&self) -> Layout {
@@ -143,11 +175,13 @@ impl Source for Filtered {
     }
 
     fn open(&self, part: usize) -> Result<RowsIter> {
-        let condition = Arc::clone(&self.condition);
+        let (condition, places) = (Arc::clone(&self.condition), Arc::clone(&self.places));
         let rows = self.input.open(part)?.map(move |rows| {
             let rows = rows?;
             let passing = condition.passing(&rows.batch)?;
-            rows.filtered(&passing)
+            let kept = rows.batch.project(&places);
+            let kept = kept.map_err(|error| arrow_error("filter", &error))?;
+            rows.with_batch(kept).filtered(&passing)
         });
         Ok(Box::new(
             rows.filter(|rows| !matches!(rows, Ok(rows) if rows.len() == 0)),

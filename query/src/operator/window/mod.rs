@@ -24,7 +24,7 @@ use gapless_engine::{Error, Result};
 use super::aggregate::{Resolved, argument_types};
 use super::asof;
 use super::sides::{check_sides, pruned_left, pruned_right};
-use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
+use super::{ColumnSet, Input, Need, Operator, PAGE_ROWS, Planner, Shape};
 use crate::aggregate::Aggregate;
 use crate::memory::Held;
 use crate::source::{Layout, RowsIter, Source, ordered};
@@ -128,7 +128,9 @@ impl Operator for WindowedRows {
     }
 
     fn source(&self, planner: &Planner, _need: Need) -> Result<Arc<dyn Source>> {
-        let left = ordered(&self.left, planner)?;
+        // Many at a time: threads that share the rows of one series wait for each other after each batch.
+        let own = planner.with_batch_rows(planner.batch_rows.unwrap_or(PAGE_ROWS));
+        let left = ordered(&self.left, &own)?;
         let (right, resolved) = self.right_rows(planner)?;
         Ok(Arc::new(Joined {
             schema: Arc::clone(&self.shape.schema),
