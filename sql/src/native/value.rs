@@ -10,6 +10,9 @@ use gapless_engine::table::arrow_type;
 use gapless_format::TableMeta;
 use gapless_query::{Expr as Native, col, lit};
 
+/// How deep arithmetic may be.
+const DEPTH_MAX: usize = 100;
+
 /// The type of a column of the table, and its name.
 pub(super) fn column<'a>(expr: &'a Expr, table: &TableMeta) -> Option<(&'a str, DataType)> {
     let Expr::Column(column) = expr else {
@@ -62,8 +65,14 @@ pub(super) fn to_text(of: &DataType, to: &DataType) -> bool {
         && matches!(to, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
-/// Arithmetic of `Float64`.
+/// Arithmetic of `Float64`, not so deep that it would need more of a stack than the threads of operators have.
 pub(super) fn float(expr: &Expr, table: &TableMeta) -> Option<Native> {
+    float_within(expr, table, DEPTH_MAX)
+}
+
+fn float_within(expr: &Expr, table: &TableMeta, depth: usize) -> Option<Native> {
+    let deeper = depth.checked_sub(1)?;
+    let float = |expr: &Expr, table: &TableMeta| float_within(expr, table, deeper);
     match expr {
         Expr::Column(_) => {
             let (name, of) = column(expr, table)?;

@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `builder` | what a session may use: memory, threads, files |
+//! | `depth` | how deep a statement may be |
 //! | `precedence` | `AND` and `OR` after `IS DISTINCT FROM` |
 //! | `statement`, `clause`, `inside` | text to a statement that is allowed here: its clauses, files to write |
 //! | `insert` | rows to insert, which their columns have to hold |
@@ -15,6 +16,7 @@
 mod builder;
 mod clause;
 mod context;
+mod depth;
 mod embedded;
 mod insert;
 mod inside;

@@ -11,8 +11,8 @@ use gapless_engine::{Error, Result};
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 
-/// Planning is recursive, and a statement may be deep.
-const STACK_BYTES: usize = 8 << 20;
+/// Planning is recursive, and a statement may be as deep as `depth` allows. What is not used of a stack takes no memory.
+const STACK_BYTES: usize = 64 << 20;
 
 /// A runtime that can be dropped anywhere, also on threads of another one.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use gapless_engine::{Error, ErrorKind, Result};
 
 use super::inside::database_around;
-use super::{clause, insert, precedence};
+use super::{clause, depth, insert, precedence};
 use crate::catalog::SYSTEM;
 use crate::error::from_datafusion;
 use crate::exact::keep_digits;
@@ -24,6 +24,7 @@ const OVERWRITE: &str = "overwrite";
 
 /// The only statement of a text.
 pub(super) fn parse(text: &str) -> Result<Statement> {
+    depth::check(text)?;
     let parse = || {
         DFParserBuilder::new(text)
             .with_dialect(&GenericDialect {})

@@ -1,6 +1,7 @@
 //! Tests of SQL over gapless, through the public API.
 
 mod asof;
+mod deep;
 mod docs;
 mod exact;
 mod fixture;
