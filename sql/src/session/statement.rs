@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use datafusion::sql::parser::{CopyToSource, CopyToStatement, DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::{self, Value, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{self, Value, Visit, VisitMut, Visitor, VisitorMut};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use gapless_engine::{Error, ErrorKind, Result};
 
@@ -149,9 +149,47 @@ fn check_sql(statement: &ast::Statement, is_pinned: bool) -> Result<()> {
     Err(unsupported(what, instead))
 }
 
-/// Refuses rows for the system tables.
+/// Finds `VALUES` in queries within a query: DataFusion gives all of an `INSERT` the types of the table's columns.
+struct NestedValues {
+    depth: usize,
+}
+
+impl Visitor for NestedValues {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+        self.depth += 1;
+        match self.depth > 1 && has_values(&query.body) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_query(&mut self, _: &ast::Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+}
+
+fn has_values(body: &ast::SetExpr) -> bool {
+    match body {
+        ast::SetExpr::Values(_) => true,
+        ast::SetExpr::SetOperation { left, right, .. } => has_values(left) || has_values(right),
+        _ => false,
+    }
+}
+
+/// Refuses rows for the system tables, and what would be read by the types of the table although it is not inserted.
 fn check_insert(insert: &ast::Insert) -> Result<()> {
     let target = insert.table.to_string();
+    if let Some(source) = &insert.source
+        && source.visit(&mut NestedValues { depth: 0 }).is_break()
+    {
+        return Err(Error::unsupported(format!(
+            "INSERT INTO {target}: VALUES inside of a query are not there in an INSERT, because they would be read by the types of \
+             {target}; write (SELECT ... AS a UNION ALL SELECT ...) instead"
+        )));
+    }
     match target.split('.').rev().nth(1) {
         Some(schema) if schema.trim_matches('"').eq_ignore_ascii_case(SYSTEM) => Err(Error::invalid(
             format!("INSERT INTO {target}: what the database knows of itself cannot be written"),

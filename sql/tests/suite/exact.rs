@@ -148,12 +148,21 @@ fn what_a_column_holds_is_taken_and_so_is_what_is_cast() {
     assert!(error.contains("where 1.5 would become 1"), "{error}");
     let error = refusal(
         &session,
-        "INSERT INTO t (ts, small) SELECT * FROM (VALUES (TIMESTAMP '2026-11-20', 1.5)) x",
+        "INSERT INTO t (ts, small) SELECT * FROM (SELECT TIMESTAMP '2026-11-20', 1.5) x",
     );
     assert!(
         error.contains("\"small\" is INT, where 1.5 would become 1"),
         "{error}"
     );
+    for nested in [
+        "INSERT INTO t (ts, small) SELECT * FROM (VALUES (TIMESTAMP '2026-11-20', 1)) x",
+        "INSERT INTO t (ts, small) WITH x(a, b) AS (VALUES (TIMESTAMP '2026-11-20', 1)) SELECT a, b FROM x",
+        "INSERT INTO t (ts, small) SELECT ts, small FROM t WHERE small IN (SELECT a FROM (VALUES (1), (2)) x(a))",
+        "INSERT INTO t (ts, small) SELECT ts, small FROM t WHERE small IN (SELECT 1 UNION ALL VALUES (2))",
+    ] {
+        let error = refusal(&session, nested);
+        assert!(error.contains("VALUES inside of a query"), "{error}");
+    }
     query(
         &session,
         "INSERT INTO t (ts, whole) SELECT ts, double FROM t WHERE double = 3",
