@@ -19,30 +19,21 @@ macro_rules! arrow_rows {
             }
 
             /// As `pyarrow.Table`; as `gapless.Rows` without pyarrow.
-            fn to_arrow<'py>(
-                &self,
-                py: pyo3::Python<'py>,
-            ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+            fn to_arrow<'py>(&self, py: pyo3::Python<'py>) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
                 $crate::rows::Rows::to_arrow(&pyo3::Bound::new(py, self.rows.clone())?)
             }
 
             /// As `polars.DataFrame`.
             ///
             /// Raises ImportError without polars.
-            fn to_polars<'py>(
-                &self,
-                py: pyo3::Python<'py>,
-            ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+            fn to_polars<'py>(&self, py: pyo3::Python<'py>) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
                 $crate::rows::Rows::to_polars(&pyo3::Bound::new(py, self.rows.clone())?)
             }
 
             /// As `pandas.DataFrame`.
             ///
             /// Raises ImportError without pandas and pyarrow.
-            fn to_pandas<'py>(
-                &self,
-                py: pyo3::Python<'py>,
-            ) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+            fn to_pandas<'py>(&self, py: pyo3::Python<'py>) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
                 $crate::rows::Rows::to_pandas(&pyo3::Bound::new(py, self.rows.clone())?)
             }
 

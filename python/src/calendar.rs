@@ -89,10 +89,24 @@ impl Database {
     /// The ranges (start, end) in which a calendar is open, in nanoseconds since the epoch.
     ///
     /// Raises NotFoundError, listing the calendars there are.
-    fn open_ranges(&self, py: Python<'_>, name: &str, start: Instant, end: Instant) -> PyResult<Vec<(i64, i64)>> {
+    fn open_ranges(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        start: Instant,
+        end: Instant,
+    ) -> PyResult<Vec<(i64, i64)>> {
         engine(py, || {
-            let open = self.handle.database()?.calendar(name)?.open_between(&(start.0..end.0));
-            Ok(open.as_slice().iter().map(|range| (range.start, range.end)).collect())
+            let open = self
+                .handle
+                .database()?
+                .calendar(name)?
+                .open_between(&(start.0..end.0));
+            Ok(open
+                .as_slice()
+                .iter()
+                .map(|range| (range.start, range.end))
+                .collect())
         })
     }
 
@@ -162,7 +176,9 @@ fn days_of(value: &Bound<'_, PyAny>) -> PyResult<Days> {
         let day = days_of(&day?)?;
         all = Some(all.map_or(day, |days| days | day));
     }
-    all.ok_or_else(|| invalid("a session on no day: give a number (0 is Monday), or text such as \"mon-fri\""))
+    all.ok_or_else(|| {
+        invalid("a session on no day: give a number (0 is Monday), or text such as \"mon-fri\"")
+    })
 }
 
 /// A time of day as text.
@@ -191,7 +207,9 @@ fn dated(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
         return mapping.items()?.iter().map(pair).collect();
     }
     let dates = value.try_iter()?;
-    dates.map(|date| Ok((date_text(&date?)?, String::new()))).collect()
+    dates
+        .map(|date| Ok((date_text(&date?)?, String::new())))
+        .collect()
 }
 
 /// (start, end) or (start, end, reason).
@@ -203,9 +221,5 @@ fn occasion_of(value: &Bound<'_, PyAny>) -> PyResult<(i64, i64, String)> {
     let (start, end, reason): (Bound<'_, PyAny>, Bound<'_, PyAny>, String) = value
         .extract()
         .map_err(|_| invalid("a closure is (start, end) or (start, end, reason)"))?;
-    Ok((
-        crate::time::instant(&start)?,
-        crate::time::instant(&end)?,
-        reason,
-    ))
+    Ok((crate::time::instant(&start)?, crate::time::instant(&end)?, reason))
 }

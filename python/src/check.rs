@@ -152,5 +152,7 @@ fn lost<'py>(py: Python<'py>, all: &[LostRange]) -> PyResult<Bound<'py, PyList>>
 }
 
 fn made<'py>(py: Python<'py>, class: &str, fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
-    py.import("gapless._check")?.getattr(class)?.call((), Some(fields))
+    py.import("gapless._check")?
+        .getattr(class)?
+        .call((), Some(fields))
 }

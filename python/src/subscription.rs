@@ -153,8 +153,7 @@ impl Subscription {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.next(py, None)?
-            .ok_or_else(|| PyStopIteration::new_err(()))
+        self.next(py, None)?.ok_or_else(|| PyStopIteration::new_err(()))
     }
 
     fn __aiter__(slf: Py<Self>) -> Py<Self> {

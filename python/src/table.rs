@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gapless::scan::Order;
 use gapless::Result;
+use gapless::scan::Order;
 use pyo3::prelude::*;
 
 use crate::call::{self, engine};

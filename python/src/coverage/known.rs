@@ -91,7 +91,9 @@ impl Coverage {
     }
 
     fn drawn(&self, py: Python<'_>, width: Option<u16>, limit: usize) -> PyResult<Option<String>> {
-        engine(py, || Ok(self.picture(limit)?.map(|picture| svg(&picture, width))))
+        engine(py, || {
+            Ok(self.picture(limit)?.map(|picture| svg(&picture, width)))
+        })
     }
 }
 
@@ -165,7 +167,9 @@ impl Coverage {
         let drawn = self.drawn(py, None, SERIES_MAX)?;
         let drawn = drawn.unwrap_or_else(|| "<p>nothing is known</p>".to_owned());
         // What declares a file has no place inside of a page.
-        Ok(drawn.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").to_owned())
+        Ok(drawn
+            .trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+            .to_owned())
     }
 
     fn __repr__(&self) -> String {

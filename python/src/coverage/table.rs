@@ -266,12 +266,7 @@ impl Table {
 }
 
 /// The question for gaps.
-fn query(
-    start: Instant,
-    end: Instant,
-    series: Option<Names>,
-    interval: Option<Length>,
-) -> GapQuery {
+fn query(start: Instant, end: Instant, series: Option<Names>, interval: Option<Length>) -> GapQuery {
     let mut query = GapQuery::new(start.0, end.0);
     if let Some(series) = series {
         query = query.series(series.0);

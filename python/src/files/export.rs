@@ -155,10 +155,7 @@ impl Destination {
         let mut files = Vec::new();
         for (at, partition) in partitions.iter().enumerate() {
             meter.set(at as u64, partitions.len() as u64);
-            let (start, end) = (
-                partition.start.max(range.start),
-                partition.end().min(range.end),
-            );
+            let (start, end) = (partition.start.max(range.start), partition.end().min(range.end));
             let path = self.path_of(day, partition);
             files.extend(self.file(scan.clone().between(start, end), &path, false, cancel, &|_| {})?);
         }

@@ -185,7 +185,8 @@ impl Iterator for Rows<'_> {
             return Some(Err(interrupted));
         }
         let next = self.source.next();
-        self.meter.set(self.source.bytes_read(), self.source.bytes_total());
+        self.meter
+            .set(self.source.bytes_read(), self.source.bytes_total());
         self.rejected = self.source.rows_rejected();
         next.map(|batch| batch.map_err(file_error))
     }

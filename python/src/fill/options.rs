@@ -72,5 +72,9 @@ pub(super) fn positive(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
         .ok()
         .filter(|ns| *ns > 0)
         .map(Duration::from_nanos)
-        .ok_or_else(|| invalid(format!("{ns} ns: give a positive length of time, such as \"30s\"")))
+        .ok_or_else(|| {
+            invalid(format!(
+                "{ns} ns: give a positive length of time, such as \"30s\""
+            ))
+        })
 }

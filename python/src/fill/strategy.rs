@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gapless::Gap;
 use gapless::backfill::{
-    Aggregation, BackfillError, BackfillStrategy, ChainStrategy, FetcherStrategy, Filled, FilesAttest,
-    FilesStrategy, FromTableStrategy, GapWriter, LiveReplayStrategy, ReplaySource,
+    Aggregation, BackfillError, BackfillStrategy, ChainStrategy, FetcherStrategy, FilesAttest, FilesStrategy,
+    Filled, FromTableStrategy, GapWriter, LiveReplayStrategy, ReplaySource,
 };
 use gapless::files::{ReadOptions, reader};
 use pyo3::prelude::*;
@@ -161,7 +161,10 @@ impl Strategy {
     fn live_replay(py: Python<'_>, table: &Bound<'_, Table>, interval: Option<Length>) -> PyResult<Self> {
         let table = table.get();
         let table = engine(py, || table.engine())?;
-        Ok(Self(Source::LiveReplay(table, interval.map(|interval| interval.0))))
+        Ok(Self(Source::LiveReplay(
+            table,
+            interval.map(|interval| interval.0),
+        )))
     }
 
     /// Makes bars of the finer rows of another table: each column with how it is made, as ("first", "price"), ("vwap", "price", "size") or

@@ -148,7 +148,13 @@ fn picture(
     (start, end): (i64, i64),
 ) -> Result<Picture, CliError> {
     let intervals = intervals(&args.asked, coverage);
-    Ok(Picture::new(coverage, series, &intervals, start..end, args.limit)?)
+    Ok(Picture::new(
+        coverage,
+        series,
+        &intervals,
+        start..end,
+        args.limit,
+    )?)
 }
 
 /// The intervals that are meant: the given one, or all of which something is known.
