@@ -11,9 +11,14 @@
 //! | `batch`, `batches`, `rows` | rows to Python: one batch, batch by batch, all |
 //! | `handle` | what an open database is to everything that reads it, until it is closed |
 //! | `database`, `table`, `scan` | the classes of these names |
+//! | `expr`, `aggregate`, `function` | what is computed: of a row, of many rows, of the rows around one |
+//! | `operators`, `groups` | the steps of a scan |
+//! | `shape` | what a table looks like to people |
+//! | `sql` | SQL |
 //!
 //! Nothing here stores, plans or computes anything. Nothing below knows Python.
 
+mod aggregate;
 mod batch;
 mod batches;
 mod call;
@@ -22,11 +27,18 @@ mod data;
 mod database;
 mod duration;
 mod error;
+mod expr;
+mod function;
+mod groups;
 mod handle;
+mod operators;
 mod pyarrow;
 mod rows;
 mod scan;
 mod schema;
+mod shape;
+#[cfg(feature = "sql")]
+mod sql;
 mod table;
 mod text;
 mod time;
@@ -36,11 +48,27 @@ mod type_text;
 #[pyo3::pymodule(gil_used = false)]
 mod _gapless {
     #[pymodule_export]
+    use crate::aggregate::{
+        Aggregate, corr, count, cov, first, last, max, mean, median, min, n_unique, ohlc, quantile, std, sum,
+        var, vwap, wmean,
+    };
+    #[pymodule_export]
     use crate::batch::Batch;
     #[pymodule_export]
     use crate::batches::Batches;
     #[pymodule_export]
     use crate::database::{Database, open};
+    #[pymodule_export]
+    use crate::expr::{Expr, col, lit, when};
+    #[pymodule_export]
+    use crate::function::{
+        SeriesFunction, cum_count, cum_max, cum_min, cum_prod, cum_sum, delta, ema, forward_fill, next,
+        previous, ratio, row_number,
+    };
+    #[pymodule_export]
+    use crate::groups::Groups;
+    #[pymodule_export]
+    use crate::operators::from_arrow;
     #[pymodule_export]
     use crate::rows::Rows;
     #[pymodule_export]
