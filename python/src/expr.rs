@@ -76,6 +76,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Operand {
     }
 }
 
+/// The other side of an operator. It is taken here and not in the signature, where Python would be told that it knows better: `==` would give
+/// False then.
+fn operand(value: &Bound<'_, PyAny>) -> PyResult<Operand> {
+    value.extract()
+}
+
 /// One column or expression, or several.
 pub(crate) struct Exprs(pub(crate) Vec<EngineExpr>);
 
@@ -102,54 +108,66 @@ impl Expr {
 
 #[pymethods]
 impl Expr {
-    fn __add__(&self, other: Operand) -> Self {
-        self.with(|this| this + other.0)
+    fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| this + other.0))
     }
 
-    fn __radd__(&self, other: Operand) -> Self {
-        self.with(|this| other.0 + this)
+    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| other.0 + this))
     }
 
-    fn __sub__(&self, other: Operand) -> Self {
-        self.with(|this| this - other.0)
+    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| this - other.0))
     }
 
-    fn __rsub__(&self, other: Operand) -> Self {
-        self.with(|this| other.0 - this)
+    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| other.0 - this))
     }
 
-    fn __mul__(&self, other: Operand) -> Self {
-        self.with(|this| this * other.0)
+    fn __mul__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| this * other.0))
     }
 
-    fn __rmul__(&self, other: Operand) -> Self {
-        self.with(|this| other.0 * this)
+    fn __rmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| other.0 * this))
     }
 
-    fn __truediv__(&self, other: Operand) -> Self {
-        self.with(|this| this / other.0)
+    fn __truediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| this / other.0))
     }
 
-    fn __rtruediv__(&self, other: Operand) -> Self {
-        self.with(|this| other.0 / this)
+    fn __rtruediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| other.0 / this))
     }
 
-    fn __mod__(&self, other: Operand) -> Self {
-        self.with(|this| this % other.0)
+    fn __mod__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| this % other.0))
     }
 
-    fn __rmod__(&self, other: Operand) -> Self {
-        self.with(|this| other.0 % this)
+    fn __rmod__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| other.0 % this))
     }
 
-    fn __pow__(&self, other: Operand, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    fn __pow__(&self, other: &Bound<'_, PyAny>, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let other = operand(other)?;
         match modulo {
             None => Ok(self.with(|this| this.pow(other.0))),
             Some(_) => Err(PyTypeError::new_err("a power of an expression has no modulus")),
         }
     }
 
-    fn __rpow__(&self, other: Operand, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    fn __rpow__(&self, other: &Bound<'_, PyAny>, modulo: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let other = operand(other)?;
         match modulo {
             None => Ok(self.with(|this| other.0.pow(this))),
             Some(_) => Err(PyTypeError::new_err("a power of an expression has no modulus")),
@@ -164,35 +182,40 @@ impl Expr {
         self.with(EngineExpr::abs)
     }
 
-    fn __and__(&self, other: Operand) -> Self {
-        self.with(|this| this.and(other.0))
+    fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| this.and(other.0)))
     }
 
-    fn __rand__(&self, other: Operand) -> Self {
-        self.with(|this| other.0.and(this))
+    fn __rand__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| other.0.and(this)))
     }
 
-    fn __or__(&self, other: Operand) -> Self {
-        self.with(|this| this.or(other.0))
+    fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| this.or(other.0)))
     }
 
-    fn __ror__(&self, other: Operand) -> Self {
-        self.with(|this| other.0.or(this))
+    fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| other.0.or(this)))
     }
 
     fn __invert__(&self) -> Self {
         self.with(|this| !this)
     }
 
-    fn __richcmp__(&self, other: Operand, op: CompareOp) -> Self {
-        self.with(|this| match op {
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Self> {
+        let other = operand(other)?;
+        Ok(self.with(|this| match op {
             CompareOp::Lt => this.lt(other.0),
             CompareOp::Le => this.le(other.0),
             CompareOp::Eq => this.eq(other.0),
             CompareOp::Ne => this.ne(other.0),
             CompareOp::Gt => this.gt(other.0),
             CompareOp::Ge => this.ge(other.0),
-        })
+        }))
     }
 
     /// An expression has no truth: Python would ask for it in `a and b`, `not a`, `low < a < high`.

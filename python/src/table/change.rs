@@ -77,7 +77,7 @@ impl Table {
     }
 
     /// Removes the partitions that end at or before a time, as one atomic commit, durable when this returns; gives how many rows went. A partition
-    /// that reaches beyond it stays whole.
+    /// that reaches beyond it stays whole, and so do rows that were streamed and are in no segment yet: see `flush`.
     fn expire(&self, py: Python<'_>, before: Instant) -> PyResult<u64> {
         engine(py, || self.engine()?.expire(before.0))
     }
