@@ -219,9 +219,9 @@ def test_results_are_taken_by_every_library(filled):
     rows = scan.to_arrow()
     assert pa.table(scan).equals(rows) and pa.table(scan.collect()).equals(rows)
     assert pl.DataFrame(scan).equals(scan.to_polars()) and scan.to_polars().height == 600
-    assert duckdb.sql("SELECT sum(size) FROM rows").fetchone() == (sum(at % 13 + 1 for at in range(600)),)
+    assert duckdb.sql("SELECT sum(size) FROM rows").fetchall() == [(sum(at % 13 + 1 for at in range(600)),)]
     reader = pa.RecordBatchReader.from_stream(scan)
-    assert duckdb.sql("SELECT count(*) FROM reader").fetchone() == (600,)
+    assert duckdb.sql("SELECT count(*) FROM reader").fetchall() == [(600,)]
     frame = scan.to_pandas()
     assert frame["price"].tolist() == rows.column("price").to_pylist() and str(frame["ts"].dtype) == "datetime64[ns, UTC]"
     assert sum(batch.num_rows for batch in scan.to_batches()) == 600
