@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 
@@ -14,7 +15,7 @@ class Progress:
 
     def __init__(self, watcher: Any, unit: str) -> None:
         if watcher is True:
-            from tqdm.auto import tqdm as watcher
+            watcher = importlib.import_module("tqdm.auto").tqdm
         self._done = 0
         self._is_own = isinstance(watcher, type) and hasattr(watcher, "update")
         self._bar = watcher(total=None, unit=unit, unit_scale=unit == "B") if self._is_own else watcher

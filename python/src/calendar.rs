@@ -12,6 +12,9 @@ use crate::table::Table;
 use crate::text::Names;
 use crate::time::Instant;
 
+/// Days, open and close of a session.
+type Hours<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>);
+
 #[pymethods]
 impl Database {
     /// Creates a calendar, or replaces the one of that name, atomically and durably: when rows of a series are expected.
@@ -34,7 +37,7 @@ impl Database {
         py: Python<'_>,
         name: &str,
         zone: &str,
-        sessions: Option<Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>>,
+        sessions: Option<Vec<Hours<'_>>>,
         holidays: Option<&Bound<'_, PyAny>>,
         early_closes: Option<&Bound<'_, PyAny>>,
         late_opens: Option<&Bound<'_, PyAny>>,

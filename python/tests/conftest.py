@@ -43,3 +43,13 @@ def filled(ticks: gapless.Table) -> gapless.Table:
         }
     )
     return ticks
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The line that `cargo xtask test` counts, as Rust's harness prints it."""
+    counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+    failed = counts["failed"] + counts["error"]
+    terminalreporter.write_line(
+        f"test result: {'FAILED' if failed else 'ok'}. {counts['passed']} passed; {failed} failed; {counts['skipped']} ignored; "
+        "0 measured; 0 filtered out"
+    )

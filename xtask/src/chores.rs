@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use crate::step::{Outcome, Step, Work};
 use crate::tally::Tally;
-use crate::{hygiene, machine, peers};
+use crate::{hygiene, machine, peers, python};
 
 /// Set while benches run once as a test: a bench that builds large data builds a little of it instead.
 const BENCH_TEST: &str = "GAPLESS_BENCH_TEST";
@@ -16,7 +16,8 @@ const BENCH_TEST: &str = "GAPLESS_BENCH_TEST";
 /// `cargo xtask test`. The cheap steps come first.
 pub fn test() -> ExitCode {
     let root = root();
-    let missing = machine::missing();
+    let mut missing = machine::missing();
+    missing.extend(python::missing());
     if !missing.is_empty() {
         return refuse(&missing);
     }
@@ -34,8 +35,16 @@ pub fn test() -> ExitCode {
         benches.env(BENCH_TEST, "1");
         steps.push(Step::new("benches", Work::Command(benches)));
     }
-    // The Python tests become the step "python" here, when there is a package to test in python/.
+    steps.push(Step::new("python", Work::Prepared(python::tests, root)));
     run(steps)
+}
+
+/// `cargo xtask python`: the tests of the Python package alone.
+pub fn python() -> ExitCode {
+    match python::missing() {
+        Some(missing) => refuse(&[missing]),
+        None => run(vec![Step::new("python", Work::Prepared(python::tests, root()))]),
+    }
 }
 
 const FORMAT: &str = "fmt --all --check";

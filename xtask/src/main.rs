@@ -9,6 +9,7 @@ mod chores;
 mod hygiene;
 mod machine;
 mod peers;
+mod python;
 mod step;
 mod tally;
 
@@ -18,6 +19,7 @@ const HELP: &str = "\
 Chores of gapless. Usage: cargo xtask CHORE
 
   test                   format, hygiene, lints, all tests, every bench once; ends with `N passed, M failed`
+  python                 the Python package, built in the dev profile into target/python-venv, and its tests
   real-data              the suite's `real_data` and `real_gaps` in release, on the real files when they are there
   bench [NAME] [ARGS]    measure: all benches, or the one in benches/NAME.rs; ARGS go to criterion
   help                   this text
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["test"] => chores::test(),
+        ["python"] => chores::python(),
         ["real-data"] => chores::real_data(),
         ["bench", rest @ ..] => chores::bench(rest),
         ["help" | "--help" | "-h"] => {

@@ -22,6 +22,8 @@ pub enum Work {
     Command(Command),
     /// Counts the test results in the command's output.
     Tests(Command),
+    /// Counts the test results of a command that has to be made first in the directory.
+    Prepared(fn(&Path) -> Result<Command, String>, PathBuf),
     /// Counts as one: passed when nothing is found in the directory.
     Check(fn(&Path) -> Vec<String>, PathBuf),
 }
@@ -47,6 +49,7 @@ impl Step {
         let tally = match self.work {
             Work::Command(mut command) => one(succeeds(&mut command)),
             Work::Tests(mut command) => counted(&mut command, &mut io::stdout()),
+            Work::Prepared(prepare, root) => prepared(prepare(&root)),
             Work::Check(check, root) => one(found_nothing(&check(&root))),
         };
         let outcome = Outcome {
@@ -100,6 +103,16 @@ fn counted(command: &mut Command, output: &mut dyn Write) -> Tally {
     match stream(command, output) {
         Ok(tally) => tally,
         Err(error) => one(not_started(command, &error)),
+    }
+}
+
+fn prepared(command: Result<Command, String>) -> Tally {
+    match command {
+        Ok(mut command) => counted(&mut command, &mut io::stdout()),
+        Err(reason) => {
+            println!("{reason}");
+            one(false)
+        }
     }
 }
 
@@ -195,6 +208,11 @@ mod tests {
     fn a_tool_that_cannot_be_started_is_a_failure_and_not_a_panic() {
         assert_eq!(count_of(Command::new("gapless-no-such-tool")).failed, 1);
         assert!(!succeeds(&mut Command::new("gapless-no-such-tool")));
+    }
+
+    #[test]
+    fn tests_that_cannot_be_prepared_are_one_failure() {
+        assert_eq!(prepared(Err("no compiler".to_owned())).failed, 1);
     }
 
     #[test]

@@ -159,10 +159,12 @@ impl Coverage {
         self.drawn(py, width, limit)
     }
 
+    /// The picture in a notebook.
     fn _repr_svg_(&self, py: Python<'_>) -> PyResult<Option<String>> {
         self.drawn(py, None, SERIES_MAX)
     }
 
+    /// The picture in a notebook, as a part of a page.
     fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
         let drawn = self.drawn(py, None, SERIES_MAX)?;
         let drawn = drawn.unwrap_or_else(|| "<p>nothing is known</p>".to_owned());

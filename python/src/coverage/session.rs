@@ -92,7 +92,7 @@ impl Session {
     /// Raises InvalidError for rows of another series than the session's, and for times more than `ahead_max` ahead of the clock. Nothing was
     /// written then, and the watermark has not moved.
     fn append(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let rows = self.table.get().rows(data)?;
+        let rows = self.table.get().reader(data)?;
         self.with(py, move |session| {
             Ok(session.append(&data::one_batch(rows)?)?.rows)
         })

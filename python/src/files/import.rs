@@ -100,9 +100,10 @@ fn import(
         Err(_) => None,
     };
     if let Some((meta, _)) = &known {
-        let name = |id: u32| meta.column(id).map(|column| column.name.clone());
-        read.time = name(meta.time_column);
-        read.series = meta.series_column.and_then(name);
+        let time = meta.column(meta.time_column);
+        let series = meta.series_column.and_then(|id| meta.column(id));
+        read.time = time.map(|column| column.name.clone());
+        read.series = series.map(|column| column.name.clone());
     }
     let mut planned = plan(files, &read).map_err(file_error)?;
     if let Some((_, schema)) = &known {

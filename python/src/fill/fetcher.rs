@@ -18,6 +18,9 @@ use crate::time::instant;
 /// How often who waits for an answer looks whether it is wanted still.
 const TICK: Duration = Duration::from_millis(20);
 
+/// A series, and the start of a request.
+type Asked = (Option<String>, i64);
+
 /// What a fetcher gave, or raised.
 type Answer = Result<Py<PyAny>, Py<PyAny>>;
 
@@ -30,7 +33,7 @@ pub(super) struct PyFetcher {
     timeout: Option<Duration>,
     is_cancelled: AtomicBool,
     /// What was raised last, by series and the start of the request.
-    raised: Mutex<HashMap<(Option<String>, i64), Py<PyAny>>>,
+    raised: Mutex<HashMap<Asked, Py<PyAny>>>,
     /// What ends the fill: Ctrl-C or an exit inside of the callable.
     fatal: Mutex<Option<Py<PyAny>>>,
 }
