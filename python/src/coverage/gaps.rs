@@ -4,6 +4,7 @@ use gapless::Gap;
 use gapless::coverage::gaps_batch;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use crate::arrow_rows::arrow_rows;
 use crate::error::{py_error, py_gaps};
@@ -36,6 +37,11 @@ arrow_rows!(Gaps);
 impl Gaps {
     fn __len__(&self) -> usize {
         self.gaps.len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let gaps = PyList::new(py, py_gaps(py, &self.gaps)?)?;
+        Ok(gaps.try_iter()?.into_any())
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, place: isize) -> PyResult<Bound<'py, PyAny>> {

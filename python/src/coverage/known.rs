@@ -154,7 +154,7 @@ impl Coverage {
 
     /// The picture as the text of an SVG file: a timeline of each series, `width` pixels wide (1000 unless told otherwise), and how complete
     /// each day, week or month is below; of `limit` series at most. `None` where nothing is known and no range was asked for.
-    #[pyo3(signature = (width=None, limit=SERIES_MAX))]
+    #[pyo3(signature = (width=None, limit=50))]
     fn svg(&self, py: Python<'_>, width: Option<u16>, limit: usize) -> PyResult<Option<String>> {
         self.drawn(py, width, limit)
     }
