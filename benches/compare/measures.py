@@ -107,7 +107,7 @@ def short(value):
         return "-"
     if isinstance(value, str):
         return value.split(":")[0][:14]
-    for limit, unit, name in ((1e7, 1e6, " M"), (1e4, 1e3, " k")):
+    for limit, unit, name in ((1e6, 1e6, " M"), (1e4, 1e3, " k")):
         if abs(value) >= limit:
             return f"{value / unit:,.3g}{name}" if value / unit < 1000 else f"{value / unit:,.0f}{name}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
