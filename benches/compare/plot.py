@@ -8,9 +8,9 @@ from html import escape
 
 import measures
 from adapter import LIMITS
-from measures import OURS
+from measures import DRAW, OURS
 
-LEFT, RIGHT, TOP, ROW = 190, 150, 86, 18
+LEFT, RIGHT, TOP, ROW = 220, 150, 80, 18
 WIDTH = 960
 FONT = "font-family='system-ui, sans-serif'"
 INK, FAINT, LOSS = "#222222", "#d8d8d8", "#d55e00"
@@ -34,7 +34,7 @@ def svg(scale, engines):
     rows = [m for m in measures.measured(engines) if m.best_other(engines) and m.group != "size and load"]
     points = {m: relative(m, engines) for m in rows}
     axis = Axis([v for marks in points.values() for v in marks.values()])
-    height = TOP + ROW * (len(rows) + groups(rows)) + 46
+    height = TOP + ROW * len(rows) + (ROW + 4) * groups(rows) + 46
     body = header(scale) + legend(measures.in_order(engines)) + body_of(rows, points, axis, height)
     return (f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}' role='img'>\n"
             f"<title>Time of each engine relative to the best one besides gapless, scale {escape(scale)}</title>\n"
@@ -86,7 +86,7 @@ def legend(names):
     for name in names:
         drawn += mark(name, x, 60) + text(x + 9, 64, name, 11)
         x += 26 + 6.2 * len(name)
-    return drawn
+    return drawn + (mark(OURS, x, 60, LOSS) + text(x + 9, 64, "gapless, slower", 11, colour=LOSS) if OURS in names else "")
 
 
 def body_of(rows, points, axis, height):
@@ -95,8 +95,8 @@ def body_of(rows, points, axis, height):
     for m in rows:
         if m.group != group:
             group = m.group
-            y += ROW
-            drawn += text(12, y - 4, group, 11, colour="#666666", weight="bold")
+            y += ROW + 4
+            drawn += text(12, y, group, 11, colour="#666666", weight="bold")
         y += ROW
         drawn += row(m, points[m], axis, y - 5)
     return drawn
@@ -118,9 +118,14 @@ def row(measure, marks, axis, y):
     if OURS not in marks:
         return drawn + text(WIDTH - RIGHT + 8, y + 4, "no figure", 11, colour=LOSS, weight="bold")
     worse = marks[OURS]
-    drawn += mark(OURS, axis.x(worse), y, LOSS if worse > 1 else None)
-    note, colour = (f"{1 / worse:,.3g} times faster", INK) if worse <= 1 else (f"LOSS: {worse:,.3g} times slower", LOSS)
-    return drawn + text(WIDTH - RIGHT + 8, y + 4, note, 11, colour=colour, weight="normal" if worse <= 1 else "bold")
+    lost = worse > DRAW
+    note = f"LOSS: {worse:,.2g} times slower" if lost else "even" if worse * DRAW >= 1 else f"{better(1 / worse)} times faster"
+    drawn += mark(OURS, axis.x(worse), y, LOSS if lost else None)
+    return drawn + text(WIDTH - RIGHT + 8, y + 4, note, 11, colour=LOSS if lost else INK, weight="bold" if lost else "normal")
+
+
+def better(times):
+    return f"{times:,.0f}" if times >= 100 else f"{times:.2g}"
 
 
 def mark(engine, x, y, colour=None):

@@ -30,6 +30,12 @@ QUERIES = {
     "Q15": ("one node's bars over 30 days (10 at S), all columns, ts order", ["ts", "node", "open", "high", "low", "close", "volume"], True),
     "Q16": ("every maximal run of missing minutes per node over the whole range: start, end (exclusive), minutes", ["node", "gap_start", "gap_end", "n"], False),
 }
+SHORT = {
+    "Q1": "ten minutes of a symbol", "Q2": "a day of a symbol", "Q3": "vwap by symbol", "Q4": "minute bars of a symbol", "Q5": "minute bars of all",
+    "Q6": "high bid by symbol", "Q7": "as-of join, 50 symbols", "Q7b": "as-of join, all symbols", "Q8": "latest quotes at a time",
+    "Q9": "window join", "Q10": "count by a product", "Q11": "time-weighted spread", "Q12": "realised variance", "Q13": "top 10 turnovers",
+    "Q14": "sum of a column", "Q15": "30 days of a node", "Q16": "missing minutes of all",
+}
 BARS = ["Q15", "Q16"]
 TAQ = [q for q in QUERIES if q not in BARS]
 

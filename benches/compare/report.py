@@ -10,12 +10,10 @@ import argparse
 import measures
 import plot
 from adapter import LIMITS
-from measures import OURS, short
+from measures import DRAW, OURS, short
 
 BEGIN = "<!-- written by cargo xtask bench-compare: begin -->"
 END = "<!-- written by cargo xtask bench-compare: end -->"
-# Nearer than this is a draw: two runs of one engine differ as much.
-DRAW = 1.1
 
 
 def section(scale_name, scale):
