@@ -35,6 +35,7 @@ class NA(Exception):
 
 class Adapter:
     durability = "?"            # what a returned append, merge or upsert guarantees
+    reads_in_place = False      # whether it reads the generator's files, so that there is nothing to load
 
     def __init__(self, store, data, params, threads=2):
         self.store = store      # the directory this engine owns

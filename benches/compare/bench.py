@@ -9,7 +9,6 @@ queries or tests can be run again.
 """
 import argparse
 import importlib.metadata
-import json
 import os
 import shutil
 import statistics
@@ -29,7 +28,9 @@ LOAD_SECONDS_MAX = 3600
 
 def arguments():
     parser = argparse.ArgumentParser(description="Runs the engines one after the other and prints the table.")
-    names = lambda text: [name for name in text.split(",") if name]
+    def names(text):
+        return [name for name in text.split(",") if name]
+
     add = parser.add_argument
     add("--scale", default="S")
     add("--data", default="data", help="the generator's --out")

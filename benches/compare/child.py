@@ -37,7 +37,8 @@ def main(job):
 def load(engine, job):
     start = time.perf_counter()
     engine.load(job["what"])
-    emit(kind="load", what=job["what"], s=time.perf_counter() - start, rss=peak_memory_mb())
+    s = None if engine.reads_in_place else time.perf_counter() - start
+    emit(kind="load", what=job["what"], s=s, rss=peak_memory_mb())
 
 
 def warm(engine, job):

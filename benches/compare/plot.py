@@ -7,7 +7,6 @@ import math
 from html import escape
 
 import measures
-from adapter import LIMITS
 from measures import DRAW, OURS
 
 LEFT, RIGHT, TOP, ROW = 220, 150, 80, 18
