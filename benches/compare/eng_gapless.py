@@ -4,11 +4,12 @@ Ticks and bars are two databases, so that each can be measured and copied on its
 (series, time), which the queries use as it is: no adapter code sorts or joins.
 """
 import os
+from datetime import datetime, timezone
 
 import gapless
 import pyarrow as pa
 import pyarrow.parquet as pq
-from gapless import col, count, delta, first, last, max, mean, min, sum, vwap, wmean
+from gapless import col, count, delta, first, last, max, mean, min, next, sum, vwap, wmean
 
 from adapter import Adapter, copy_tree, fresh
 
@@ -63,8 +64,8 @@ class Gapless(Adapter):
         for db in self.opened.values():
             db.close()
 
-    def trades(self, columns=None, series=None, where=None):
-        return self.table("trade").scan(start=self.p.day0, end=self.p.day1, columns=columns, series=series, where=where)
+    def trades(self, columns=None, series=None):
+        return self.table("trade").scan(start=self.p.day0, end=self.p.day1, columns=columns, series=series)
 
     def quotes(self, columns=None, series=None):
         return self.table("quote").scan(start=self.p.day0, end=self.p.day1, columns=columns, series=series)
@@ -108,24 +109,26 @@ class Gapless(Adapter):
 
     def q10(self):
         large = col("price") * col("size") > self.p.x
-        return self.table("trade").scan(where=large).agg(n=count()).to_arrow()
+        return self.table("trade").scan().filter(large).group_by().agg(n=count()).to_arrow()
 
     def q11(self):
-        held = self.quotes().with_columns(until=gapless.next("ts").coalesce(self.p.close)).with_columns(held=col("until") - col("ts"))
+        close = datetime.fromtimestamp(self.p.close // 10**9, timezone.utc)
+        held = self.quotes().with_columns(until=next("ts", default=close)).with_columns(held=col("until") - col("ts"))
         hours = held.group_by(every="1h", by="sym").agg(tw_spread=wmean(col("ask") - col("bid"), "held"))
-        return hours.select("sym", "tw_spread", hour=col("ts").hour()).to_arrow()
+        return hours.select("sym", "tw_spread", hour=col("ts").part("hour")).to_arrow()
 
     def q12(self):
         minutes = self.quotes().group_by(every="1m", by="sym").agg(bid=last("bid"), ask=last("ask"))
         changes = minutes.with_columns(change=delta(((col("bid") + col("ask")) / 2).ln()))
-        return changes.group_by(by="sym").agg(rv=sum(col("change") * col("change"))).to_arrow()
+        squares = changes.group_by(by="sym").agg(rv=sum(col("change") * col("change")))
+        return squares.with_columns(rv=col("rv").fill_null(0.0)).to_arrow()
 
     def q13(self):
         turnover = self.table("trade").scan().group_by(by="sym").agg(turnover=sum(col("price") * col("size")))
         return turnover.top(10, by="turnover").to_arrow()
 
     def q14(self):
-        return self.table("quote").scan().agg(s=sum("bid")).to_arrow()
+        return self.table("quote").scan().group_by().agg(s=sum("bid")).to_arrow()
 
     def q15(self):
         return self.table("bar1m").scan(start=self.p.b0, end=self.p.b1, series=self.p.node).to_arrow()
