@@ -9,7 +9,7 @@ from html import escape
 import measures
 from measures import DRAW, OURS
 
-LEFT, RIGHT, TOP, ROW = 220, 150, 80, 18
+LEFT, RIGHT, TOP, ROW = 220, 150, 90, 18
 WIDTH = 960
 FONT = "font-family='system-ui, sans-serif'"
 INK, FAINT, LOSS = "#222222", "#d8d8d8", "#d55e00"
@@ -24,8 +24,8 @@ STYLES = {                      # engine -> (shape, colour)
     "h5i-db": ("ring", "#7a6a00"),
     "sqlite": ("bar", "#009e73"),
     "numpy": ("tick", "#555555"),
-    "rawlog": ("tick", "#555555"),
-    "rawlog-pre": ("tick", "#999999"),
+    "rawlog": ("left", "#555555"),
+    "rawlog-pre": ("right", "#555555"),
 }
 
 
@@ -81,11 +81,16 @@ def header(scale):
 
 
 def legend(names):
-    drawn, x = "", 18
-    for name in names:
-        drawn += mark(name, x, 60) + text(x + 9, 64, name, 11)
-        x += 26 + 6.2 * len(name)
-    return drawn + (mark(OURS, x, 60, LOSS) + text(x + 9, 64, "gapless, slower", 11, colour=LOSS) if OURS in names else "")
+    entries = [(name, name, None) for name in names]
+    if OURS in names:
+        entries.insert(1, (OURS, "gapless, slower", LOSS))
+    drawn, x, y = "", 18, 60
+    for engine, label, colour in entries:
+        if x > WIDTH - 100:
+            x, y = 18, y + ROW
+        drawn += mark(engine, x, y, colour) + text(x + 9, y + 4, label, 11, colour=colour or INK)
+        x += 26 + 6.2 * len(label)
+    return drawn
 
 
 def body_of(rows, points, axis, height):
@@ -151,4 +156,6 @@ OPEN = {
     "plus": [(-5, 0, 5, 0), (0, -5, 0, 5)],
     "bar": [(-5, 0, 5, 0)],
     "tick": [(0, -6, 0, 6)],
+    "left": [(2, -5, -2, 0), (-2, 0, 2, 5)],
+    "right": [(-2, -5, 2, 0), (2, 0, -2, 5)],
 }
