@@ -6,6 +6,7 @@
 The table replaces what stands between the two markers of the page; the rest of the page is written by hand.
 """
 import argparse
+import os
 
 import measures
 import plot
@@ -128,7 +129,9 @@ def main():
     parser.add_argument("--plot", required=True)
     a = parser.parse_args()
     scale = measures.read(a.results)[a.scale]
-    replace_section(a.table, section(a.scale, scale))
+    picture = os.path.relpath(a.plot, os.path.dirname(os.path.abspath(a.table)))
+    text = f"![Time of each engine relative to the best one besides gapless]({picture})\n\n" + section(a.scale, scale)
+    replace_section(a.table, text)
     with open(a.plot, "w") as f:
         f.write(plot.svg(a.scale, scale["engines"]))
     print(f"written: {a.table}, {a.plot}")
