@@ -1,4 +1,4 @@
-//! Times the queries of `shared/peers` on a database of its data: `cargo run --release --example peers -- DB DATA [QUERY...]`.
+//! Times the queries of `benches/compare` on a database of its data: `cargo run --release --example peers -- DB DATA [QUERY...]`.
 //!
 //! Each answer is checked against the reference in DATA/ref, where that is there. DB has the tables `trade`, `quote` (series `sym`) and `bar1m` (series `node`); DATA is the generator's folder.
 

@@ -1,4 +1,4 @@
-//! Times the queries of `shared/peers` as SQL, and beside it the same queries of the Rust API:
+//! Times the queries of `benches/compare` as SQL, and beside it the same queries of the Rust API:
 //! `cargo run --release -p gapless-sql --example peers_sql -- DB DATA [QUERY...]`.
 //!
 //! DB has the tables `trade`, `quote` (series `sym`) and `bar1m` (series `node`); DATA is the generator's folder. Each statement has to

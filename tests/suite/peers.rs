@@ -1,7 +1,7 @@
-//! The answers of the reference that the comparison in `shared/peers` checks every engine with.
+//! The answers of the reference that the comparison in `benches/compare` checks every engine with.
 //!
-//! - Data and reference answers are made by that folder's own programs: `cargo xtask test` has them made in `target/peers` when the
-//!   folder and a Python are there. Without them the test says so and passes.
+//! - Data and reference answers are made by that folder's own programs: `cargo xtask test` has them made in `target/peers` when
+//!   a Python with its packages is there. Without one the test says so and passes.
 //! - Scale S: 1 M trades, 4 M quotes, 4.1 M bars.
 
 mod checksum;
@@ -25,7 +25,7 @@ fn data() -> Option<PathBuf> {
         true => Some(folder),
         false => {
             println!(
-                "skipped: there is no {} (made by cargo xtask test beside ../shared)",
+                "skipped: there is no {} (made by cargo xtask test)",
                 folder.display()
             );
             None

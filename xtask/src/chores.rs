@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use crate::step::{Outcome, Step, Work};
 use crate::tally::Tally;
-use crate::{hygiene, machine, peers, python};
+use crate::{compare, hygiene, machine, peers, python};
 
 /// Set while benches run once as a test: a bench that builds large data builds a little of it instead.
 const BENCH_TEST: &str = "GAPLESS_BENCH_TEST";
@@ -88,6 +88,11 @@ pub fn bench(rest: &[&str]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `cargo xtask bench-compare`: other engines beside gapless.
+pub fn bench_compare(rest: &[&str]) -> ExitCode {
+    compare::bench(&root(), rest)
 }
 
 fn run(steps: Vec<Step>) -> ExitCode {

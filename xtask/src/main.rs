@@ -6,6 +6,7 @@
 //! This crate depends on nothing, so that it builds in a second on a fresh machine.
 
 mod chores;
+mod compare;
 mod hygiene;
 mod machine;
 mod peers;
@@ -22,6 +23,8 @@ Chores of gapless. Usage: cargo xtask CHORE
   python                 the Python package, built in the dev profile into target/python-venv, and its tests
   real-data              the suite's `real_data` and `real_gaps` in release, on the real files when they are there
   bench [NAME] [ARGS]    measure: all benches, or the one in benches/NAME.rs; ARGS go to criterion
+  bench-compare --scale XS|S|M|L [ARGS]
+                         gapless beside other engines; writes docs/comparison.md and .svg; --help tells the ARGS
   help                   this text
 
 Exit code: 0 when all passed, 1 when something failed, 2 on misuse.";
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         ["python"] => chores::python(),
         ["real-data"] => chores::real_data(),
         ["bench", rest @ ..] => chores::bench(rest),
+        ["bench-compare", rest @ ..] => chores::bench_compare(rest),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             ExitCode::SUCCESS

@@ -1,23 +1,27 @@
-//! The data and the reference answers of the comparison in `../shared/peers`, made by its own programs in `target/peers`.
+//! The data and the reference answers of the comparison in `benches/compare`, made by its own programs in `target/peers`.
 //!
-//! Nothing here fails a chore: without the folder, a Python or the network there is a line that says so, and the test that needs the
-//! data says that it was skipped.
+//! Nothing here fails a chore: without a Python or the network there is a line that says so, and the test that needs the data says that
+//! it was skipped.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What its programs import.
 const PACKAGES: [&str; 3] = ["numpy", "polars", "pyarrow"];
 
+/// Where the data of all scales lies, a folder each.
+pub fn data(root: &Path) -> PathBuf {
+    root.join("target/peers")
+}
+
 /// Makes the data at scale S, unless it is there.
 pub fn prepare(root: &Path) {
-    let folder = root.join("../shared/peers");
-    let data = root.join("target/peers");
-    if !folder.join("gen.py").is_file() || data.join("S/ref/Q16.parquet").is_file() {
+    let data = data(root);
+    if data.join("S/ref/Q16.parquet").is_file() {
         return;
     }
     println!("--- data of the comparison");
-    if let Err(missing) = make(&folder, &data) {
+    if let Err(missing) = make(&root.join("benches/compare"), &data) {
         println!("skipped: {missing}");
     }
 }
@@ -29,13 +33,13 @@ fn make(folder: &Path, data: &Path) -> Result<(), String> {
     run(Command::new(&python)
         .args(["-m", "pip", "install", "--quiet"])
         .args(versions(folder)))?;
-    let generator = folder.join("gen.py");
     run(Command::new(&python)
-        .arg(generator)
-        .args(["--scale", "S", "--arrival", "none", "--out"])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(folder.join("gen.py"))
+        .args(["--scale", "S", "--out"])
         .arg(data))?;
     let reference =
-        "import sys, queries as q; q.build_reference(sys.argv[1], list(q.QUERIES), sys.argv[1] + '/ref')";
+        "import sys, queries, reference; reference.build(sys.argv[1], queries.QUERIES, sys.argv[1] + '/ref')";
     run(Command::new(&python)
         .env("PYTHONPATH", folder)
         .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -54,7 +58,8 @@ fn versions(folder: &Path) -> Vec<String> {
     PACKAGES.map(named).to_vec()
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a program to its end; an error says which one failed.
+pub fn run(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     match command.status() {
         Ok(status) if status.success() => Ok(()),

@@ -1,4 +1,4 @@
-//! The checksum of an answer, as `shared/peers/queries.py` computes it.
+//! The checksum of an answer, as `benches/compare/answers.py` computes it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

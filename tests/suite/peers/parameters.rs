@@ -1,4 +1,4 @@
-//! What the queries of `shared/peers` ask for, from the generator's `meta.json`.
+//! What the queries of `benches/compare` ask for, from the generator's `meta.json`.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The queries of `shared/peers`, as a user of gapless writes them.
+//! The queries of `benches/compare`, as a user of gapless writes them.
 
 use gapless::query::expr::timestamp;
 use gapless::query::{

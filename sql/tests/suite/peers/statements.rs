@@ -1,4 +1,4 @@
-//! The queries of `shared/peers` in SQL, as someone would write them.
+//! The queries of `benches/compare` in SQL, as someone would write them.
 
 use super::parameters::{DAY, Parameters};
 
