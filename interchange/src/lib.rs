@@ -55,4 +55,4 @@ pub use options::{OnError, ReadOptions};
 pub use source::Source;
 pub use stream::TextStream;
 pub use type_name::{TypeName, parse_time_unit, time_unit_name};
-pub use write::{Encoder, WriteFormat, WriteOptions, Writer, hive_path};
+pub use write::{Encoder, WriteFormat, WriteOptions, Writer, hive_path, plain_type};
