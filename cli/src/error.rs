@@ -116,6 +116,7 @@ impl CliError {
             ErrorKind::Gaps => "gaps",
             ErrorKind::Overloaded => "overloaded",
             ErrorKind::Lease => "lease",
+            ErrorKind::Interrupted => "interrupted",
             _ => "internal",
         }
     }

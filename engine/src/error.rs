@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Gaps,
     /// A lease that was taken over, ended, or never granted. What was to be done under it was not done.
     Lease,
+    /// Somebody ended it before it was done.
+    Interrupted,
 }
 
 impl fmt::Display for ErrorKind {
@@ -57,6 +59,7 @@ impl fmt::Display for ErrorKind {
             Self::Internal => "internal",
             Self::Gaps => "gaps",
             Self::Lease => "lease",
+            Self::Interrupted => "interrupted",
         })
     }
 }

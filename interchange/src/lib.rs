@@ -56,4 +56,4 @@ pub use source::Source;
 pub use stream::TextStream;
 pub use type_name::{TypeName, parse_time_unit, time_unit_name};
 pub use typed::type_name_of;
-pub use write::{Encoder, WriteFormat, WriteOptions, Writer, hive_path};
+pub use write::{Encoder, WriteFormat, WriteOptions, Writer, hive_path, plain_type};

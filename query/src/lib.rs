@@ -9,6 +9,7 @@
 //! | [`query`] | what is asked, step by step |
 //! | `operator` | each step: what it gives, what it needs, and how it runs |
 //! | `source` | what runs: rows in parts, read side by side |
+//! | `interrupt` | queries that are ended from elsewhere |
 //! | `memory` | how much memory a query may hold |
 //! | `explain` | what a query will do, for people |
 
@@ -17,6 +18,7 @@ pub mod bucket;
 mod error;
 mod explain;
 pub mod expr;
+mod interrupt;
 mod memory;
 mod operator;
 pub mod query;
@@ -33,6 +35,7 @@ pub use aggregate::{
 };
 pub use bucket::{Bucket, Every, IntoBucket};
 pub use expr::{Expr, IntoExpr, col, lit};
+pub use interrupt::Interrupt;
 pub use operator::{
     AsOf, Direction, Fill, HorizonJoin, Join, Rolling, SeriesFunction, SortKey, WindowJoin, cum_count,
     cum_max, cum_min, cum_prod, cum_sum, delta, ema, ema_by_time, ema_half_life, ema_span, forward_fill,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gapless_engine::{Error, ErrorKind, Result};
 
 /// The memory of a query, over all of its operators and threads. Only what grows with the rows is counted: groups, rows that are put in
-/// order, the right rows of a join by key. Batches on their way are not.
+/// order, the right rows of a join by key, the rows of a wide window. Batches on their way are not.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory(Arc<Bounds>);
 

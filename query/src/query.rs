@@ -10,6 +10,7 @@ use gapless_engine::{Error, Result};
 use crate::aggregate::Aggregate;
 use crate::bucket::{Bucket, IntoBucket};
 use crate::expr::Expr;
+use crate::interrupt::Interrupt;
 use crate::memory::Memory;
 use crate::operator::{
     Aggregation, AsOf, AsOfJoin, Batches, ColumnSet, Concat, Fill, Filling, Filter, Grouping, HorizonJoin,
@@ -26,6 +27,7 @@ use crate::source::{Gathered, Source, collect, gather};
 pub struct Query {
     built: Result<Input>,
     memory: Option<u64>,
+    interrupt: Option<Interrupt>,
 }
 
 impl From<Scan> for Query {
@@ -105,7 +107,11 @@ impl IntoQuery for Result<Scan> {}
 
 impl Query {
     fn of(built: Result<Input>) -> Self {
-        Self { built, memory: None }
+        Self {
+            built,
+            memory: None,
+            interrupt: None,
+        }
     }
 
     /// Rows from elsewhere, in their order.
@@ -132,7 +138,7 @@ impl Query {
     fn map(self, step: impl FnOnce(Input) -> Result<Input>) -> Self {
         Self {
             built: self.built.and_then(step),
-            memory: self.memory,
+            ..self
         }
     }
 
@@ -304,6 +310,13 @@ impl Query {
         self
     }
 
+    /// Lets the query be ended from another thread. It fails then with [`Interrupted`](gapless_engine::ErrorKind::Interrupted).
+    #[must_use]
+    pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
+        self.interrupt = Some(interrupt.clone());
+        self
+    }
+
     /// The columns of the result.
     ///
     /// # Errors
@@ -329,10 +342,14 @@ impl Query {
     /// As [`schema`](Self::schema), and `Corrupt` or `Io` of what is read.
     pub fn collect(self) -> Result<Vec<RecordBatch>> {
         let input = self.pruned()?;
-        match input.as_scan() {
-            Some(scan) => scan.clone().collect(),
-            None => {
-                let source = self.source(&input)?;
+        match (input.as_scan(), self.interrupt) {
+            (Some(scan), None) => scan.clone().collect(),
+            (Some(scan), Some(interrupt)) => {
+                let batches = scan.clone().stream()?;
+                batches.map(|batch| interrupt.check().and(batch)).collect()
+            }
+            (None, interrupt) => {
+                let source = source(&input, self.memory, interrupt.unwrap_or_default())?;
                 // On a thread of rayon's also where there is but one part, which may be shared by threads itself.
                 rayon::scope(|_| collect(source.as_ref()))
             }
@@ -346,28 +363,16 @@ impl Query {
     /// As [`collect`](Self::collect).
     pub fn stream(self) -> Result<QueryBatches> {
         let input = self.pruned()?;
+        let interrupt = self.interrupt.unwrap_or_default().inner();
         let rows = match input.as_scan() {
             Some(scan) => Stream::Scan(Box::new(scan.clone().stream()?)),
-            None => Stream::Query(gather(self.source(&input)?)),
+            None => Stream::Query(gather(source(&input, self.memory, interrupt.clone())?)),
         };
         Ok(QueryBatches {
             schema: Arc::clone(&input.shape().schema),
             rows,
+            interrupt,
         })
-    }
-
-    fn source(&self, input: &Input) -> Result<Arc<dyn Source>> {
-        let planner = Planner {
-            memory: self.memory.map_or_else(Memory::default, Memory::limited),
-            ..Planner::default()
-        };
-        let need = Need {
-            ordered: true,
-            times: false,
-        };
-        let source = input.source(&planner, need)?;
-        planner.list.fix();
-        Ok(source)
     }
 
     /// The operators, which read no more columns than the result needs.
@@ -382,15 +387,33 @@ impl Query {
     }
 }
 
+/// What runs of a query.
+fn source(input: &Input, memory: Option<u64>, interrupt: Interrupt) -> Result<Arc<dyn Source>> {
+    let planner = Planner {
+        memory: memory.map_or_else(Memory::default, Memory::limited),
+        interrupt,
+        ..Planner::default()
+    };
+    let need = Need {
+        ordered: true,
+        times: false,
+    };
+    let source = input.source(&planner, need)?;
+    planner.list.fix();
+    Ok(source)
+}
+
 /// The batches of a query, in order.
 pub struct QueryBatches {
     schema: SchemaRef,
     rows: Stream,
+    interrupt: Interrupt,
 }
 
 enum Stream {
     Scan(Box<ScanBatches>),
     Query(Gathered),
+    Ended,
 }
 
 impl std::fmt::Debug for QueryBatches {
@@ -412,10 +435,24 @@ impl Iterator for QueryBatches {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.interrupt.check() {
+            return match std::mem::replace(&mut self.rows, Stream::Ended) {
+                Stream::Ended => None,
+                _ => Some(Err(error)),
+            };
+        }
         match &mut self.rows {
             Stream::Scan(batches) => batches.next(),
             Stream::Query(batches) => batches.next(),
+            Stream::Ended => None,
         }
+    }
+}
+
+impl Drop for QueryBatches {
+    /// Threads that still read for it stop.
+    fn drop(&mut self) {
+        self.interrupt.interrupt();
     }
 }
 

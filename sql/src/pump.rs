@@ -12,8 +12,9 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::metrics::BaselineMetrics;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use gapless_engine::{Error, Result};
+use gapless_query::Interrupt;
 use tokio::task::JoinHandle;
 
 use crate::error::to_datafusion;
@@ -63,6 +64,27 @@ where
         }
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, Box::pin(batches)))
+}
+
+/// A stream that ends what makes its batches when it is dropped.
+pub(crate) fn ended_with(
+    batches: SendableRecordBatchStream,
+    interrupt: Interrupt,
+) -> SendableRecordBatchStream {
+    let schema = batches.schema();
+    let ends = Ends(interrupt);
+    let batches = batches.inspect(move |_| {
+        let _held: &Ends = &ends;
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+}
+
+struct Ends(Interrupt);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.interrupt();
+    }
 }
 
 /// Makes batches of others that it waits for.

@@ -11,6 +11,7 @@ use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, StructArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, TimeUnit};
+use gapless_interchange::plain_type;
 use jiff::Timestamp;
 use serde_json::{Number, Value};
 
@@ -32,7 +33,7 @@ macro_rules! value {
 impl Values {
     /// Prepares a column; symbols become their text.
     pub(crate) fn new(array: &ArrayRef) -> Result<Self, CliError> {
-        if let Some(plain) = plain_type(array.data_type()) {
+        if let Some(plain) = shown_type(array.data_type()) {
             let plain = arrow_cast::cast(array, &plain).map_err(|error| {
                 CliError::internal(format!("cannot read values of {}: {error}", array.data_type()))
             })?;
@@ -188,23 +189,12 @@ impl Values {
     }
 }
 
-/// The type that the values of another one are shown as.
-fn plain_type(data_type: &DataType) -> Option<DataType> {
-    Some(match data_type {
-        DataType::Dictionary(_, values) => values.as_ref().clone(),
-        DataType::RunEndEncoded(_, values) => values.data_type().clone(),
-        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
-        DataType::LargeList(item) | DataType::ListView(item) | DataType::LargeListView(item) => {
-            DataType::List(item.clone())
-        }
-        DataType::Float16 => DataType::Float32,
-        DataType::Date64 => DataType::Timestamp(TimeUnit::Millisecond, None),
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
-            DataType::Decimal128(*precision, *scale)
-        }
-        _ => return None,
-    })
+/// The type that the values of another one are shown as: that in which they are written to files, and lists are of one kind.
+fn shown_type(data_type: &DataType) -> Option<DataType> {
+    match data_type {
+        DataType::LargeList(item) => Some(DataType::List(item.clone())),
+        other => plain_type(other),
+    }
 }
 
 fn float(value: f64, text: String) -> Value {

@@ -1,6 +1,5 @@
 //! What a statement cannot be, and what is said then. Nothing here may be a panic, or an answer.
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -19,15 +18,7 @@ fn fails(place: &Place, words: &[&str]) -> String {
 
 /// Runs a script of `gapless sql`.
 fn script(place: &Place, text: &[u8], more: &[&str]) -> (i32, Vec<u8>, String) {
-    let mut child = place
-        .command(&[&["sql", "db"], more].concat())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(text);
-    let output = child.wait_with_output().unwrap();
+    let output = place.output_of(&[&["sql", "db"], more].concat(), text);
     let error = String::from_utf8(output.stderr).unwrap();
     (
         output.status.code().expect("no signal ended it"),

@@ -11,16 +11,7 @@ use crate::terminal::Terminal;
 
 /// Runs a script.
 fn script(place: &Place, text: &str, more: &[&str]) -> Said {
-    let mut child = place
-        .command(&[&["sql", "db"], more].concat())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Who ends at an error does not read on.
-    let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let output = place.output_of(&[&["sql", "db"], more].concat(), text.as_bytes());
     Said {
         code: output.status.code().expect("no signal ended it"),
         out: String::from_utf8(output.stdout).unwrap(),

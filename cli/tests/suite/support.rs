@@ -1,5 +1,7 @@
 //! A directory with the command run in it.
 
+#[cfg(feature = "sql")]
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -84,6 +86,20 @@ impl Place {
     /// Runs a command line of words without spaces.
     pub(crate) fn run(&self, line: &str) -> Said {
         self.run_words(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// What a command says that reads a text from standard input.
+    #[cfg(feature = "sql")]
+    pub(crate) fn output_of(&self, words: &[&str], text: &[u8]) -> Output {
+        let mut command = self.command(words);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Who ends at an error does not read on.
+        let _ = child.stdin.take().unwrap().write_all(text);
+        child.wait_with_output().unwrap()
     }
 
     pub(crate) fn run_words(&self, words: &[&str]) -> Said {

@@ -90,11 +90,11 @@ impl StoredScan {
         })
     }
 
-    /// The same for who looks for nothing but the least and the greatest values of its columns: pages of which all rows count are
+    /// For who looks for nothing but the least and the greatest values of its columns, if that is `asked`: pages of which all rows count are
     /// given as two rows, as far as their statistics tell. No other rows are given more than once, and nulls and NaN as such.
     #[must_use]
-    pub fn of_extremes(mut self) -> Self {
-        self.of_extremes = !self.plan.output.has_condition();
+    pub fn of_extremes(mut self, asked: bool) -> Self {
+        self.of_extremes = asked && !self.plan.output.has_condition();
         self
     }
 

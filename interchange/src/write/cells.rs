@@ -37,8 +37,15 @@ pub(crate) struct Cells {
     fields: Vec<(Vec<u8>, Cells)>,
 }
 
-/// The type that values of another one are written as.
-fn plain_type(data_type: &DataType) -> Option<DataType> {
+/// The type that values of another one are written as, in text that people read; `None` for those that are written as they are.
+///
+/// ```
+/// use arrow_schema::DataType;
+/// assert_eq!(gapless_interchange::plain_type(&DataType::LargeUtf8), Some(DataType::Utf8));
+/// assert_eq!(gapless_interchange::plain_type(&DataType::Int64), None);
+/// ```
+#[must_use]
+pub fn plain_type(data_type: &DataType) -> Option<DataType> {
     Some(match data_type {
         DataType::Dictionary(_, values) => values.as_ref().clone(),
         DataType::RunEndEncoded(_, values) => values.data_type().clone(),

@@ -8,6 +8,7 @@ mod instant;
 mod text;
 mod writer;
 
+pub use cells::plain_type;
 pub use encoder::Encoder;
 pub use format::{WriteFormat, WriteOptions};
 pub use hive::hive_path;

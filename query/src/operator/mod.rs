@@ -32,6 +32,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
+use crate::interrupt::Interrupt;
 use crate::memory::Memory;
 use crate::source::{SeriesList, Source};
 
@@ -110,6 +111,8 @@ pub(crate) struct Planner {
     pub(crate) list: Arc<SeriesList>,
     /// What it may hold.
     pub(crate) memory: Memory,
+    /// What ends it.
+    pub(crate) interrupt: Interrupt,
     /// How many rows scans give at a time, where it is not [`BATCH_ROWS`].
     pub(crate) batch_rows: Option<usize>,
     /// Whether nothing of the one scan counts but the least and the greatest values of its columns.
@@ -122,6 +125,7 @@ impl Planner {
         Self {
             list: Arc::clone(&self.list),
             memory: self.memory.clone(),
+            interrupt: self.interrupt.clone(),
             batch_rows: Some(rows),
             of_extremes: self.of_extremes,
         }
@@ -140,6 +144,7 @@ impl Planner {
         Self {
             list: Arc::default(),
             memory: self.memory.clone(),
+            interrupt: self.interrupt.clone(),
             batch_rows: None,
             of_extremes: false,
         }

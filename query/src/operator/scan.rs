@@ -83,23 +83,19 @@ impl Operator for ScanRows {
         }
         let scan = scan.batch_rows(planner.batch_rows.unwrap_or(BATCH_ROWS));
         if need.ordered {
-            let scan = OrderedScan::new(scan)?;
-            let scan = match planner.of_extremes {
-                true => scan.of_extremes(),
-                false => scan,
-            };
-            return Ok(Arc::new(OrderedSource::new(scan, &planner.list, need.times)?));
+            let scan = OrderedScan::new(scan)?.of_extremes(planner.of_extremes);
+            return Ok(Arc::new(OrderedSource::new(scan, planner, need.times)?));
         }
         let beside = Beside {
             times: need.times,
             codes: need.times && self.shape.series.is_some(),
         };
-        let scan = StoredScan::new(scan)?;
-        let scan = match planner.of_extremes {
-            true => scan.of_extremes(),
-            false => scan,
-        };
-        Ok(Arc::new(StoredSource::new(scan, beside)?))
+        let scan = StoredScan::new(scan)?.of_extremes(planner.of_extremes);
+        Ok(Arc::new(StoredSource::new(
+            scan,
+            beside,
+            planner.interrupt.clone(),
+        )?))
     }
 
     fn describe(&self) -> String {

@@ -8,6 +8,8 @@ use gapless_engine::scan::{OrderedBatch, OrderedScan};
 
 use super::list::{Member, SeriesList};
 use super::{Layout, Rows, RowsIter, Source};
+use crate::interrupt::Interrupt;
+use crate::operator::Planner;
 
 /// A scan by series and time.
 pub(crate) struct OrderedSource {
@@ -16,17 +18,19 @@ pub(crate) struct OrderedSource {
     list: Arc<SeriesList>,
     member: Member,
     times: bool,
+    interrupt: Interrupt,
 }
 
 impl OrderedSource {
-    pub(crate) fn new(scan: OrderedScan, list: &Arc<SeriesList>, times: bool) -> Result<Self> {
-        let member = list.join(scan.names()?, scan.weights()?);
+    pub(crate) fn new(scan: OrderedScan, planner: &Planner, times: bool) -> Result<Self> {
+        let member = planner.list.join(scan.names()?, scan.weights()?);
         Ok(Self {
             schema: scan.schema(),
             scan: Arc::new(scan),
-            list: Arc::clone(list),
+            list: Arc::clone(&planner.list),
             member,
             times,
+            interrupt: planner.interrupt.clone(),
         })
     }
 }
@@ -47,7 +51,9 @@ impl Source for OrderedSource {
     fn open(&self, part: usize) -> Result<RowsIter> {
         let (series, numbers) = self.list.members(self.member, part)?;
         let rows = self.scan.read(series, 0..self.scan.stretches(), self.times);
+        let interrupt = self.interrupt.clone();
         Ok(Box::new(rows.map(move |batch| {
+            interrupt.check()?;
             let OrderedBatch {
                 batch,
                 times,

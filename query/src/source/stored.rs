@@ -7,6 +7,7 @@ use gapless_engine::Result;
 use gapless_engine::scan::{Beside, SeriesRun, StoredScan};
 
 use super::{Layout, Rows, RowsIter, Source, run_ends};
+use crate::interrupt::Interrupt;
 
 /// A scan in the order of its segments: the fastest where the order does not matter.
 pub(crate) struct StoredSource {
@@ -15,10 +16,11 @@ pub(crate) struct StoredSource {
     beside: Beside,
     /// The place of each code in the order of names, where series are asked for: (code, place), by code.
     places: Arc<[(u32, u32)]>,
+    interrupt: Interrupt,
 }
 
 impl StoredSource {
-    pub(crate) fn new(scan: StoredScan, beside: Beside) -> Result<Self> {
+    pub(crate) fn new(scan: StoredScan, beside: Beside, interrupt: Interrupt) -> Result<Self> {
         let mut places: Vec<(u32, u32)> = Vec::new();
         if beside.codes {
             places = scan.codes_by_name()?.into_iter().zip(0..).collect();
@@ -29,6 +31,7 @@ impl StoredSource {
             scan: Arc::new(scan),
             beside,
             places: places.into(),
+            interrupt,
         })
     }
 }
@@ -54,8 +57,9 @@ impl Source for StoredSource {
 
     fn open(&self, part: usize) -> Result<RowsIter> {
         let reader = self.scan.read(part, self.beside)?;
-        let places = Arc::clone(&self.places);
+        let (places, interrupt) = (Arc::clone(&self.places), self.interrupt.clone());
         Ok(Box::new(reader.map(move |rows| {
+            interrupt.check()?;
             let rows = rows?;
             let run = |(code, rows)| SeriesRun {
                 series: place(&places, code),

@@ -23,6 +23,7 @@ mod edges;
 mod extremes;
 mod fill;
 mod groups;
+mod interrupt;
 mod joins;
 mod latest;
 mod memory;

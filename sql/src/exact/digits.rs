@@ -66,6 +66,10 @@ impl Digits {
         format!("{sign}0{}e{}", self.digits, self.power).parse().ok()
     }
 
+    const fn is_zero(&self) -> bool {
+        self.digits.is_empty()
+    }
+
     /// The number with the other sign.
     pub(super) fn negated(self) -> Self {
         Self {
@@ -92,6 +96,14 @@ impl Digits {
     fn is_shown_by(&self, number: f64) -> bool {
         Self::parse(&number.to_string())
             .is_some_and(|shown| shown.digits == self.digits && shown.power == self.power)
+    }
+}
+
+/// Whether two texts are one number.
+pub(crate) fn digits_equal(one: &str, other: &str) -> bool {
+    match (Digits::parse(one), Digits::parse(other)) {
+        (Some(one), Some(other)) => one == other || (one.is_zero() && other.is_zero()),
+        _ => false,
     }
 }
 

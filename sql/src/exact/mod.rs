@@ -6,5 +6,5 @@
 mod digits;
 mod rule;
 
-pub(crate) use digits::{decimal, keep_digits};
+pub(crate) use digits::{decimal, digits_equal, keep_digits};
 pub(crate) use rule::ExactRule;

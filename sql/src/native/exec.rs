@@ -22,10 +22,10 @@ use datafusion::physical_plan::execution_plan::{
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use gapless_engine::Error;
-use gapless_query::Query;
+use gapless_query::{Interrupt, Query};
 
 use crate::error::to_datafusion;
-use crate::pump::pump;
+use crate::pump::{ended_with, pump};
 use crate::table::trimmed;
 
 /// Runs a native query.
@@ -244,13 +244,16 @@ impl ExecutionPlan for NativeExec {
         if let MemoryLimit::Finite(bytes) = pool.memory_limit() {
             query = query.memory_limit(bytes.saturating_sub(pool.reserved()) as u64);
         }
+        let interrupt = Interrupt::new();
+        query = query.interrupted_by(&interrupt);
         let (schema, places) = (Arc::clone(&self.schema), Arc::clone(&self.places));
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        Ok(pump(Arc::clone(&self.schema), metrics, move || {
+        let rows = pump(Arc::clone(&self.schema), metrics, move || {
             Ok(query
                 .stream()?
                 .map(move |batch| declared(&batch?, &schema, &places)))
-        }))
+        });
+        Ok(ended_with(rows, interrupt))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Statement> {
     match (statements.pop_front(), statements.len()) {
         (Some(mut statement), 0) => {
             precedence::mend(&mut statement);
-            insert::keep_casts(&mut statement);
+            insert::prepare(&mut statement);
             keep_digits(&mut statement)?;
             Ok(statement)
         }

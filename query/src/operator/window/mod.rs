@@ -26,7 +26,7 @@ use super::asof;
 use super::sides::{check_sides, pruned_left, pruned_right};
 use super::{ColumnSet, Input, Need, Operator, PAGE_ROWS, Planner, Shape};
 use crate::aggregate::Aggregate;
-use crate::memory::Held;
+use crate::memory::{Held, Memory};
 use crate::source::{Layout, RowsIter, Source, ordered};
 pub use options::WindowJoin;
 use reader::Reader;
@@ -138,6 +138,7 @@ impl Operator for WindowedRows {
             left,
             right,
             resolved,
+            memory: planner.memory.clone(),
         }))
     }
 
@@ -183,6 +184,7 @@ struct Joined {
     schema: SchemaRef,
     window: Arc<WindowJoin>,
     resolved: Arc<Resolved>,
+    memory: Memory,
 }
 
 impl Source for Joined {
@@ -201,8 +203,12 @@ impl Source for Joined {
     fn open(&self, part: usize) -> Result<RowsIter> {
         let is_prevailing = self.window.is_prevailing;
         let rights = match &self.right {
-            Right::OfSeries(right) => Rights::new(right.open(part)?, &self.resolved, is_prevailing),
-            Right::Shared { pieces, .. } => Rights::shared(pieces, &self.resolved, is_prevailing),
+            Right::OfSeries(right) => {
+                Rights::new(right.open(part)?, &self.resolved, is_prevailing, &self.memory)
+            }
+            Right::Shared { pieces, .. } => {
+                Rights::shared(pieces, &self.resolved, is_prevailing, &self.memory)
+            }
         };
         let mut reader = Reader {
             rights,

@@ -13,6 +13,7 @@ use gapless_engine::Result;
 
 use super::options::WindowJoin;
 use crate::error::arrow_error;
+use crate::memory::{Held, Memory};
 use crate::operator::aggregate::Resolved;
 use crate::source::{Rows, RowsIter};
 
@@ -30,6 +31,12 @@ impl Piece {
             times: self.times.slice(rows.start, rows.len()),
             values: self.values.iter().map(slice).collect(),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let values = self.values.iter();
+        let bytes = values.map(|values| values.to_data().get_slice_memory_size().unwrap_or_default());
+        bytes.sum::<usize>() + size_of_val(self.times.as_ref())
     }
 
     fn first(&self) -> i64 {
@@ -63,10 +70,17 @@ pub(super) struct Rights {
     pieces: VecDeque<Piece>,
     /// All rows at once, where every series has the same.
     shared: Option<Arc<[Piece]>>,
+    /// Of the rows that were put together last.
+    held: Held,
 }
 
 impl Rights {
-    pub(super) fn new(rows: RowsIter, resolved: &Arc<Resolved>, is_prevailing: bool) -> Self {
+    pub(super) fn new(
+        rows: RowsIter,
+        resolved: &Arc<Resolved>,
+        is_prevailing: bool,
+        memory: &Memory,
+    ) -> Self {
         Self {
             rows: Some(rows),
             resolved: Arc::clone(resolved),
@@ -75,15 +89,21 @@ impl Rights {
             series: None,
             pieces: VecDeque::new(),
             shared: None,
+            held: memory.held(),
         }
     }
 
     /// The same rows for every series.
-    pub(super) fn shared(pieces: &Arc<[Piece]>, resolved: &Arc<Resolved>, is_prevailing: bool) -> Self {
+    pub(super) fn shared(
+        pieces: &Arc<[Piece]>,
+        resolved: &Arc<Resolved>,
+        is_prevailing: bool,
+        memory: &Memory,
+    ) -> Self {
         Self {
             rows: None,
             shared: Some(Arc::clone(pieces)),
-            ..Self::new(Box::new(std::iter::empty()), resolved, is_prevailing)
+            ..Self::new(Box::new(std::iter::empty()), resolved, is_prevailing, memory)
         }
     }
 
@@ -226,7 +246,7 @@ impl Rights {
     }
 
     /// The rows from a place in the first piece to a place in the piece of a number.
-    fn joined(&self, start: usize, number: usize, end: usize) -> Result<Piece> {
+    fn joined(&mut self, start: usize, number: usize, end: usize) -> Result<Piece> {
         let whole = |piece: &Piece| 0..piece.times.len();
         let parts: Vec<Piece> = self
             .pieces
@@ -248,6 +268,8 @@ impl Rights {
             return Ok(one.clone());
         }
         let columns = parts.first().map_or(0, |part| part.values.len());
+        self.held
+            .set(parts.iter().map(Piece::bytes).sum(), "the rows of a window")?;
         let column = |place: usize| {
             let arrays: Vec<&dyn Array> = parts
                 .iter()

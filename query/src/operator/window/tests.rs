@@ -12,6 +12,7 @@ use super::options::WindowJoin;
 use super::reader::Reader;
 use super::rights::{Rights, pieces};
 use crate::aggregate::{Aggregate, count, first, last, sum};
+use crate::memory::Memory;
 use crate::operator::aggregate::Resolved;
 use crate::source::{Rows, SeriesRun};
 
@@ -132,7 +133,7 @@ proptest! {
     ) {
         let resolved = Resolved::new(&aggregates(), &schema()).expect("aggregates");
         let of_rights = batches(&rights, &sizes.1).into_iter().map(Ok);
-        let held = Rights::new(Box::new(of_rights), &resolved, window.is_prevailing);
+        let held = Rights::new(Box::new(of_rights), &resolved, window.is_prevailing, &Memory::default());
         let found = joined(batches(&lefts, &sizes.0), held, &window, &resolved);
         prop_assert_eq!(found, twin(&lefts, &rights, &window, false));
     }
@@ -147,7 +148,7 @@ proptest! {
         let resolved = Resolved::new(&aggregates(), &schema()).expect("aggregates");
         let all = batches(&rights, &sizes.1).into_iter().flat_map(|rows| pieces(&rows, &resolved).expect("pieces"));
         let all = all.map(|(_, piece)| piece).collect();
-        let held = Rights::shared(&all, &resolved, window.is_prevailing);
+        let held = Rights::shared(&all, &resolved, window.is_prevailing, &Memory::default());
         let found = joined(batches(&lefts, &sizes.0), held, &window, &resolved);
         prop_assert_eq!(found, twin(&lefts, &rights, &window, true));
     }
@@ -178,6 +179,7 @@ fn many_rows_are_shared_by_threads_and_come_in_order() {
             Box::new(batches(&rights, &[sizes.1]).into_iter().map(Ok)),
             &resolved,
             window.is_prevailing,
+            &Memory::default(),
         );
         let mut reader = Reader {
             rights: held,
@@ -235,4 +237,36 @@ fn many_rows_are_shared_by_threads_and_come_in_order() {
         let found: Vec<_> = column(1).into_iter().zip(column(2)).collect();
         assert!(found.iter().copied().eq(wanted), "{window}");
     }
+}
+
+/// Rows that are put together because windows go over batches are held within the memory of the query.
+#[test]
+fn a_window_wider_than_the_memory_is_refused() {
+    let row = |at: i64| (0, at, Some(at));
+    let (lefts, rights): (Vec<Row>, Vec<Row>) = ((0..10).map(row).collect(), (0..1000).map(row).collect());
+    let resolved = Resolved::new(&[sum("value")], &schema()).expect("aggregates");
+    let join = |window: WindowJoin, memory: &Memory| {
+        let of_rights = batches(&rights, &[10]).into_iter().map(Ok);
+        let mut reader = Reader {
+            rights: Rights::new(Box::new(of_rights), &resolved, window.is_prevailing, memory),
+            window: Arc::new(window),
+            resolved: Arc::clone(&resolved),
+            schema: Arc::new(Schema::new(
+                ["v", "sum"]
+                    .map(|name| Field::new(name, DataType::Int64, true))
+                    .to_vec(),
+            )),
+        };
+        let mut lefts = batches(&lefts, &[10]).into_iter();
+        lefts.try_for_each(|rows| reader.join(rows).map(|_| ()))
+    };
+    let little = Memory::limited(2_000);
+    join(WindowJoin::between(-5i64, 5i64), &little).expect("narrow windows");
+    let error = join(WindowJoin::between(-1_000i64, 1_000i64), &little).expect_err("wide windows");
+    assert!(error.to_string().contains("the rows of a window"), "{error}");
+    join(
+        WindowJoin::between(-1_000i64, 1_000i64),
+        &Memory::limited(100_000),
+    )
+    .expect("enough memory");
 }

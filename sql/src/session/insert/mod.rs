@@ -1,10 +1,11 @@
 //! Rows that are to be inserted: what their columns would not hold is refused instead of cut.
 //!
 //! The planner casts what is given to the types of the columns. In the place of each of these casts comes [`Stored`], which looks whether
-//! the value is the same afterwards. A cast that the statement has itself is told from them by [`keep_casts`].
+//! the value is the same afterwards. A cast that the statement has itself is told from them by [`prepare`].
 
-mod casts;
+mod source;
 mod stored;
+mod text;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use datafusion::logical_expr::{
     Cast, DmlStatement, Expr, ExprSchemable, LogicalPlan, Projection, Values, WriteOp,
 };
 
-pub(super) use casts::keep_casts;
+pub(super) use source::prepare;
 use stored::Stored;
 
 /// Lets a plan refuse what the columns of a table would not hold.
@@ -33,9 +34,9 @@ fn guard_insert(insert: DmlStatement) -> Result<DmlStatement> {
         return Ok(insert);
     };
     let names = names(columns);
-    // The planner casts every VALUES of the statement as if it were the rows themselves.
+    // The planner casts VALUES itself. There are none inside of a query: the statement's check refuses them.
     let rows = columns.input.as_ref().clone();
-    let rows = rows.transform_up_with_subqueries(|plan| match plan {
+    let rows = rows.transform_up(|plan| match plan {
         LogicalPlan::Values(values) => guard_values(values, &names).map(Transformed::yes),
         other => Ok(Transformed::no(other)),
     })?;

@@ -11,12 +11,15 @@ use datafusion::logical_expr::{
 };
 use gapless_engine::Error;
 
+use super::text::{first_finer, first_other_float};
 use crate::error::to_datafusion;
 use crate::exact::decimal;
 use crate::float_key::float_keys;
 
 /// More than any decimal column has.
 const WIDE: DataType = DataType::Decimal256(76, 38);
+
+const DAY_NANOS: i64 = 86_400_000_000_000;
 
 /// The function of what a statement gives for a column.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -34,8 +37,7 @@ impl Stored {
         match to {
             _ if given == to || given.is_null() => false,
             DataType::Utf8 | DataType::Dictionary(..) | DataType::Binary => false,
-            // Text that is no float is refused by the cast.
-            to if to.is_floating() => given.is_integer() || given.is_floating(),
+            to if to.is_floating() => given.is_numeric() || is_text(given),
             DataType::Boolean | DataType::Decimal128(..) => true,
             to => to.is_integer() || to.is_temporal(),
         }
@@ -65,7 +67,8 @@ impl Stored {
         };
         let stored = cast_with_options(&given, &self.to, &lenient())?;
         let is_lost = |row: &usize| stored.is_null(*row) && given.is_valid(*row);
-        if let Some(row) = (0..given.len()).find(is_lost) {
+        let lost = (0..given.len()).find(is_lost);
+        if let Some(row) = lost.or_else(|| first_after_midnight(&stored)) {
             return Err(self.lost(&given, row));
         }
         match self.first_other(&given, &stored)? {
@@ -83,6 +86,15 @@ impl Stored {
             };
             let (given, stored) = (is_finite(given)?, is_finite(stored)?);
             return Ok(first_infinite(&given, &stored));
+        }
+        if to.is_floating() && (is_text(from) || from.is_decimal()) {
+            return first_other_float(given, stored);
+        }
+        if to.is_temporal()
+            && is_text(from)
+            && let Some(row) = first_finer(given)?
+        {
+            return Ok(Some(row));
         }
         let compared = match text_as(from, to) {
             Some(Some(between)) => between,
@@ -168,6 +180,18 @@ fn text_as(from: &DataType, to: &DataType) -> Option<Option<DataType>> {
 
 const fn is_text(of: &DataType) -> bool {
     matches!(of, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// The first time of day that is none: a leap second before midnight is read as 24:00.
+fn first_after_midnight(stored: &ArrayRef) -> Option<usize> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Time64NanosecondType;
+    let (DataType::Time32(_) | DataType::Time64(_)) = stored.data_type() else {
+        return None;
+    };
+    let times = cast_with_options(stored, &DataType::Time64(TimeUnit::Nanosecond), &lenient()).ok()?;
+    let mut times = times.as_primitive::<Time64NanosecondType>().iter();
+    times.position(|time| time.is_some_and(|time| time >= DAY_NANOS))
 }
 
 /// The first finite number that is none any more.
