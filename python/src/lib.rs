@@ -11,14 +11,12 @@
 //! | `batch`, `batches`, `rows` | rows to Python: one batch, batch by batch, all |
 //! | `handle` | what an open database is to everything that reads it, until it is closed |
 //! | `database`, `table`, `scan` | the classes of these names |
-//! | `claim` | leases that Python claims, renews and ends |
 //!
 //! Nothing here stores, plans or computes anything. Nothing below knows Python.
 
 mod batch;
 mod batches;
 mod call;
-mod claim;
 mod column;
 mod data;
 mod database;
@@ -41,8 +39,6 @@ mod _gapless {
     use crate::batch::Batch;
     #[pymodule_export]
     use crate::batches::Batches;
-    #[pymodule_export]
-    use crate::claim::Claim;
     #[pymodule_export]
     use crate::database::{Database, open};
     #[pymodule_export]

@@ -1,10 +1,8 @@
-//! The leases of a database, for who looks after them and for who coordinates work of its own. A backfill claims its own.
-
-use std::time::Duration;
+//! The leases of a database, for who looks after them. Workers claim theirs through a backfill.
 
 use super::handle::Database;
 use crate::error::Result;
-use crate::lease::{Claim, Lease, LeaseRequest};
+use crate::lease::Lease;
 
 impl Database {
     /// The leases that are not over, oldest first, the expired ones among them. Takes no lock; a database that is open for
@@ -34,49 +32,5 @@ impl Database {
     pub fn release_lease(&self, epoch: u64) -> Result<Lease> {
         self.check_writable()?;
         self.engine().leases().release(epoch)
-    }
-
-    /// Claims a range for work that is not a backfill of this crate. It is refused while a live lease of the same table, series and
-    /// world overlaps it. Atomic, seen by every process at once, and not synced.
-    ///
-    /// Rows that are written meanwhile are not fenced by it, as those of a backfill are: renew it before they are committed.
-    ///
-    /// # Errors
-    /// `Invalid` for a request that cannot be right, or when the database is open for reading; `Io`. Nothing has changed then.
-    pub fn claim_lease(&self, request: &LeaseRequest) -> Result<Claim> {
-        self.check_writable()?;
-        self.engine().leases().claim(request)
-    }
-
-    /// Lets a lease last `ttl` from now on, and notes how much of its work is done, in thousandths, if that is given.
-    ///
-    /// # Errors
-    /// `Lease` when it was taken over or has ended: write nothing under it. As [`Database::claim_lease`].
-    pub fn renew_lease(
-        &self,
-        lease: &Lease,
-        ttl: Duration,
-        completion_permille: Option<u16>,
-    ) -> Result<Lease> {
-        self.check_writable()?;
-        self.engine().leases().renew(lease, ttl, completion_permille)
-    }
-
-    /// Ends a lease whose work is done.
-    ///
-    /// # Errors
-    /// As [`Database::renew_lease`].
-    pub fn complete_lease(&self, lease: &Lease) -> Result<()> {
-        self.check_writable()?;
-        self.engine().leases().complete(lease)
-    }
-
-    /// Ends a lease whose work is given up, so that others need not wait until it expires.
-    ///
-    /// # Errors
-    /// As [`Database::renew_lease`].
-    pub fn fail_lease(&self, lease: &Lease, reason: &str) -> Result<()> {
-        self.check_writable()?;
-        self.engine().leases().fail(lease, reason)
     }
 }
