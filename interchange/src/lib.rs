@@ -54,5 +54,6 @@ pub use infer::{Decision, Plan, plan, plan_text};
 pub use options::{OnError, ReadOptions};
 pub use source::Source;
 pub use stream::TextStream;
+pub use typed::type_name_of;
 pub use type_name::{TypeName, parse_time_unit, time_unit_name};
 pub use write::{Encoder, WriteFormat, WriteOptions, Writer, hive_path};

@@ -6,13 +6,20 @@ to do next.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._gap import Gap
+
+if TYPE_CHECKING:
+    from ._fill import FillReport
+    from ._gapless import Lease
 
 __all__ = [
     "BackfillError",
     "ConflictError",
     "CorruptionError",
     "CoverageError",
+    "FetchError",
     "GaplessError",
     "InternalError",
     "InvalidError",
@@ -69,11 +76,30 @@ class CoverageError(GaplessError):
 
 
 class LeaseError(GaplessError):
-    """A lease that was taken over, ended, or never granted. What was to be done under it was not done."""
+    """A lease that was taken over, ended, or never granted. What was to be done under it was not done.
+
+    ``lease`` is the one that is in the way, where a claim was refused.
+    """
+
+    lease: Lease | None = None
 
 
 class BackfillError(GaplessError):
-    """A gap that could not be filled."""
+    """A gap that could not be filled. ``report`` says what became of all."""
+
+    report: FillReport | None = None
+
+
+class FetchError(GaplessError):
+    """Raised by a fetcher that knows whether it may work later.
+
+    ``retry_after`` is how many seconds to wait at least, when the source says so.
+    """
+
+    def __init__(self, message: str = "", *, retry: bool = True, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry = retry
+        self.retry_after = retry_after
 
 
 class StorageError(GaplessError, OSError):

@@ -63,6 +63,11 @@ impl Cancel {
         }
         Ok(())
     }
+
+    /// The flag itself, for what takes one.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
 }
 
 /// Calls the engine on a thread of its own. A signal whose handler raises, as Ctrl-C does, tells the call to end; what `wait` says

@@ -17,7 +17,7 @@ use crate::schema::schema_of;
 use crate::table::Table;
 use crate::text::Names;
 
-pub(crate) use options::durability;
+pub(crate) use options::{durability, keep, partition};
 
 /// Opens a database: a directory. Opening it twice in one process gives the same engine, so threads may share it or open their own.
 ///

@@ -11,22 +11,38 @@
 //! | `batch`, `batches`, `rows` | rows to Python: one batch, batch by batch, all |
 //! | `handle` | what an open database is to everything that reads it, until it is closed |
 //! | `database`, `table`, `scan` | the classes of these names |
+//! | `arrow_rows` | what every result that is rows has |
+//! | `coverage` | what is known, what is missing, and saying it |
+//! | `fill` | gaps filled from Python |
+//! | `files` | rows of files in, and out into files |
+//! | `progress` | work that is watched |
+//! | `lease`, `calendar`, `snapshot`, `subscription`, `check` | what these words say |
 //!
 //! Nothing here stores, plans or computes anything. Nothing below knows Python.
 
+mod arrow_rows;
 mod batch;
 mod batches;
+mod calendar;
 mod call;
+mod check;
 mod column;
+mod coverage;
 mod data;
 mod database;
 mod duration;
 mod error;
+mod files;
+mod fill;
 mod handle;
+mod lease;
+mod progress;
 mod pyarrow;
 mod rows;
 mod scan;
 mod schema;
+mod snapshot;
+mod subscription;
 mod table;
 mod text;
 mod time;
@@ -40,13 +56,21 @@ mod _gapless {
     #[pymodule_export]
     use crate::batches::Batches;
     #[pymodule_export]
+    use crate::coverage::{Coverage, Gaps, Session};
+    #[pymodule_export]
     use crate::database::{Database, open};
+    #[pymodule_export]
+    use crate::fill::Strategy;
+    #[pymodule_export]
+    use crate::lease::Lease;
     #[pymodule_export]
     use crate::rows::Rows;
     #[pymodule_export]
     use crate::scan::Scan;
     #[pymodule_export]
     use crate::schema::Schema;
+    #[pymodule_export]
+    use crate::subscription::Subscription;
     #[pymodule_export]
     use crate::table::Table;
 }

@@ -26,6 +26,23 @@ impl Rows {
     fn source(&self) -> Source {
         Box::new(self.batches.clone().into_iter().map(Ok))
     }
+
+    pub(crate) fn count(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    pub(crate) fn columns(&self) -> SchemaRef {
+        SchemaRef::clone(&self.schema)
+    }
+
+    /// The rows as an Arrow C stream.
+    pub(crate) fn stream<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        batches::stream(py, &self.schema, self.source(), requested_schema)
+    }
 }
 
 #[pymethods]

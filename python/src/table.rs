@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use gapless::scan::Order;
-use gapless::{Error, Result, WriteOptions};
+use gapless::Result;
 use pyo3::prelude::*;
 
 use crate::call::{self, engine};
+use crate::coverage::{self, said_of};
 use crate::data;
 use crate::duration::Length;
 use crate::error::invalid;
@@ -46,7 +47,7 @@ impl Table {
     }
 
     /// The rows of a Python value.
-    fn reader(&self, rows: &Bound<'_, PyAny>) -> PyResult<data::Reader> {
+    pub(crate) fn rows(&self, rows: &Bound<'_, PyAny>) -> PyResult<data::Reader> {
         data::reader(rows, || engine(rows.py(), || self.columns()))
     }
 }
@@ -75,30 +76,53 @@ impl Table {
     /// Raises InvalidError with column, row and reason; OverloadedError when memory is full and is not freed in time; StorageError. Nothing
     /// was written then.
     ///
+    /// `coverage` is what the rows cover, in the same commit: dicts of `series`, `start`, `end`, `state` ("complete" unless told otherwise),
+    /// `interval` and `source`, as `attest` takes them. With it there may be no rows.
+    ///
     /// >>> table.append({"ts": [1], "sym": ["X"], "price": [1.5], "size": [100]})
     /// 1
-    fn append(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let reader = self.reader(data)?;
-        engine(py, || Ok(self.engine()?.append(&data::one_batch(reader)?)?.rows))
+    #[pyo3(signature = (data, coverage=None))]
+    fn append(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        coverage: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let (reader, said) = (self.rows(data)?, coverage.map(said_of).transpose()?);
+        engine(py, || {
+            let (table, batch) = (self.engine()?, data::one_batch(reader)?);
+            match said {
+                None => Ok(table.append(&batch)?.rows),
+                Some(said) => coverage::append(&self.handle.database()?, &table, batch, said),
+            }
+        })
     }
 
     /// Writes rows in any order as one atomic commit, durable when this returns: they are sorted, split by partition, and become segments of
     /// their own. For bulk: what does not fit into memory is sorted on disk. Gives how many rows were taken.
     ///
-    /// `data` is as in `append`, and read batch by batch.
+    /// `data` is as in `append`, and read batch by batch; so is `coverage`.
     ///
     /// Raises InvalidError with column, row and reason; StorageError. Nothing was written then, nor when it is interrupted.
     ///
     /// >>> table.write({"ts": [3, 2], "sym": ["X", "X"], "price": [1.5, 1.25], "size": [100, 100]})
     /// 2
-    fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let (reader, table) = (self.reader(data)?, engine(py, || self.engine())?);
+    #[pyo3(signature = (data, coverage=None))]
+    fn write(
+        &self,
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        coverage: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let (reader, table) = (self.rows(data)?, engine(py, || self.engine())?);
+        let said = coverage.map(said_of).transpose()?;
+        let database = engine(py, || self.handle.database())?;
         call::writing(py, move |cancel| {
             let batches = reader.map(|batch| {
                 cancel.check()?;
                 batch.map_err(data::source_error)
             });
-            Ok(table.write_with::<Error>(batches, &WriteOptions::default())?.rows)
+            coverage::write(&database, &table, batches, said.unwrap_or_default())
         })
     }
 

@@ -9,6 +9,7 @@ use arrow_array::{ArrayRef, DurationNanosecondArray, RecordBatch, TimestampNanos
 use arrow_schema::{Field, Schema};
 
 use super::query::{Completeness, Gap, GapQuery};
+use super::range::CoverageRange;
 use super::table::TableCoverage;
 use crate::error::{Error, Result};
 
@@ -20,36 +21,7 @@ impl TableCoverage {
     /// # Errors
     /// `Internal` only.
     pub fn arrow_ranges(&self, range: Range<i64>) -> Result<RecordBatch> {
-        let all = self.all_ranges(range);
-        let each = || all.iter().map(|(_, _, range)| range);
-        record_batch(vec![
-            (
-                "series",
-                texts(all.iter().map(|(series, _, _)| series.as_deref())),
-                true,
-            ),
-            (
-                "interval",
-                lengths(all.iter().map(|(_, interval, _)| *interval)),
-                true,
-            ),
-            ("start", times(each().map(|range| range.start)), false),
-            ("end", times(each().map(|range| range.end)), false),
-            (
-                "state",
-                texts(each().map(|range| Some(range.state.name()))),
-                false,
-            ),
-            ("source", texts(each().map(|range| Some(&*range.source))), false),
-            ("batch", texts(each().map(|range| Some(&*range.batch))), false),
-            (
-                "rows",
-                Arc::new(each().map(|range| range.rows).collect::<UInt64Array>()),
-                true,
-            ),
-            ("fetched_at", times(each().map(|range| range.fetched_at)), false),
-            ("commit", times(each().map(|range| range.commit)), false),
-        ])
+        ranges_batch(&self.all_ranges(range))
     }
 
     /// [`TableCoverage::gaps`] as rows: `series`, `interval` (0 for no grid), `start` and `end`, the first time after it. The
@@ -58,22 +30,7 @@ impl TableCoverage {
     /// # Errors
     /// As [`TableCoverage::gaps`].
     pub fn arrow_gaps(&self, query: &GapQuery) -> Result<RecordBatch> {
-        let gaps = self.gaps(query)?;
-        let each = |of: fn(&Gap) -> i64| gaps.iter().map(of);
-        record_batch(vec![
-            (
-                "series",
-                texts(gaps.iter().map(|gap| gap.series.as_deref())),
-                true,
-            ),
-            (
-                "interval",
-                lengths(gaps.iter().map(|gap| Some(gap.interval))),
-                false,
-            ),
-            ("start", times(each(|gap| gap.start)), false),
-            ("end", times(each(|gap| gap.end)), false),
-        ])
+        gaps_batch(&self.gaps(query)?)
     }
 
     /// [`TableCoverage::completeness`] as rows: `series`, `start`, `end`, `expected` and `covered` (slots of the grid;
@@ -94,6 +51,64 @@ impl TableCoverage {
             ("covered", counts(|day| day.covered), false),
         ])
     }
+}
+
+/// Ranges of series and intervals as the rows of [`TableCoverage::arrow_ranges`].
+///
+/// # Errors
+/// `Internal` only.
+pub fn ranges_batch(all: &[(Option<String>, Option<i64>, CoverageRange)]) -> Result<RecordBatch> {
+    let each = || all.iter().map(|(_, _, range)| range);
+    record_batch(vec![
+        (
+            "series",
+            texts(all.iter().map(|(series, _, _)| series.as_deref())),
+            true,
+        ),
+        (
+            "interval",
+            lengths(all.iter().map(|(_, interval, _)| *interval)),
+            true,
+        ),
+        ("start", times(each().map(|range| range.start)), false),
+        ("end", times(each().map(|range| range.end)), false),
+        (
+            "state",
+            texts(each().map(|range| Some(range.state.name()))),
+            false,
+        ),
+        ("source", texts(each().map(|range| Some(&*range.source))), false),
+        ("batch", texts(each().map(|range| Some(&*range.batch))), false),
+        (
+            "rows",
+            Arc::new(each().map(|range| range.rows).collect::<UInt64Array>()),
+            true,
+        ),
+        ("fetched_at", times(each().map(|range| range.fetched_at)), false),
+        ("commit", times(each().map(|range| range.commit)), false),
+    ])
+}
+
+/// Gaps as the rows of [`TableCoverage::arrow_gaps`].
+///
+/// # Errors
+/// `Internal` only.
+pub fn gaps_batch(gaps: &[Gap]) -> Result<RecordBatch> {
+    let each = |of: fn(&Gap) -> i64| gaps.iter().map(of);
+    record_batch(vec![
+        (
+            "series",
+            texts(gaps.iter().map(|gap| gap.series.as_deref())),
+            true,
+        ),
+        (
+            "interval",
+            lengths(gaps.iter().map(|gap| Some(gap.interval))),
+            false,
+        ),
+        ("start", times(each(|gap| gap.start)), false),
+        ("end", times(each(|gap| gap.end)), false),
+    ])
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {

@@ -27,6 +27,7 @@ mod table;
 mod tests;
 mod view;
 
+pub use arrow::{gaps_batch, ranges_batch};
 pub use attest::Attestation;
 pub(crate) use attest::taken_back;
 pub use duration::{IntoInterval, duration_ns, duration_text};

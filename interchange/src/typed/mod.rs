@@ -7,4 +7,5 @@ mod types;
 
 pub(crate) use conform::conform;
 pub(crate) use reader::TypedReader;
-pub(crate) use types::{is_text, stored_type, type_name_of};
+pub use types::type_name_of;
+pub(crate) use types::{is_text, stored_type};

@@ -49,7 +49,7 @@ pub(crate) fn is_text(data_type: &DataType) -> bool {
 }
 
 /// The name of a stored type that text can hold too.
-pub(crate) fn type_name_of(data_type: &DataType) -> Option<TypeName> {
+pub fn type_name_of(data_type: &DataType) -> Option<TypeName> {
     Some(match data_type {
         DataType::Boolean => TypeName::Bool,
         DataType::Int8 => TypeName::I8,

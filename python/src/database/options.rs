@@ -28,7 +28,7 @@ pub(crate) fn durability(value: &Bound<'_, PyAny>) -> PyResult<Durability> {
     }
 }
 
-pub(super) fn partition(text: &str) -> PyResult<PartitionUnit> {
+pub(crate) fn partition(text: &str) -> PyResult<PartitionUnit> {
     Ok(match text {
         "hour" => PartitionUnit::Hour,
         "day" => PartitionUnit::Day,
@@ -42,7 +42,7 @@ pub(super) fn partition(text: &str) -> PyResult<PartitionUnit> {
     })
 }
 
-pub(super) fn keep(text: &str) -> PyResult<Keep> {
+pub(crate) fn keep(text: &str) -> PyResult<Keep> {
     Ok(match text {
         "all" => Keep::All,
         "last" => Keep::Last,

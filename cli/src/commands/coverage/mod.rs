@@ -2,20 +2,11 @@
 //!
 //! | file | owns |
 //! | --- | --- |
-//! | `lines` | what is known and missing of each series that is shown |
-//! | `cells` | a line in as many cells as there is room for |
-//! | `heat` | completeness by day, week or month |
-//! | `look` | how states look: character, colour, word |
-//! | `axis` | where the times of an axis stand |
-//! | `terminal`, `svg` | the picture as text, and as a file |
+//! | `terminal` | the picture as text |
 //! | `write` | what is inferred, and what is taken back |
+//!
+//! What a picture shows and the one of a file are `gapless_timeline`'s.
 
-mod axis;
-mod cells;
-mod heat;
-mod lines;
-mod look;
-mod svg;
 mod terminal;
 mod write;
 
@@ -23,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gapless::{CoverageRange, TableCoverage};
+use gapless_timeline::{Picture, known_intervals, look, svg};
 use serde::Serialize;
 
 use super::gaps::interval_text;
@@ -31,7 +23,6 @@ use crate::error::CliError;
 use crate::options::{self, length};
 use crate::output::Output;
 use crate::render::{MadeRows, RowFormat, instant_iso};
-use lines::{Line, Picture};
 
 /// Which ranges, and how they are shown.
 #[derive(Debug, clap::Args)]
@@ -118,8 +109,8 @@ fn show(args: &Args, output: &mut Output) -> Result<(), CliError> {
     let series = series_of(&args.asked, &coverage)?;
     let range = args.asked.range(&coverage)?;
     if let (Some(file), Some(range)) = (&args.svg, range) {
-        let picture = Picture::new(&args.asked, &coverage, &series, range, args.limit)?;
-        write_svg(file, &svg::picture(&picture, args.width))?;
+        let picture = picture(args, &coverage, &series, range)?;
+        write_svg(file, &svg(&picture, args.width))?;
     }
     if args.format.is_none() && !output.is_json() {
         return match (&args.svg, range) {
@@ -129,7 +120,7 @@ fn show(args: &Args, output: &mut Output) -> Result<(), CliError> {
             )),
             (Some(file), _) => output.line(format!("wrote {}", file.display())),
             (None, Some(range)) => {
-                let picture = Picture::new(&args.asked, &coverage, &series, range, args.limit)?;
+                let picture = picture(args, &coverage, &series, range)?;
                 terminal::print(&picture, args.width, output)
             }
         };
@@ -147,6 +138,24 @@ fn show(args: &Args, output: &mut Output) -> Result<(), CliError> {
             svg: args.svg.as_ref().map(|file| file.display().to_string()),
             ranges: ranges.into_iter().map(RangeLine::of).collect(),
         }),
+    }
+}
+
+fn picture(
+    args: &Args,
+    coverage: &TableCoverage,
+    series: &[Option<String>],
+    (start, end): (i64, i64),
+) -> Result<Picture, CliError> {
+    let intervals = intervals(&args.asked, coverage);
+    Ok(Picture::new(coverage, series, &intervals, start..end, args.limit)?)
+}
+
+/// The intervals that are meant: the given one, or all of which something is known.
+fn intervals(asked: &Asked, coverage: &TableCoverage) -> Vec<i64> {
+    match asked.interval {
+        Some(interval) => vec![interval],
+        None => known_intervals(coverage),
     }
 }
 
@@ -170,7 +179,7 @@ fn all_ranges(
 ) -> Result<Vec<Known>, CliError> {
     let mut all = Vec::new();
     for series in series {
-        for interval in lines::intervals(asked, coverage) {
+        for interval in intervals(asked, coverage) {
             let known = coverage.ranges(series.as_deref(), interval, range.clone())?;
             all.extend(known.into_iter().map(|range| Known {
                 series: series.clone(),
@@ -212,15 +221,5 @@ impl RangeLine {
             fetched_at: instant_iso(range.fetched_at),
             commit: instant_iso(range.commit),
         }
-    }
-}
-
-/// The name of a line: its series, and its interval where there are several.
-fn label(line: &Line, picture: &Picture<'_>) -> String {
-    let series = line.series.as_deref().unwrap_or(picture.table);
-    let interval = interval_text(line.interval).unwrap_or_else(|| "no grid".to_owned());
-    match picture.has_intervals {
-        true => format!("{series} {interval}"),
-        false => series.to_owned(),
     }
 }

@@ -1,8 +1,8 @@
 //! The picture as text: a timeline for each line, a time axis, a legend, and the heat map below.
 
-use super::lines::Picture;
-use super::look::{self, Look};
-use super::{axis, cells, heat, label};
+use gapless_timeline::look::{self, Look};
+use gapless_timeline::{Picture, axis, cells, heat, label, percent};
+
 use crate::error::CliError;
 use crate::output::Output;
 use crate::render::{instant, plural, terminal_width};
@@ -17,7 +17,7 @@ const SHARE: usize = 7;
 const TICK: usize = 14;
 
 /// Prints it.
-pub(super) fn print(picture: &Picture<'_>, width: Option<u16>, output: &mut Output) -> Result<(), CliError> {
+pub(super) fn print(picture: &Picture, width: Option<u16>, output: &mut Output) -> Result<(), CliError> {
     let page = Page::new(picture, width, output);
     let (start, end) = (instant(picture.range.start), instant(picture.range.end));
     output.line(format!("{} from {start} to {end}", picture.table))?;
@@ -41,7 +41,7 @@ struct Page {
 }
 
 impl Page {
-    fn new(picture: &Picture<'_>, width: Option<u16>, output: &Output) -> Self {
+    fn new(picture: &Picture, width: Option<u16>, output: &Output) -> Self {
         let labels = picture
             .lines
             .iter()
@@ -102,7 +102,7 @@ impl Page {
     }
 }
 
-fn timelines(picture: &Picture<'_>, page: &Page, output: &mut Output) -> Result<(), CliError> {
+fn timelines(picture: &Picture, page: &Page, output: &mut Output) -> Result<(), CliError> {
     let edges = cells::edges(&picture.range, page.cells);
     let mut seen = Vec::new();
     for line in &picture.lines {
@@ -122,7 +122,7 @@ fn timelines(picture: &Picture<'_>, page: &Page, output: &mut Output) -> Result<
     output.line(page.legend(&seen))
 }
 
-fn heat_map(picture: &Picture<'_>, page: &Page, output: &mut Output) -> Result<(), CliError> {
+fn heat_map(picture: &Picture, page: &Page, output: &mut Output) -> Result<(), CliError> {
     let unit = heat::Unit::fitting(&picture.range, page.cells);
     let columns = unit.columns(&picture.range);
     let first = columns
@@ -147,13 +147,4 @@ fn heat_map(picture: &Picture<'_>, page: &Page, output: &mut Output) -> Result<(
         seen.dedup();
     }
     output.line(page.legend(&seen))
-}
-
-/// A share, never rounded up to all or down to nothing.
-pub(super) fn percent(share: Option<f64>) -> String {
-    match share {
-        None => "-".to_owned(),
-        Some(share) if share > 0.0 && share < 0.001 => "<0.1%".to_owned(),
-        Some(share) => format!("{:.1}%", (share * 1000.0).floor() / 10.0),
-    }
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use gapless::CoverageState;
+use gapless_engine::CoverageState;
 
-use super::lines::Line;
-use super::look::{self, Look};
+use crate::lines::Line;
+use crate::look::{self, Look};
 
 /// The ranges of cells: as equal as whole nanoseconds allow, without a space between them.
-pub(super) fn edges(range: &Range<i64>, cells: usize) -> Vec<Range<i64>> {
+pub fn edges(range: &Range<i64>, cells: usize) -> Vec<Range<i64>> {
     let length = i128::from(range.end) - i128::from(range.start);
     let count = i128::try_from(cells.max(1)).unwrap_or(1);
     let edge = |at: i128| i64::try_from(i128::from(range.start) + length * at / count).unwrap_or(range.end);
@@ -16,7 +16,7 @@ pub(super) fn edges(range: &Range<i64>, cells: usize) -> Vec<Range<i64>> {
 }
 
 /// How each cell of a line looks.
-pub(super) fn looks(line: &Line, cells: &[Range<i64>]) -> Vec<Look> {
+pub fn looks(line: &Line, cells: &[Range<i64>]) -> Vec<Look> {
     let (mut expected, mut missing) = (Sweep::new(&line.expected), Sweep::new(&line.missing));
     let known: Vec<Range<i64>> = line.known.iter().map(|known| known.start..known.end).collect();
     let states: Vec<CoverageState> = line.known.iter().map(|known| known.state).collect();
@@ -77,7 +77,7 @@ impl<'a> Sweep<'a> {
 
 #[cfg(test)]
 mod tests {
-    use gapless_format::CoverageState as S;
+    use gapless_engine::CoverageState as S;
 
     use super::*;
 

@@ -8,7 +8,7 @@ const MINUTE: i64 = 60_000_000_000;
 const DAY: i64 = 86_400_000_000_000;
 
 /// The times of an axis whose labels have room: ascending, the first at the start of the range. Each with its place, from 0 to 1.
-pub(super) fn ticks(range: &Range<i64>, labels_max: usize) -> Vec<(f64, String)> {
+pub fn ticks(range: &Range<i64>, labels_max: usize) -> Vec<(f64, String)> {
     let length = (i128::from(range.end) - i128::from(range.start)) as f64;
     let wanted = labels_max.max(1);
     let step = length / wanted as f64;
@@ -31,7 +31,7 @@ fn rounded(time: i64, range: &Range<i64>) -> i64 {
 }
 
 /// A time, as exact as the length of a range needs it.
-pub(super) fn text(time: i64, range: &Range<i64>) -> String {
+pub fn text(time: i64, range: &Range<i64>) -> String {
     let zoned = Timestamp::from_nanosecond(i128::from(time)).map(|time| time.to_zoned(TimeZone::UTC));
     let Ok(zoned) = zoned else {
         return time.to_string();

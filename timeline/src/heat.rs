@@ -2,24 +2,29 @@
 
 use std::ops::Range;
 
-use gapless::Completeness;
+use gapless_engine::Completeness;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use super::lines::share;
+use crate::lines::share;
 
 const DAY: i64 = 86_400_000_000_000;
 
 /// What a column stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub enum Unit {
+    /// A day.
     Day,
+    /// A week, from Monday.
     Week,
+    /// A month.
     Month,
+    /// A year.
     Year,
 }
 
 impl Unit {
-    pub(super) fn word(self) -> &'static str {
+    /// What it is called.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
@@ -29,7 +34,7 @@ impl Unit {
     }
 
     /// The least unit of which a range has at most so many.
-    pub(super) fn fitting(range: &Range<i64>, columns_max: usize) -> Self {
+    pub fn fitting(range: &Range<i64>, columns_max: usize) -> Self {
         [Self::Day, Self::Week, Self::Month]
             .into_iter()
             .find(|unit| unit.columns(range).len() <= columns_max)
@@ -37,7 +42,7 @@ impl Unit {
     }
 
     /// The columns of a range, each with its beginning.
-    pub(super) fn columns(self, range: &Range<i64>) -> Vec<i64> {
+    pub fn columns(self, range: &Range<i64>) -> Vec<i64> {
         let mut columns = Vec::new();
         let mut day = range.start.div_euclid(DAY).saturating_mul(DAY);
         while day < range.end {
@@ -71,7 +76,7 @@ impl Unit {
     }
 
     /// The column as text.
-    pub(super) fn text(self, column: i64) -> String {
+    pub fn text(self, column: i64) -> String {
         let Ok(time) = Timestamp::from_nanosecond(i128::from(column)) else {
             return column.to_string();
         };
@@ -84,7 +89,7 @@ impl Unit {
     }
 
     /// The share of what is expected that is covered, by column.
-    pub(super) fn shares(self, days: &[Completeness], columns: &[i64]) -> Vec<Option<f64>> {
+    pub fn shares(self, days: &[Completeness], columns: &[i64]) -> Vec<Option<f64>> {
         let mut rest = days;
         let mut shares = Vec::with_capacity(columns.len());
         for column in columns {

@@ -1,15 +1,18 @@
 //! How what is known looks: a character, a colour of terminals, a colour of files, a word.
 
-use gapless::CoverageState;
+use gapless_engine::CoverageState;
 
 /// One look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Look {
-    pub(super) word: &'static str,
-    pub(super) character: char,
+pub struct Look {
+    /// What it stands for.
+    pub word: &'static str,
+    /// How a terminal draws it.
+    pub character: char,
     /// The code of the colour that a terminal draws it in.
-    pub(super) ansi: u8,
-    pub(super) fill: &'static str,
+    pub ansi: u8,
+    /// The colour in files.
+    pub fill: &'static str,
 }
 
 const fn look(word: &'static str, character: char, ansi: u8, fill: &'static str) -> Look {
@@ -22,11 +25,11 @@ const fn look(word: &'static str, character: char, ansi: u8, fill: &'static str)
 }
 
 /// Expected and not covered.
-pub(super) const GAP: Look = look("gap", '_', 31, "#d73027");
+pub const GAP: Look = look("gap", '_', 31, "#d73027");
 /// Some of it is covered.
-pub(super) const PARTLY: Look = look("partly covered", '▄', 33, "#fdae61");
+pub const PARTLY: Look = look("partly covered", '▄', 33, "#fdae61");
 /// Outside of the calendar, or of the life of the series.
-pub(super) const CLOSED: Look = look("not expected", '·', 90, "#f4f4f4");
+pub const CLOSED: Look = look("not expected", '·', 90, "#f4f4f4");
 
 const COMPLETE: Look = look(CoverageState::Complete.name(), '█', 32, "#1a9850");
 const LIVE: Look = look(CoverageState::Live.name(), '▓', 36, "#2aa1b3");
@@ -37,7 +40,7 @@ const PARTIAL: Look = look(CoverageState::Partial.name(), '~', 33, "#fee08b");
 const LOST: Look = look(CoverageState::Lost.name(), '!', 35, "#762a83");
 
 /// The look of a state.
-pub(super) fn of(state: CoverageState) -> Look {
+pub fn of(state: CoverageState) -> Look {
     match state {
         CoverageState::Complete => COMPLETE,
         CoverageState::Live => LIVE,
@@ -54,12 +57,12 @@ pub(super) fn of(state: CoverageState) -> Look {
 }
 
 /// Whether something is missing where it is drawn.
-pub(super) fn is_missing(look: &Look) -> bool {
+pub fn is_missing(look: &Look) -> bool {
     [GAP, PARTLY, PARTIAL, LOST].contains(look) || look.word == CoverageState::Unknown.name()
 }
 
 /// A share of what is expected that is covered; `None` where nothing is expected.
-pub(super) fn of_share(share: Option<f64>) -> Look {
+pub fn of_share(share: Option<f64>) -> Look {
     match share {
         None => CLOSED,
         Some(share) if share >= 1.0 => look("all", '█', 32, "#1a9850"),

@@ -2,42 +2,49 @@
 
 use std::ops::Range;
 
-use gapless::{Completeness, CoverageRange, GapQuery, TableCoverage};
-
-use crate::asked::Asked;
-use crate::error::CliError;
+use gapless_engine::{Completeness, CoverageRange, GapQuery, Result, TableCoverage};
 
 /// Everything that a picture shows.
-pub(super) struct Picture<'a> {
-    pub(super) table: &'a str,
-    pub(super) range: Range<i64>,
-    pub(super) lines: Vec<Line>,
+#[derive(Debug)]
+pub struct Picture {
+    /// The table's name.
+    pub table: String,
+    /// From where to where it goes.
+    pub range: Range<i64>,
+    /// From the top down.
+    pub lines: Vec<Line>,
     /// Series that there was no room for.
-    pub(super) left_out: usize,
+    pub left_out: usize,
     /// Lines are of several intervals.
-    pub(super) has_intervals: bool,
+    pub has_intervals: bool,
 }
 
 /// One series at one interval.
-pub(super) struct Line {
-    pub(super) series: Option<String>,
-    pub(super) interval: i64,
+#[derive(Debug)]
+pub struct Line {
+    /// `None` in a table without series.
+    pub series: Option<String>,
+    /// Grid step in nanoseconds; 0 for no grid.
+    pub interval: i64,
     /// Disjoint, ascending, cut to the range of the picture; so are the others.
-    pub(super) known: Vec<CoverageRange>,
-    pub(super) expected: Vec<Range<i64>>,
-    pub(super) missing: Vec<Range<i64>>,
-    pub(super) days: Vec<Completeness>,
+    pub known: Vec<CoverageRange>,
+    /// Where rows are expected.
+    pub expected: Vec<Range<i64>>,
+    /// Expected and not covered.
+    pub missing: Vec<Range<i64>>,
+    /// How complete each day is.
+    pub days: Vec<Completeness>,
 }
 
 impl Line {
     /// The share of what is expected that is covered, in all.
-    pub(super) fn share(&self) -> Option<f64> {
+    pub fn share(&self) -> Option<f64> {
         share(self.days.iter())
     }
 }
 
 /// The share of what is expected that is covered; `None` where nothing is expected.
-pub(super) fn share<'a>(days: impl Iterator<Item = &'a Completeness>) -> Option<f64> {
+pub fn share<'a>(days: impl Iterator<Item = &'a Completeness>) -> Option<f64> {
     let (expected, covered) = days.fold((0_u128, 0_u128), |(expected, covered), day| {
         (
             expected + u128::from(day.expected),
@@ -47,22 +54,25 @@ pub(super) fn share<'a>(days: impl Iterator<Item = &'a Completeness>) -> Option<
     (expected > 0).then(|| covered as f64 / expected as f64)
 }
 
-impl<'a> Picture<'a> {
-    pub(super) fn new(
-        asked: &'a Asked,
+impl Picture {
+    /// What is known of series in a range, which must be bounded, at each of the intervals; of `limit` series at most.
+    ///
+    /// # Errors
+    /// As [`TableCoverage::gaps`].
+    pub fn new(
         coverage: &TableCoverage,
         series: &[Option<String>],
-        (start, end): (i64, i64),
+        intervals: &[i64],
+        range: Range<i64>,
         limit: usize,
-    ) -> Result<Self, CliError> {
-        let intervals = intervals(asked, coverage);
+    ) -> Result<Self> {
         let mut lines = Vec::new();
         for series in series.iter().take(limit) {
-            lines.extend(lines_of(coverage, series.as_deref(), &intervals, start..end)?);
+            lines.extend(lines_of(coverage, series.as_deref(), intervals, range.clone())?);
         }
         Ok(Self {
-            table: &asked.table,
-            range: start..end,
+            table: coverage.meta().name.clone(),
+            range,
             lines,
             left_out: series.len().saturating_sub(limit),
             has_intervals: intervals.len() > 1,
@@ -70,11 +80,8 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// The intervals that are meant: the given one, or all of which something is known.
-pub(super) fn intervals(asked: &Asked, coverage: &TableCoverage) -> Vec<i64> {
-    if let Some(interval) = asked.interval {
-        return vec![interval];
-    }
+/// The intervals of which something is known; no grid where nothing is.
+pub fn known_intervals(coverage: &TableCoverage) -> Vec<i64> {
     match coverage.intervals() {
         none if none.is_empty() => vec![0],
         known => known,
@@ -87,7 +94,7 @@ fn lines_of(
     series: Option<&str>,
     intervals: &[i64],
     range: Range<i64>,
-) -> Result<Vec<Line>, CliError> {
+) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for interval in intervals {
         let known = coverage.ranges(series, *interval, range.clone())?;
@@ -107,7 +114,7 @@ fn line(
     interval: i64,
     known: Vec<CoverageRange>,
     range: &Range<i64>,
-) -> Result<Line, CliError> {
+) -> Result<Line> {
     let query = GapQuery::new(range.start, range.end).interval(interval);
     let query = match series {
         Some(series) => query.series([series]),
@@ -119,7 +126,7 @@ fn line(
         interval,
         known,
         expected: coverage.expected_ranges(series, range.clone())?,
-        missing: missing.iter().map(gapless::Gap::range).collect(),
+        missing: missing.iter().map(gapless_engine::Gap::range).collect(),
         days: coverage.completeness(&query)?,
     })
 }

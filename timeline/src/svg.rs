@@ -3,12 +3,11 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::heat::Unit;
-use super::lines::{Line, Picture};
-use super::look::{self, Look};
-use super::terminal::percent;
-use super::{axis, cells, label};
-use crate::render::instant;
+use crate::heat::Unit;
+use crate::lines::{Line, Picture};
+use crate::look::{self, Look};
+use crate::text::{instant, label, percent};
+use crate::{axis, cells};
 
 const WIDTH: f64 = 1000.0;
 const ROW: f64 = 18.0;
@@ -22,8 +21,8 @@ const KNOWN_LEAST: f64 = 0.3;
 /// A line of more ranges is drawn in cells of a pixel.
 const RANGES_MAX: usize = 2_000;
 
-/// The text of the file.
-pub(super) fn picture(picture: &Picture<'_>, width: Option<u16>) -> String {
+/// The picture as the text of a file, so many pixels wide; 1000 unless told otherwise.
+pub fn svg(picture: &Picture, width: Option<u16>) -> String {
     let mut page = Page::new(picture, width);
     page.titled(picture);
     for line in &picture.lines {
@@ -50,7 +49,7 @@ struct Page {
 }
 
 impl Page {
-    fn new(picture: &Picture<'_>, width: Option<u16>) -> Self {
+    fn new(picture: &Picture, width: Option<u16>) -> Self {
         let width = width.map_or(WIDTH, f64::from);
         let labels = picture
             .lines
@@ -85,18 +84,18 @@ impl Page {
         ));
     }
 
-    fn titled(&mut self, picture: &Picture<'_>) {
+    fn titled(&mut self, picture: &Picture) {
         let (start, end) = (instant(picture.range.start), instant(picture.range.end));
         self.text(MARGIN, &format!("{} from {start} to {end}", picture.table));
         self.y += ROW * 1.5;
     }
 
-    fn x(&self, picture: &Picture<'_>, time: i64) -> f64 {
+    fn x(&self, picture: &Picture, time: i64) -> f64 {
         let from = |time: i64| (i128::from(time) - i128::from(picture.range.start)) as f64;
         self.left + from(time) / from(picture.range.end).max(1.0) * self.bar
     }
 
-    fn timeline(&mut self, picture: &Picture<'_>, line: &Line) {
+    fn timeline(&mut self, picture: &Picture, line: &Line) {
         let name = label(line, picture);
         self.text(MARGIN, &shortened(&name));
         self.rect(
@@ -123,7 +122,7 @@ impl Page {
         self.y += ROW;
     }
 
-    fn axis(&mut self, picture: &Picture<'_>) {
+    fn axis(&mut self, picture: &Picture) {
         for (place, text) in axis::ticks(&picture.range, (self.bar / 110.0) as usize) {
             self.text(self.left + place * self.bar, &text);
         }
@@ -140,7 +139,7 @@ impl Page {
         self.y += ROW * 2.0;
     }
 
-    fn heat_map(&mut self, picture: &Picture<'_>) {
+    fn heat_map(&mut self, picture: &Picture) {
         let unit = Unit::fitting(&picture.range, ((self.bar / 3.0) as usize).max(1));
         let columns = unit.columns(&picture.range);
         self.text(MARGIN, &format!("complete by {} (UTC)", unit.word()));
@@ -176,7 +175,7 @@ impl Page {
 }
 
 /// What is behind the ranges of a line: where nothing else is drawn, nothing is expected.
-fn background_title(picture: &Picture<'_>, line: &Line, name: &str) -> String {
+fn background_title(picture: &Picture, line: &Line, name: &str) -> String {
     let (start, end) = (instant(picture.range.start), instant(picture.range.end));
     let is_all = line.expected.as_slice() == [picture.range.clone()];
     let share = match line.share() {
@@ -192,7 +191,7 @@ fn background_title(picture: &Picture<'_>, line: &Line, name: &str) -> String {
 }
 
 /// What is drawn of a line, later over earlier: ranges that are known and gaps, or cells where there are too many.
-fn spans(picture: &Picture<'_>, line: &Line, cells_max: usize) -> Vec<(Range<i64>, Look, String)> {
+fn spans(picture: &Picture, line: &Line, cells_max: usize) -> Vec<(Range<i64>, Look, String)> {
     if line.known.len() + line.missing.len() > RANGES_MAX {
         let edges = cells::edges(&picture.range, cells_max);
         let looks = cells::looks(line, &edges);
@@ -221,7 +220,7 @@ fn spans(picture: &Picture<'_>, line: &Line, cells_max: usize) -> Vec<(Range<i64
     there.into_iter().chain(missing).chain(said_missing).collect()
 }
 
-fn legend_of(picture: &Picture<'_>) -> Vec<Look> {
+fn legend_of(picture: &Picture) -> Vec<Look> {
     let mut looks: Vec<Look> = Vec::new();
     for line in &picture.lines {
         for (_, look, _) in spans(picture, line, 100) {
