@@ -15,6 +15,7 @@ use crate::error::invalid;
 use crate::handle::Handle;
 use crate::schema::schema_of;
 use crate::table::Table;
+use crate::table::change::compact;
 use crate::text::Names;
 
 pub(crate) use options::{durability, keep, partition};
@@ -164,6 +165,13 @@ impl Database {
             self.handle.forget(name);
             Ok(())
         })
+    }
+
+    /// Makes as few segments as can be, of one table or of all, and removes the rows that deletions hide. Readers and writers go on meanwhile; what was
+    /// done before an interrupt stays. Gives what was done, as `Table.compact`.
+    #[pyo3(signature = (table=None))]
+    fn compact<'py>(&self, py: Python<'py>, table: Option<String>) -> PyResult<Bound<'py, PyDict>> {
+        compact(py, Arc::clone(&self.handle), table)
     }
 
     /// Writes the rows that this process has streamed to segments. They are visible and durable without it.

@@ -7,6 +7,10 @@ use parking_lot::RwLock;
 
 use crate::call::check_process;
 
+/// How long a close waits for statements to end.
+#[cfg(feature = "sql")]
+const SQL_CLOSE: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// A database that can be closed while tables and scans of it are still there.
 #[derive(Debug)]
 pub(crate) struct Handle {
@@ -20,6 +24,9 @@ struct Open {
     /// The named snapshot that is read in place of the newest version.
     as_of: Option<Snapshot>,
     tables: HashMap<String, Table>,
+    /// What runs SQL, once there was some.
+    #[cfg(feature = "sql")]
+    session: Option<gapless_sql::Session>,
 }
 
 impl Handle {
@@ -30,6 +37,8 @@ impl Handle {
                 database,
                 as_of,
                 tables: HashMap::new(),
+                #[cfg(feature = "sql")]
+                session: None,
             })),
         }
     }
@@ -46,7 +55,14 @@ impl Handle {
     /// Lets go of the database. Scans and arrays that are there keep what they need.
     pub(crate) fn close(&self) {
         let closed = self.open.write().take();
-        drop(closed);
+        #[cfg(feature = "sql")]
+        if let Some(Open {
+            session: Some(session),
+            ..
+        }) = closed
+        {
+            session.close(SQL_CLOSE);
+        }
     }
 
     /// The database.
@@ -107,12 +123,30 @@ impl Handle {
         }
     }
 
+    /// What runs SQL: threads and memory that all statements share.
+    ///
+    /// # Errors
+    /// As [`Handle::database`]; `Io` when threads cannot be started.
+    #[cfg(feature = "sql")]
+    pub(crate) fn session(&self) -> Result<gapless_sql::Session> {
+        if let Some(session) = self.with(|open| Ok(open.session.clone()))? {
+            return Ok(session);
+        }
+        let session = gapless_sql::Session::new(&self.database()?)?;
+        match self.open.write().as_mut() {
+            Some(open) => Ok(open.session.get_or_insert(session).clone()),
+            None => Err(self.closed()),
+        }
+    }
+
+    fn closed(&self) -> Error {
+        Error::invalid(format!("{} is closed: open it again", self.name))
+    }
+
     fn with<T>(&self, read: impl FnOnce(&Open) -> Result<T>) -> Result<T> {
         check_process()?;
         let open = self.open.read();
-        let open = open
-            .as_ref()
-            .ok_or_else(|| Error::invalid(format!("{} is closed: open it again", self.name)))?;
+        let open = open.as_ref().ok_or_else(|| self.closed())?;
         read(open)
     }
 }

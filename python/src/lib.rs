@@ -17,9 +17,14 @@
 //! | `files` | rows of files in, and out into files |
 //! | `progress` | work that is watched |
 //! | `lease`, `calendar`, `snapshot`, `subscription`, `check` | what these words say |
+//! | `expr`, `aggregate`, `function` | what is computed: of a row, of many rows, of the rows around one |
+//! | `operators`, `groups` | the steps of a scan |
+//! | `shape` | what a table looks like to people |
+//! | `sql` | SQL |
 //!
 //! Nothing here stores, plans or computes anything. Nothing below knows Python.
 
+mod aggregate;
 mod arrow_rows;
 mod batch;
 mod batches;
@@ -32,16 +37,23 @@ mod data;
 mod database;
 mod duration;
 mod error;
+mod expr;
 mod files;
 mod fill;
+mod function;
+mod groups;
 mod handle;
 mod lease;
+mod operators;
 mod progress;
 mod pyarrow;
 mod rows;
 mod scan;
 mod schema;
+mod shape;
 mod snapshot;
+#[cfg(feature = "sql")]
+mod sql;
 mod subscription;
 mod table;
 mod text;
@@ -51,6 +63,11 @@ mod type_text;
 /// The module that `gapless/__init__.py` hands out.
 #[pyo3::pymodule(gil_used = false)]
 mod _gapless {
+    #[pymodule_export]
+    use crate::aggregate::{
+        Aggregate, corr, count, cov, first, last, max, mean, median, min, n_unique, ohlc, quantile, std, sum,
+        var, vwap, wmean,
+    };
     #[pymodule_export]
     use crate::batch::Batch;
     #[pymodule_export]
@@ -63,6 +80,17 @@ mod _gapless {
     use crate::fill::Strategy;
     #[pymodule_export]
     use crate::lease::Lease;
+    #[pymodule_export]
+    use crate::expr::{Expr, col, lit, when};
+    #[pymodule_export]
+    use crate::function::{
+        SeriesFunction, cum_count, cum_max, cum_min, cum_prod, cum_sum, delta, ema, forward_fill, next,
+        previous, ratio, row_number,
+    };
+    #[pymodule_export]
+    use crate::groups::Groups;
+    #[pymodule_export]
+    use crate::operators::from_arrow;
     #[pymodule_export]
     use crate::rows::Rows;
     #[pymodule_export]

@@ -31,17 +31,48 @@ pub(crate) struct Scan {
     snapshot: Option<Snapshot>,
     /// What is done with it; the scan itself where there is nothing more to do.
     query: Option<Query>,
+    /// The name of the series column, where there is one.
+    series: Option<String>,
     interval: Option<i64>,
 }
 
 impl Scan {
     pub(crate) fn of_table(snapshot: Snapshot, scan: gapless::Scan, interval: Option<i64>) -> Self {
+        let meta = scan.meta();
+        let series = meta.series_column.and_then(|column| meta.column(column));
         Self {
+            series: series.map(|column| column.name.clone()),
             scan: Some(scan),
             snapshot: Some(snapshot),
             query: None,
             interval,
         }
+    }
+
+    /// Rows of several steps: what cannot be of a step is said now.
+    pub(crate) fn of_query(py: Python<'_>, query: Query, series: Option<String>) -> PyResult<Self> {
+        engine(py, || query.schema().map(|_| ()))?;
+        Ok(Self {
+            scan: None,
+            snapshot: None,
+            query: Some(query),
+            series,
+            interval: None,
+        })
+    }
+
+    /// A further step.
+    pub(crate) fn then(&self, py: Python<'_>, query: Query) -> PyResult<Self> {
+        Self::of_query(py, query, self.series.clone())
+    }
+
+    /// What is read, with conditions and columns that only a query has.
+    pub(crate) fn narrowed(self, query: Query) -> Result<Self> {
+        query.schema()?;
+        Ok(Self {
+            query: Some(query),
+            ..self
+        })
     }
 
     /// What is asked, as the engine knows it.
@@ -58,6 +89,11 @@ impl Scan {
             (None, Some(scan)) => scan.schema(),
             _ => self.query().schema(),
         }
+    }
+
+    /// The name of the series column, where there is one.
+    pub(crate) fn series_column(&self) -> Option<&str> {
+        self.series.as_deref()
     }
 
     /// Batches as they come.

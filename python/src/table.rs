@@ -1,7 +1,10 @@
 //! [`Table`]: what it is, rows in, and where reads begin.
 
+pub(crate) mod change;
+
 use std::sync::Arc;
 
+use gapless::query::Query;
 use gapless::scan::Order;
 use gapless::Result;
 use pyo3::prelude::*;
@@ -11,6 +14,7 @@ use crate::coverage::{self, said_of};
 use crate::data;
 use crate::duration::Length;
 use crate::error::invalid;
+use crate::expr::Expr;
 use crate::handle::Handle;
 use crate::scan::Scan;
 use crate::schema::Schema;
@@ -130,7 +134,7 @@ impl Table {
     ///
     /// `series` is one, or several; one that the table does not have gives no rows. `columns` are those wanted, in their order. Rows come by
     /// series and time; `order="time"` is by time, then series, and `order="stored"` as they lie, which is the cheapest. `limit` is how many
-    /// rows at most.
+    /// rows at most. `where` is a condition, such as `gapless.col("price") > 10`; what indexes and statistics rule out is not read.
     ///
     /// The scan sees the table as it is now, or as the snapshot `as_of` has it, however late it is read.
     ///
@@ -138,7 +142,7 @@ impl Table {
     /// `Scan.uncovered`.
     ///
     /// Raises NotFoundError for a snapshot, InvalidError for a column that is not there.
-    #[pyo3(signature = (start=None, end=None, series=None, columns=None, order=None, limit=None, as_of=None, require_coverage=false, interval=None))]
+    #[pyo3(signature = (start=None, end=None, series=None, columns=None, r#where=None, order=None, limit=None, as_of=None, require_coverage=false, interval=None))]
     #[expect(clippy::too_many_arguments, reason = "they are what a scan is, by name")]
     fn scan(
         &self,
@@ -147,6 +151,7 @@ impl Table {
         end: Option<Instant>,
         series: Option<Names>,
         columns: Option<Names>,
+        r#where: Option<Expr>,
         order: Option<&str>,
         limit: Option<usize>,
         as_of: Option<&str>,
@@ -163,9 +168,6 @@ impl Table {
             if let Some(series) = series {
                 scan = scan.series(series.0);
             }
-            if let Some(limit) = limit {
-                scan = scan.limit(limit);
-            }
             if require_coverage {
                 scan = match interval {
                     Some(interval) => scan.require_coverage(interval),
@@ -175,16 +177,26 @@ impl Table {
                     }
                 };
             }
-            if let Some(columns) = columns {
-                scan = scan.columns(columns.0);
+            let Some(condition) = r#where else {
+                if let Some(limit) = limit {
+                    scan = scan.limit(limit);
+                }
+                if let Some(columns) = columns {
+                    scan = scan.columns(columns.0);
+                }
+                scan.schema()?;
+                return Ok(Scan::of_table(snapshot, scan, interval));
+            };
+            // A condition may read columns that are not wanted.
+            let mut query = Query::from(scan.clone()).filter(condition.0);
+            if let Some(limit) = limit {
+                query = query.limit(limit);
             }
-            scan.schema()?;
-            Ok(Scan::of_table(snapshot, scan, interval))
+            if let Some(columns) = columns {
+                query = query.select(columns.0);
+            }
+            Scan::of_table(snapshot, scan, interval).narrowed(query)
         })
-    }
-
-    fn __repr__(&self) -> String {
-        format!("Table({:?})", self.name)
     }
 }
 

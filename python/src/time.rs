@@ -47,7 +47,9 @@ pub(crate) fn instant(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     match numpy_class(value)?.as_deref() {
         Some("datetime64") => of_datetime64(value),
         Some("timedelta64") => Err(refused(value, "is a length of time, not a time")),
-        Some(_) if value.hasattr("__index__")? => value.extract(),
+        Some(class) if class != "ndarray" && value.hasattr("__index__")? => value
+            .extract()
+            .map_err(|_| refused(value, "does not fit into 64 bits of nanoseconds since the epoch")),
         _ if value.is_instance_of::<PyDate>() => Err(refused(
             value,
             "is a day, which begins at another time in each zone: give a datetime with tzinfo, or text such as \

@@ -1,5 +1,6 @@
 //! Lists of Python values, one by one.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{
@@ -145,10 +146,16 @@ fn booleans(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     Ok(Arc::new(builder.finish()))
 }
 
+/// A text; pandas has NaN for one that is missing.
+fn some_text<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<Cow<'a, str>>> {
+    let is_there = |value: &&Bound<'_, PyAny>| !value.extract::<f64>().is_ok_and(f64::is_nan);
+    value.filter(is_there).map(text).transpose()
+}
+
 fn texts(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let mut builder = StringBuilder::new();
     each(values, |value| {
-        builder.append_option(value.map(text).transpose()?);
+        builder.append_option(some_text(value)?);
         Ok(())
     })?;
     Ok(Arc::new(builder.finish()))
@@ -157,7 +164,7 @@ fn texts(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
 fn symbols(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let mut builder = StringDictionaryBuilder::<UInt32Type>::new();
     each(values, |value| {
-        match value.map(text).transpose()? {
+        match some_text(value)? {
             Some(text) => drop(builder.append(text).map_err(|error| invalid(error.to_string()))?),
             None => builder.append_null(),
         }
@@ -232,7 +239,7 @@ fn lists_of<T: ArrowPrimitiveType>(
     Ok(Arc::new(builder.finish()))
 }
 
-fn text<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<std::borrow::Cow<'a, str>> {
+fn text<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, str>> {
     match value.cast::<PyString>() {
         Ok(text) => text.to_cow(),
         Err(_) => Err(no(value, "text")),
