@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gapless import ConflictError, Database, NotFoundError, Table
-from gapless.errors import LockedError
+from gapless import ConflictError, Database, LeaseError, LockedError, NotFoundError, Table
 
 from .frames import Frames
 from .keys import SeriesKey
+from .ranges import SECOND
 from .rows import SERIES, TIME
 from .series import Column, Series
 
@@ -27,7 +27,7 @@ _SCHEMA = {
     TIME: "timestamp[ns, UTC]", "node_id": "symbol", "interval": "int64", "table": "utf8", "symbol": "utf8", "keep": "utf8",
     "column": "utf8", "stored": "utf8", "type": "utf8", "nullable": "bool",
 }  # fmt: skip
-_LEASE_TTL = "10s"
+_LEASE_TTL_MS = 10_000
 _LEASE_PATIENCE_SECONDS = 30.0
 
 
@@ -115,16 +115,17 @@ class Catalog:
         assert table is not None, "only what is writable is changed"
         deadline = time.monotonic() + _LEASE_PATIENCE_SECONDS
         while True:
-            claim = self._database.claim_lease(TABLE, key.node_id, 0, 1, interval=key.interval * 10**9, world="columns", ttl=_LEASE_TTL)
-            if claim is not None:
+            try:
+                lease = table.claim(0, 1, series=key.node_id, interval=key.interval * SECOND, ttl_ms=_LEASE_TTL_MS, world="columns")
                 break
-            if time.monotonic() > deadline:
-                raise LockedError(f"another process has been changing the columns of {key.node_id!r} for {_LEASE_PATIENCE_SECONDS} s")
+            except LeaseError as error:
+                if time.monotonic() > deadline:
+                    raise LockedError(f"somebody else changes the columns of {key.node_id!r}, and does not end: {error}") from None
             time.sleep(0.005)
         try:
             yield
         finally:
-            claim.complete()
+            lease.complete()
 
     def _table(self, name: str) -> Table | None:
         table = self._tables.get(name)

@@ -16,7 +16,6 @@ from gapless import LeaseError
 
 from . import events, metrics
 from .backend import Handle
-from .catalog import TABLE
 from .keys import LeaseKey, lease_key
 from .ranges import SECOND, to_ns
 
@@ -66,10 +65,9 @@ class GaplessCoordinator(Handle):
         start, end = (to_ns(parts.start), to_ns(max(parts.end, parts.start) + 1)) if parts else (0, 1)
         interval = parts.interval * SECOND if parts else 0
         nonce = secrets.token_hex(8)
-        claim = self.store.database.claim_lease(
-            TABLE, key, start, end, interval=interval, world=_WORLD, ttl=lease_ms * 1_000_000, batch=nonce
-        )
-        if claim is None:
+        try:
+            claim = table.claim(start, end, series=key, interval=interval, ttl_ms=lease_ms, world=_WORLD, batch=nonce)
+        except LeaseError:
             return None
         lease = Lease(key, f"{claim.epoch}.{nonce}", claim.expires_at // 1_000_000)
         _tell("claimed", lease)
@@ -110,10 +108,10 @@ class GaplessCoordinator(Handle):
     def _find(self, key: str, token: str) -> Any:
         """The claim of a token, be it from before this process; ``None`` when it is over or of another key."""
         epoch, _, nonce = token.partition(".")
-        claim = self.store.database.find_claim(int(epoch)) if epoch.isascii() and epoch.isdigit() and len(epoch) < 19 else None
-        if claim is None or not secrets.compare_digest(claim.batch.encode(), nonce.encode()) or claim.series != key:
-            return None
-        return claim
+        for claim in self.store.database.leases():
+            if (str(claim.epoch), claim.series, claim.world) == (epoch, key, _WORLD):
+                return claim if secrets.compare_digest(claim.batch.encode(), nonce.encode()) else None
+        return None
 
 
 def _tell(event: str, lease: Lease, **fields: object) -> None:

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gapless import Lease, LeaseError
+
 from . import events, metrics
 from .backend import GaplessBackend
+from .clip import clipped
 from .keys import LeaseKey, SeriesKey
 from .ranges import SECOND, Range, missing, to_ns
 from .rows import Rows, rows_of
 
 __all__ = ["AutoBackfillRequest", "GaplessHistoryProvider"]
 
-_LEASE_TTL = "120s"
+_LEASE_TTL_MS = 120_000
 _PAUSE_MIN_SECONDS, _PAUSE_MAX_SECONDS = 0.01, 0.25
 
 
@@ -116,32 +119,32 @@ class GaplessHistoryProvider(GaplessBackend):
         """Fills a gap that may be somebody else's by now; gives how many rows came."""
         pause, count = _PAUSE_MIN_SECONDS, 0
         while still := missing(self.store.coverage(key), *gap, key.interval):
-            claim = self._claim(key, still[0])
-            if claim is None:
+            lease = self._claim(key, still[0])
+            if lease is None:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _PAUSE_MAX_SECONDS)
                 continue
             try:
                 # Looked at again under the lease: it may have been filled just before.
                 if missing(self.store.coverage(key), *still[0], key.interval) == [still[0]]:
-                    count += await self._fill_gap(key, node_id, still[0], claim)
-            except BaseException:
-                _end(claim, "failed")
+                    count += await self._fill_gap(key, node_id, still[0], lease)
+            except BaseException as error:
+                _end(lease, str(error) or type(error).__name__)
                 raise
-            _end(claim, None)
+            _end(lease, None)
             if (key, still[0]) in self._asked or len(still) == 1:
                 break
             gap = (still[1][0], gap[1])
         return count
 
-    async def _fill_gap(self, key: SeriesKey, node_id: str, gap: Range, claim: Any) -> int:
+    async def _fill_gap(self, key: SeriesKey, node_id: str, gap: Range, lease: Lease) -> int:
         await self._wait_for_turn(key, gap)
         fields: dict[str, Any] = {"node_id": node_id, "interval": key.interval, "start": gap[0], "end": gap[1], "source": "fetcher"}
         fields |= {"batch_id": f"{node_id}:{key.interval}:{gap[0]}:{gap[1]}", "attempt": 1}
         events.backfill("attempt", **fields)
         try:
             rows = rows_of(_inside(await self._fetcher.fetch(*gap, node_id=node_id, interval=key.interval), gap))
-            claim.renew(_LEASE_TTL)
+            lease.renew(_LEASE_TTL_MS)
             await asyncio.to_thread(self._commit, key, gap, rows)
         except Exception as error:
             events.backfill("failed", **fields, error=str(error))
@@ -172,21 +175,20 @@ class GaplessHistoryProvider(GaplessBackend):
             await asyncio.sleep(max(0.0, max(asked) + self._retry_seconds - time.monotonic()))
             self._asked = {of: at for of, at in self._asked.items() if at + self._retry_seconds > time.monotonic()}
 
-    def _claim(self, key: SeriesKey, gap: Range) -> Any:
+    def _claim(self, key: SeriesKey, gap: Range) -> Lease | None:
         table = self.store.catalog.table
         assert table is not None, "only what is writable is filled"
         start, end = to_ns(gap[0]), to_ns(gap[1] + 1)
         batch = LeaseKey(key.node_id, key.interval, *gap, "", "").text
-        return self.store.database.claim_lease(
-            table.name, key.node_id, start, end, interval=key.interval * SECOND, ttl=_LEASE_TTL, batch=batch
-        )
+        try:
+            return table.claim(start, end, series=key.node_id, interval=key.interval * SECOND, ttl_ms=_LEASE_TTL_MS, batch=batch)
+        except LeaseError:
+            return None
 
 
-def _end(claim: Any, failure: str | None) -> None:
-    from gapless import LeaseError
-
+def _end(lease: Lease, failure: str | None) -> None:
     try:
-        claim.fail(failure) if failure else claim.complete()
+        lease.complete() if failure is None else lease.fail(failure)
     except LeaseError:
         # It was taken over after it had expired: there is nothing to end.
         pass
@@ -194,6 +196,4 @@ def _end(claim: Any, failure: str | None) -> None:
 
 def _inside(frame: Any, gap: Range) -> Any:
     """The rows of a fetched frame that were asked for."""
-    from .clip import clipped
-
     return clipped(getattr(frame, "frame", frame), *gap)
