@@ -42,7 +42,8 @@ class Fetcher:
     async def fetch(self, start: int, end: int, *, node_id: str, interval: int) -> pl.DataFrame:
         self.asked.append((start, end))
         await asyncio.sleep(self._pause)
-        return bars(start, end, interval).filter(pl.col("ts").map_elements(self._has, return_dtype=pl.Boolean))
+        frame = bars(start, end, interval)
+        return frame.filter(pl.Series([self._has(ts) for ts in frame["ts"]], dtype=pl.Boolean))
 
 
 def merge_coverage(ranges: list[Range], interval: int) -> list[Range]:
