@@ -86,7 +86,7 @@ fn list(text: &str) -> Option<DataType> {
         ("list" | "large_list", "") => Some(DataType::List(item)),
         ("fixed_size_list", rest) => {
             let len: i32 = rest.strip_prefix('[')?.strip_suffix(']')?.trim().parse().ok()?;
-            (len > 0).then(|| DataType::FixedSizeList(item, len))
+            (len > 0).then_some(DataType::FixedSizeList(item, len))
         }
         _ => None,
     }
