@@ -7,8 +7,8 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::error::invalid;
 use crate::expr::Expr;
 
-/// One value of many rows, for `agg`: `gapless.first("price")`. Takes a column or an expression. Nulls are skipped; of no value it is null,
-/// and a count 0.
+/// One value of many rows, for `agg`: `gapless.first("price")`. Takes a column or an expression. Nulls are skipped; of
+/// no value it is null, and a count 0.
 #[pyclass(frozen, module = "gapless")]
 #[derive(Debug, Clone)]
 pub(crate) struct Aggregate(query::Aggregate);

@@ -19,8 +19,8 @@ use crate::schema::Schema;
 /// Where batches come from.
 pub(crate) type Source = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
-/// An iterator over batches: `pyarrow.RecordBatch` where pyarrow is installed, else `gapless.Batch`. What is not read yet is not in
-/// memory. It has `__arrow_c_stream__` too, which takes the batches that are left.
+/// An iterator over batches: `pyarrow.RecordBatch` where pyarrow is installed, else `gapless.Batch`. What is not read
+/// yet is not in memory. It has `__arrow_c_stream__` too, which takes the batches that are left.
 #[pyclass(frozen, module = "gapless")]
 pub(crate) struct Batches {
     schema: SchemaRef,

@@ -70,8 +70,8 @@ impl Cancel {
     }
 }
 
-/// Calls the engine on a thread of its own. A signal whose handler raises, as Ctrl-C does, tells the call to end; what `wait` says
-/// is whether the exception comes only when it has.
+/// Calls the engine on a thread of its own. A signal whose handler raises, as Ctrl-C does, tells the call to end; what
+/// `wait` says is whether the exception comes only when it has.
 fn beside<T: Send + 'static>(
     py: Python<'_>,
     wait: bool,

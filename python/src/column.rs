@@ -63,7 +63,8 @@ fn one_array(chunks: &[ArrayRef], data_type: &DataType) -> PyResult<ArrayRef> {
     }
 }
 
-/// Numbers of NumPy in the type of the column, where it has every one of them. Times are left to the engine, which knows their units.
+/// Numbers of NumPy in the type of the column, where it has every one of them. Times are left to the engine, which
+/// knows their units.
 fn as_type(array: ArrayRef, data_type: &DataType) -> PyResult<ArrayRef> {
     let are_times = array.data_type().is_temporal() && data_type.is_temporal();
     if array.data_type() == data_type {

@@ -20,14 +20,16 @@ use crate::text::Names;
 
 pub(crate) use options::{durability, keep, partition};
 
-/// Opens a database: a directory. Opening it twice in one process gives the same engine, so threads may share it or open their own.
+/// Opens a database: a directory. Opening it twice in one process gives the same engine, so threads may share it or
+/// open their own.
 ///
-/// `mode` is "rw", which makes the database if it is not there, or "r". `as_of` is the name of a snapshot: tables are read as they were
-/// then. `durability` is how durable an append is when it returns: "sync" (on the disk), "buffered" (handed to the operating system), or
-/// a length of time such as "20ms" (handed to the operating system, and synced that often).
+/// `mode` is "rw", which makes the database if it is not there, or "r". `as_of` is the name of a snapshot: tables are
+/// read as they were then. `durability` is how durable an append is when it returns: "sync" (on the disk), "buffered"
+/// (handed to the operating system), or a length of time such as "20ms" (handed to the operating system, and synced
+/// that often).
 ///
-/// Raises InvalidError when the directory is not a database, LockedError when it is open in this process for reading only,
-/// UnsupportedError for a newer format, CorruptionError with the file.
+/// Raises InvalidError when the directory is not a database, LockedError when it is open in this process for reading
+/// only, UnsupportedError for a newer format, CorruptionError with the file.
 ///
 /// >>> with gapless.open(path) as db:
 /// ...     db.tables()
@@ -112,17 +114,20 @@ impl Database {
     /// Creates a table, durable when this returns.
     ///
     /// `schema` is a dict of column names and types ({"ts": "timestamp[ns, UTC]", "price": "float64"}) or anything with
-    /// `__arrow_c_schema__`, as pyarrow's schemas. `time` names the time column, a timestamp, which is stored in nanoseconds; `series` the
-    /// column of the series, text, which is stored as symbols. `partition` is "day", "hour", "month" or "year".
+    /// `__arrow_c_schema__`, as pyarrow's schemas. `time` names the time column, a timestamp, which is stored in
+    /// nanoseconds; `series` the column of the series, text, which is stored as symbols. `partition` is "day", "hour",
+    /// "month" or "year".
     ///
-    /// `keep` says which of several rows of one key count: "all" (ticks), or the one that was committed "last" or "first" (bars). The key is
-    /// series and time, and the columns of `key`.
+    /// `keep` says which of several rows of one key count: "all" (ticks), or the one that was committed "last" or
+    /// "first" (bars). The key is series and time, and the columns of `key`.
     ///
-    /// `retain` and `cold_after` are ages, as text or `timedelta`: partitions that have ended longer ago are removed, or encoded to be small,
-    /// by maintenance. `attributes` asks for indexes: {"order_id": "unique"}; there are "sorted", "parted", "grouped" and "unique".
-    /// `symbols` names the domain of a text column that is stored as symbols: {"venue": "venues"}.
+    /// `retain` and `cold_after` are ages, as text or `timedelta`: partitions that have ended longer ago are removed,
+    /// or encoded to be small, by maintenance. `attributes` asks for indexes: {"order_id": "unique"}; there are
+    /// "sorted", "parted", "grouped" and "unique". `symbols` names the domain of a text column that is stored as
+    /// symbols: {"venue": "venues"}.
     ///
-    /// Raises ConflictError when the table exists, InvalidError, UnsupportedError for a type that is not stored. Nothing has changed then.
+    /// Raises ConflictError when the table exists, InvalidError, UnsupportedError for a type that is not stored.
+    /// Nothing has changed then.
     #[pyo3(signature = (name, schema, *, time, series=None, partition="day", key=None, keep="all", **options))]
     #[expect(
         clippy::too_many_arguments,
@@ -167,8 +172,8 @@ impl Database {
         })
     }
 
-    /// Makes as few segments as can be, of one table or of all, and removes the rows that deletions hide. Readers and writers go on meanwhile; what was
-    /// done before an interrupt stays. Gives what was done, as `Table.compact`.
+    /// Makes as few segments as can be, of one table or of all, and removes the rows that deletions hide. Readers and
+    /// writers go on meanwhile; what was done before an interrupt stays. Gives what was done, as `Table.compact`.
     #[pyo3(signature = (table=None))]
     fn compact<'py>(&self, py: Python<'py>, table: Option<String>) -> PyResult<Bound<'py, PyDict>> {
         compact(py, Arc::clone(&self.handle), table)
@@ -185,8 +190,8 @@ impl Database {
         engine(py, || self.handle.database()?.sync())
     }
 
-    /// Closes the database: its objects cannot be used any more. Arrays and scans that are there keep what they need. Closing twice does
-    /// nothing.
+    /// Closes the database: its objects cannot be used any more. Arrays and scans that are there keep what they need.
+    /// Closing twice does nothing.
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.handle.close());
     }

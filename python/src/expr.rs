@@ -14,11 +14,12 @@ use crate::schema::type_of;
 
 pub(crate) use literal::{literal, value};
 
-/// A value computed for each row of a scan, made by `gapless.col` and `gapless.lit`, and by operators and methods of these.
+/// A value computed for each row of a scan, made by `gapless.col` and `gapless.lit`, and by operators and methods of
+/// these.
 ///
-/// `+ - * / %` compute, `< <= == != >= >` compare, `& | ~` are and, or and not; logic has three values, as in SQL. What an expression
-/// is combined with is an expression, or a Python value, which is a literal: text is text, not a column. Times are compared with
-/// datetimes or ISO text with a zone, and differ by lengths of time.
+/// `+ - * / %` compute, `< <= == != >= >` compare, `& | ~` are and, or and not; logic has three values, as in SQL. What
+/// an expression is combined with is an expression, or a Python value, which is a literal: text is text, not a column.
+/// Times are compared with datetimes or ISO text with a zone, and differ by lengths of time.
 ///
 /// >>> (gapless.col("price") * gapless.col("size") > 250_000.0)
 /// Expr(price * size > 250000.0)
@@ -76,8 +77,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Operand {
     }
 }
 
-/// The other side of an operator. It is taken here and not in the signature, where Python would be told that it knows better: `==` would give
-/// False then.
+/// The other side of an operator. It is taken here and not in the signature, where Python would be told that it knows
+/// better: `==` would give False then.
 fn operand(value: &Bound<'_, PyAny>) -> PyResult<Operand> {
     value.extract()
 }
@@ -333,8 +334,9 @@ impl Expr {
         self.with(|this| this.greatest(other.0))
     }
 
-    /// A part of a time: "year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond", "weekday" (Monday
-    /// is 1), "day_of_year", "date" or "time_of_day", in a zone of the IANA database; without one in that of the column, or UTC.
+    /// A part of a time: "year", "month", "day", "hour", "minute", "second", "millisecond", "microsecond",
+    /// "nanosecond", "weekday" (Monday is 1), "day_of_year", "date" or "time_of_day", in a zone of the IANA database;
+    /// without one in that of the column, or UTC.
     #[pyo3(signature = (name, zone=None))]
     fn part(&self, name: &str, zone: Option<String>) -> PyResult<Self> {
         let part = time_part(name)?;

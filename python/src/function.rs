@@ -7,7 +7,8 @@ use crate::duration::length;
 use crate::error::invalid;
 use crate::expr::{Expr, Operand};
 
-/// A function over the rows of a series in order of time, for `Scan.with_columns`: `gapless.delta("price")`. Each series begins anew.
+/// A function over the rows of a series in order of time, for `Scan.with_columns`: `gapless.delta("price")`. Each
+/// series begins anew.
 #[pyclass(frozen, module = "gapless")]
 #[derive(Debug, Clone)]
 pub(crate) struct SeriesFunction(pub(crate) query::SeriesFunction);
@@ -82,8 +83,9 @@ fn or_else(function: query::SeriesFunction, default: Option<Operand>) -> query::
     }
 }
 
-/// The exponential moving average as float64: the first value, then `alpha * value + (1 - alpha) * average`. Say one of `alpha` (more than 0,
-/// at most 1), `span` (`alpha = 2 / (span + 1)`), and `half_life`: rows as a number, or a length of time such as "5m".
+/// The exponential moving average as float64: the first value, then `alpha * value + (1 - alpha) * average`. Say one of
+/// `alpha` (more than 0, at most 1), `span` (`alpha = 2 / (span + 1)`), and `half_life`: rows as a number, or a length
+/// of time such as "5m".
 #[pyfunction]
 #[pyo3(signature = (values, alpha=None, *, span=None, half_life=None))]
 pub(crate) fn ema(

@@ -9,7 +9,8 @@ use crate::duration::length;
 use crate::error::py_error;
 use crate::scan::Scan;
 
-/// Rows in groups, or with a window for each, of `Scan.group_by`, `window_join` and `rolling`: `agg` says what is wanted of them.
+/// Rows in groups, or with a window for each, of `Scan.group_by`, `window_join` and `rolling`: `agg` says what is
+/// wanted of them.
 #[pyclass(frozen, module = "gapless")]
 #[derive(Debug)]
 pub(crate) struct Groups {
@@ -54,10 +55,12 @@ impl Groups {
 
 #[pymethods]
 impl Groups {
-    /// Aggregates over each group or window, under the names given; without one under its own: `agg(gapless.count(), high=gapless.max("price"))`.
+    /// Aggregates over each group or window, under the names given; without one under its own: `agg(gapless.count(),
+    /// high=gapless.max("price"))`.
     ///
-    /// Of `group_by` the columns are the keys, the start of the bucket under the name of the time column, and the aggregates; rows come by
-    /// keys, then bucket. Of `window_join` and `rolling` they are all columns and the aggregates.
+    /// Of `group_by` the columns are the keys, the start of the bucket under the name of the time column, and the
+    /// aggregates; rows come by keys, then bucket. Of `window_join` and `rolling` they are all columns and the
+    /// aggregates.
     #[pyo3(signature = (*aggregates, **named))]
     fn agg(
         &self,

@@ -19,8 +19,9 @@ use crate::table::Table;
 use crate::text::Names;
 use crate::time::Instant;
 
-/// Rows from elsewhere, to join with those of tables: anything that speaks Arrow. `time` names the column of their times and `series` that of
-/// their series, which joins in time go by; the rows must come in that order, by series and time.
+/// Rows from elsewhere, to join with those of tables: anything that speaks Arrow. `time` names the column of their
+/// times and `series` that of their series, which joins in time go by; the rows must come in that order, by series and
+/// time.
 #[pyfunction]
 #[pyo3(signature = (data, time=None, series=None))]
 pub(crate) fn from_arrow(
@@ -97,8 +98,9 @@ impl Scan {
         self.then(py, self.query().select(wanted))
     }
 
-    /// All columns and some more, which are computed from the former: expressions (`notional=gapless.col("price") * gapless.col("size")`), and
-    /// functions over the rows of a series (`d=gapless.delta("price")`). One of the same name is replaced.
+    /// All columns and some more, which are computed from the former: expressions (`notional=gapless.col("price") *
+    /// gapless.col("size")`), and functions over the rows of a series (`d=gapless.delta("price")`). One of the same
+    /// name is replaced.
     ///
     /// `by` is the series column, which these functions go by anyway.
     #[pyo3(signature = (*columns, by=None, **named))]
@@ -145,8 +147,9 @@ impl Scan {
         self.then(py, query)
     }
 
-    /// Rows in groups: of `by` (columns or expressions; null is a group of its own), and of buckets of their time, `every` "1m", "1d" or "1mo".
-    /// `zone` is whose days, weeks and months they are; `origin` is a time where a bucket begins, and `offset` how much later all begin.
+    /// Rows in groups: of `by` (columns or expressions; null is a group of its own), and of buckets of their time,
+    /// `every` "1m", "1d" or "1mo". `zone` is whose days, weeks and months they are; `origin` is a time where a bucket
+    /// begins, and `offset` how much later all begin.
     ///
     /// >>> table.append({"ts": [0, 1, 60_000_000_000], "sym": ["X", "X", "X"], "price": [1.0, 3.0, 2.0]})
     /// 3
@@ -177,10 +180,11 @@ impl Scan {
         })
     }
 
-    /// To each row the row of others that was there at its time: with `strategy` "backward" the last at or before it, with "forward" the first at
-    /// or after it, with "nearest" the nearer of both. With `strict=True` not one of the same time. Of the same series, and of the same values in
-    /// the columns `by`. `tolerance` is how far away it may be; `how="inner"` leaves out rows without one. `columns` are those wanted of it; a name
-    /// that is taken gets the suffix `_right`.
+    /// To each row the row of others that was there at its time: with `strategy` "backward" the last at or before it,
+    /// with "forward" the first at or after it, with "nearest" the nearer of both. With `strict=True` not one of the
+    /// same time. Of the same series, and of the same values in the columns `by`. `tolerance` is how far away it may
+    /// be; `how="inner"` leaves out rows without one. `columns` are those wanted of it; a name that is taken gets the
+    /// suffix `_right`.
     #[pyo3(signature = (other, by=None, strategy="backward", tolerance=None, strict=false, how="left", columns=None))]
     #[expect(clippy::too_many_arguments, reason = "they are what the join is, by name")]
     fn asof_join(
@@ -228,8 +232,8 @@ impl Scan {
         self.then(py, self.query().asof_join(other.0, options))
     }
 
-    /// To each row the other rows of its series from its time plus `start` to its time plus `end`, with both ends; `agg` says what is wanted of them.
-    /// With `prevailing=True` also the last row before the window.
+    /// To each row the other rows of its series from its time plus `start` to its time plus `end`, with both ends;
+    /// `agg` says what is wanted of them. With `prevailing=True` also the last row before the window.
     #[pyo3(signature = (other, by=None, start=None, end=None, prevailing=false))]
     fn window_join(
         &self,
@@ -250,8 +254,9 @@ impl Scan {
         Groups::new(self.query().window_join(other.0, window), self)
     }
 
-    /// To each row and each of some `offsets` the other row that was there at that distance from its time: one row for each, with the column
-    /// `offset`. Markouts: `trades.horizon_join(quotes, by="sym", offsets=["-1s", "0s", "1s"], columns=["bid", "ask"])`.
+    /// To each row and each of some `offsets` the other row that was there at that distance from its time: one row for
+    /// each, with the column `offset`. Markouts: `trades.horizon_join(quotes, by="sym", offsets=["-1s", "0s", "1s"],
+    /// columns=["bid", "ask"])`.
     #[pyo3(signature = (other, by=None, offsets=None, columns=None, tolerance=None))]
     fn horizon_join(
         &self,
@@ -276,8 +281,9 @@ impl Scan {
         self.then(py, self.query().horizon_join(other.0, options))
     }
 
-    /// To each row the other rows that are equal to it in the columns `on`; null equals null. `how` is "inner", "left", "semi" (the rows that have
-    /// one) or "anti" (those that have none). The other rows are read into memory; these keep their order.
+    /// To each row the other rows that are equal to it in the columns `on`; null equals null. `how` is "inner", "left",
+    /// "semi" (the rows that have one) or "anti" (those that have none). The other rows are read into memory; these
+    /// keep their order.
     #[pyo3(signature = (other, on, how="inner"))]
     fn join(&self, py: Python<'_>, other: Other, on: Names, how: &str) -> PyResult<Self> {
         let options = Join::on(on.0);
@@ -295,12 +301,13 @@ impl Scan {
         self.then(py, self.query().join(other.0, options))
     }
 
-    /// Rows on a regular grid: one of each series in each slot of `every` in the range of the scan, or from `start` to `end`. `methods` says how a
-    /// column is filled where a slot has no row: "previous", "linear", or a constant; others are null. A value is carried while its age is at most
-    /// `max_age`. What comes before the range is known too.
+    /// Rows on a regular grid: one of each series in each slot of `every` in the range of the scan, or from `start` to
+    /// `end`. `methods` says how a column is filled where a slot has no row: "previous", "linear", or a constant;
+    /// others are null. A value is carried while its age is at most `max_age`. What comes before the range is known
+    /// too.
     ///
-    /// With `stop_at_gaps` nothing is filled over gaps of the coverage: True is that of the interval `every`, a length that of another.
-    /// `observed` names a column that says which slots had a row.
+    /// With `stop_at_gaps` nothing is filled over gaps of the coverage: True is that of the interval `every`, a length
+    /// that of another. `observed` names a column that says which slots had a row.
     #[pyo3(signature = (every, methods=None, max_age=None, stop_at_gaps=None, *, start=None, end=None, zone=None, observed=None))]
     #[expect(clippy::too_many_arguments, reason = "they are what a fill is, by name")]
     fn fill(
@@ -347,8 +354,9 @@ impl Scan {
         self.then(py, self.query().fill(fill))
     }
 
-    /// A window for each row, over the rows of its series up to it: the last `rows` rows, or those in `(t - period, t]`. `agg` says what is wanted
-    /// of each. Windows with fewer rows than `min_rows` give null. `by` is the series column, which it goes by anyway.
+    /// A window for each row, over the rows of its series up to it: the last `rows` rows, or those in `(t - period,
+    /// t]`. `agg` says what is wanted of each. Windows with fewer rows than `min_rows` give null. `by` is the series
+    /// column, which it goes by anyway.
     #[pyo3(signature = (by=None, rows=None, period=None, min_rows=None))]
     fn rolling(
         &self,

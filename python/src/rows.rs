@@ -10,7 +10,8 @@ use crate::batches::{self, Batches, Source};
 use crate::pyarrow;
 use crate::schema::Schema;
 
-/// Rows of a result, in memory. It has `__arrow_c_stream__`: pyarrow, pandas, polars and DuckDB take it as it is, any number of times.
+/// Rows of a result, in memory. It has `__arrow_c_stream__`: pyarrow, pandas, polars and DuckDB take it as it is, any
+/// number of times.
 #[pyclass(frozen, module = "gapless")]
 #[derive(Debug, Clone)]
 pub(crate) struct Rows {

@@ -19,8 +19,8 @@ use crate::schema::Schema;
 /// How long rows are read before signals are looked for.
 const SIGNALS: Duration = Duration::from_millis(50);
 
-/// Rows of a table and what is done with them. Nothing is read before `to_arrow`, `to_pandas`, `to_polars`, `to_batches` or `count`; it
-/// may be read any number of times and gives the same rows each time.
+/// Rows of a table and what is done with them. Nothing is read before `to_arrow`, `to_pandas`, `to_polars`,
+/// `to_batches` or `count`; it may be read any number of times and gives the same rows each time.
 ///
 /// It has `__arrow_c_stream__`, so that pyarrow, polars and DuckDB read it as it is, batch by batch.
 #[pyclass(frozen, module = "gapless")]
@@ -195,7 +195,8 @@ impl Scan {
         self.rows(py)
     }
 
-    /// The rows batch by batch, as they are read: an iterator over `pyarrow.RecordBatch`, or `gapless.Batch` without pyarrow.
+    /// The rows batch by batch, as they are read: an iterator over `pyarrow.RecordBatch`, or `gapless.Batch` without
+    /// pyarrow.
     fn to_batches(&self, py: Python<'_>) -> PyResult<Batches> {
         let (schema, source) = engine(py, || self.source())?;
         Ok(Batches::new(schema, source))
@@ -223,8 +224,8 @@ impl Scan {
         engine(py, || self.query().explain())
     }
 
-    /// The gaps of what is asked for, of the same version as the rows: a list of `gapless.Gap`, at the interval of the scan or else the one
-    /// that the table's coverage has.
+    /// The gaps of what is asked for, of the same version as the rows: a list of `gapless.Gap`, at the interval of the
+    /// scan or else the one that the table's coverage has.
     ///
     /// Raises InvalidError where the table has coverage at several intervals and none was given.
     #[getter]

@@ -15,7 +15,8 @@ use crate::{pyarrow, type_text};
 
 /// Names and types of columns.
 ///
-/// It has `__arrow_c_schema__`: `pyarrow.schema(schema)` is the same in pyarrow. As a mapping it gives the text of each type.
+/// It has `__arrow_c_schema__`: `pyarrow.schema(schema)` is the same in pyarrow. As a mapping it gives the text of each
+/// type.
 ///
 /// >>> schema = table.schema
 /// >>> schema.names

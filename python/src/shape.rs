@@ -132,7 +132,8 @@ fn rows_and_times(scan: Scan) -> Result<(u64, Option<(i64, i64)>)> {
     ))
 }
 
-/// How much of what is expected between the first and the last row is covered; nothing where nothing is known, or at several intervals.
+/// How much of what is expected between the first and the last row is covered; nothing where nothing is known, or at
+/// several intervals.
 fn completeness(snapshot: &Snapshot, table: &str, (first, last): (i64, i64)) -> Result<Option<(f64, i64)>> {
     let coverage = snapshot.coverage(table)?;
     let intervals = coverage.intervals();

@@ -10,10 +10,11 @@ use crate::rows::Rows;
 
 #[pymethods]
 impl Database {
-    /// Runs a SQL statement over one snapshot of all tables, taken when it begins, and gives its rows. A statement that writes is one commit, durable
-    /// when this returns; its row is the count.
+    /// Runs a SQL statement over one snapshot of all tables, taken when it begins, and gives its rows. A statement that
+    /// writes is one commit, durable when this returns; its row is the count.
     ///
-    /// Raises InvalidError for wrong SQL, NotFoundError for a table that is not there, UnsupportedError, saying what to use instead.
+    /// Raises InvalidError for wrong SQL, NotFoundError for a table that is not there, UnsupportedError, saying what to
+    /// use instead.
     ///
     /// >>> db.sql("SELECT count(*) AS rows FROM trade").to_arrow().to_pydict()
     /// {'rows': [0]}

@@ -70,15 +70,15 @@ impl Table {
         engine(py, || self.columns()).map(Schema::from)
     }
 
-    /// Streams rows in any order as one atomic commit: visible when this returns, and as durable as the database is opened for. Gives how
-    /// many they are.
+    /// Streams rows in any order as one atomic commit: visible when this returns, and as durable as the database is
+    /// opened for. Gives how many they are.
     ///
-    /// `data` is anything that speaks Arrow (`__arrow_c_stream__` or `__arrow_c_array__`: frames of polars and pandas, tables of pyarrow,
-    /// results of DuckDB), or a dict of columns: lists or arrays of NumPy. Columns that are not there are null. Late rows are as welcome as
-    /// others.
+    /// `data` is anything that speaks Arrow (`__arrow_c_stream__` or `__arrow_c_array__`: frames of polars and pandas,
+    /// tables of pyarrow, results of DuckDB), or a dict of columns: lists or arrays of NumPy. Columns that are not
+    /// there are null. Late rows are as welcome as others.
     ///
-    /// Raises InvalidError with column, row and reason; OverloadedError when memory is full and is not freed in time; StorageError. Nothing
-    /// was written then.
+    /// Raises InvalidError with column, row and reason; OverloadedError when memory is full and is not freed in time;
+    /// StorageError. Nothing was written then.
     ///
     /// `coverage` is what the rows cover, in the same commit: dicts of `series`, `start`, `end`, `state` ("complete" unless told otherwise),
     /// `interval` and `source`, as `attest` takes them. With it there may be no rows.
@@ -102,12 +102,14 @@ impl Table {
         })
     }
 
-    /// Writes rows in any order as one atomic commit, durable when this returns: they are sorted, split by partition, and become segments of
-    /// their own. For bulk: what does not fit into memory is sorted on disk. Gives how many rows were taken.
+    /// Writes rows in any order as one atomic commit, durable when this returns: they are sorted, split by partition,
+    /// and become segments of their own. For bulk: what does not fit into memory is sorted on disk. Gives how many rows
+    /// were taken.
     ///
     /// `data` is as in `append`, and read batch by batch; so is `coverage`.
     ///
-    /// Raises InvalidError with column, row and reason; StorageError. Nothing was written then, nor when it is interrupted.
+    /// Raises InvalidError with column, row and reason; StorageError. Nothing was written then, nor when it is
+    /// interrupted.
     ///
     /// >>> table.write({"ts": [3, 2], "sym": ["X", "X"], "price": [1.5, 1.25], "size": [100, 100]})
     /// 2
@@ -132,14 +134,15 @@ impl Table {
 
     /// Reads rows with `start <= time < end`; without bounds, all. Nothing is read before the rows are asked for.
     ///
-    /// `series` is one, or several; one that the table does not have gives no rows. `columns` are those wanted, in their order. Rows come by
-    /// series and time; `order="time"` is by time, then series, and `order="stored"` as they lie, which is the cheapest. `limit` is how many
-    /// rows at most. `where` is a condition, such as `gapless.col("price") > 10`; what indexes and statistics rule out is not read.
+    /// `series` is one, or several; one that the table does not have gives no rows. `columns` are those wanted, in
+    /// their order. Rows come by series and time; `order="time"` is by time, then series, and `order="stored"` as they
+    /// lie, which is the cheapest. `limit` is how many rows at most. `where` is a condition, such as
+    /// `gapless.col("price") > 10`; what indexes and statistics rule out is not read.
     ///
     /// The scan sees the table as it is now, or as the snapshot `as_of` has it, however late it is read.
     ///
-    /// With `require_coverage=True` a range that is not covered at `interval` is a CoverageError, whose `gaps` say what is missing; see also
-    /// `Scan.uncovered`.
+    /// With `require_coverage=True` a range that is not covered at `interval` is a CoverageError, whose `gaps` say what
+    /// is missing; see also `Scan.uncovered`.
     ///
     /// Raises NotFoundError for a snapshot, InvalidError for a column that is not there.
     #[pyo3(signature = (start=None, end=None, series=None, columns=None, r#where=None, order=None, limit=None, as_of=None, require_coverage=false, interval=None))]

@@ -1,7 +1,7 @@
 //! Instants from Python: nanoseconds since the epoch, aware `datetime`, pandas, numpy, ISO text with a zone.
 //!
-//! What has no zone is refused: nobody knows which instant it means. `numpy.datetime64` has none by definition and counts from the
-//! epoch in UTC, so it is taken as UTC.
+//! What has no zone is refused: nobody knows which instant it means. `numpy.datetime64` has none by definition and
+//! counts from the epoch in UTC, so it is taken as UTC.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

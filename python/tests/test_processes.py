@@ -65,7 +65,7 @@ def test_a_fork_is_refused_and_does_not_hang(filled, path):
     assert filled.scan().count() == 1200, "the parent goes on"
 
 
-def test_a_fork_before_gapless_is_used_may_use_it(path):
+def test_a_fork_before_gapless_is_used_may_use_it(path, tmp_path):
     script = f"""
     import os, gapless
     child = os.fork()
@@ -77,7 +77,7 @@ def test_a_fork_before_gapless_is_used_may_use_it(path):
     if child:
         assert os.waitpid(child, 0)[1] == 0
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -146,9 +146,9 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("work", ["write", "sql", "scan", "window"])
-def test_ctrl_c_ends_long_calls(filled, path, work):
+def test_ctrl_c_ends_long_calls(filled, path, tmp_path, work):
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(path), work], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", INTERRUPTED, str(path), work], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.stdout == "interrupted\n", done.stderr
 

@@ -15,8 +15,8 @@ use pyo3::prelude::*;
 use crate::error::invalid;
 use crate::time::{numpy_class, numpy_unit, unit_ns};
 
-/// The array of an array of numbers, booleans or times of NumPy; nothing for another value, and for an array of texts or objects,
-/// which is read as a list.
+/// The array of an array of numbers, booleans or times of NumPy; nothing for another value, and for an array of texts
+/// or objects, which is read as a list.
 pub(super) fn array(values: &Bound<'_, PyAny>) -> PyResult<Option<ArrayRef>> {
     if numpy_class(values)?.as_deref() != Some("ndarray") {
         return Ok(None);
@@ -87,7 +87,8 @@ fn copied<T: Element + Clone>(values: &Bound<'_, PyUntypedArray>) -> PyResult<Ve
     })
 }
 
-/// Counts of a unit; `NaT`, which is the least of them, is null. Arrow has seconds and finer units: others become seconds.
+/// Counts of a unit; `NaT`, which is the least of them, is null. Arrow has seconds and finer units: others become
+/// seconds.
 fn times(values: &Bound<'_, PyAny>, are_instants: bool) -> PyResult<ArrayRef> {
     let (unit, step) = numpy_unit(&values.getattr("dtype")?)?;
     let counts = values.call_method1("view", ("int64",))?;

@@ -14,10 +14,12 @@ use crate::time::{Instant, range};
 
 #[pymethods]
 impl Table {
-    /// Replaces the rows with `start <= time < end`, of some series or of all, as one atomic commit, durable when this returns: the range holds
-    /// exactly these rows then. Gives how many there are. What is known of the range (its coverage) stays.
+    /// Replaces the rows with `start <= time < end`, of some series or of all, as one atomic commit, durable when this
+    /// returns: the range holds exactly these rows then. Gives how many there are. What is known of the range (its
+    /// coverage) stays.
     ///
-    /// Raises InvalidError for a row outside of the range or of another series, and as `write`. Nothing has changed then.
+    /// Raises InvalidError for a row outside of the range or of another series, and as `write`. Nothing has changed
+    /// then.
     #[pyo3(signature = (data, start, end, series=None))]
     fn replace(
         &self,
@@ -38,9 +40,9 @@ impl Table {
         })
     }
 
-    /// Deletes the rows with `start <= time < end`, of some series or of all, as one atomic commit, durable when this returns. No bound at all would
-    /// delete everything: say so with `start` and `end`, or name the series. Scans that are there still read the rows; the range is not covered
-    /// any more.
+    /// Deletes the rows with `start <= time < end`, of some series or of all, as one atomic commit, durable when this
+    /// returns. No bound at all would delete everything: say so with `start` and `end`, or name the series. Scans that
+    /// are there still read the rows; the range is not covered any more.
     ///
     /// Raises InvalidError when neither bound nor series is given.
     #[pyo3(signature = (start=None, end=None, series=None))]
@@ -63,27 +65,30 @@ impl Table {
         })
     }
 
-    /// Writes the rows that this process has streamed, of all tables, to segments. They are visible and durable without it.
+    /// Writes the rows that this process has streamed, of all tables, to segments. They are visible and durable without
+    /// it.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         let handle = std::sync::Arc::clone(&self.handle);
         call::writing(py, move |_| handle.database()?.flush())
     }
 
-    /// Makes as few segments of the table as can be, and removes the rows that deletions hide. Readers and writers go on meanwhile. Gives what was
-    /// done: a dict of `segments_removed`, `segments_added`, `bytes_removed` and `bytes_added`.
+    /// Makes as few segments of the table as can be, and removes the rows that deletions hide. Readers and writers go
+    /// on meanwhile. Gives what was done: a dict of `segments_removed`, `segments_added`, `bytes_removed` and
+    /// `bytes_added`.
     fn compact<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyDict>> {
         let (handle, name) = (std::sync::Arc::clone(&self.handle), self.name.clone());
         compact(py, handle, Some(name))
     }
 
-    /// Removes the partitions that end at or before a time, as one atomic commit, durable when this returns; gives how many rows went. A partition
-    /// that reaches beyond it stays whole, and so do rows that were streamed and are in no segment yet: see `flush`.
+    /// Removes the partitions that end at or before a time, as one atomic commit, durable when this returns; gives how
+    /// many rows went. A partition that reaches beyond it stays whole, and so do rows that were streamed and are in no
+    /// segment yet: see `flush`.
     fn expire(&self, py: Python<'_>, before: Instant) -> PyResult<u64> {
         engine(py, || self.engine()?.expire(before.0))
     }
 
-    /// Adds a column at the end, atomically and durably: rows that are there read as null. `type` is text, such as "float64", or a type with
-    /// `__arrow_c_schema__`.
+    /// Adds a column at the end, atomically and durably: rows that are there read as null. `type` is text, such as
+    /// "float64", or a type with `__arrow_c_schema__`.
     ///
     /// Raises InvalidError when the name is taken.
     #[pyo3(signature = (name, r#type))]
@@ -115,8 +120,8 @@ impl Table {
         engine(py, || self.engine()?.widen_column(name, data_type))
     }
 
-    /// The last row of each series at or before `at`, which sees rows at that very time; at the end, where none is given. A scan: it is read when
-    /// it is asked for.
+    /// The last row of each series at or before `at`, which sees rows at that very time; at the end, where none is
+    /// given. A scan: it is read when it is asked for.
     #[pyo3(signature = (at=None, series=None))]
     fn latest(&self, py: Python<'_>, at: Option<Instant>, series: Option<Names>) -> PyResult<Scan> {
         let scan = engine(py, || {
