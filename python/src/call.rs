@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use gapless::query::Interrupt;
 use gapless::{Error, ErrorKind, Result};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -48,12 +49,16 @@ pub(crate) fn engine<T: Send>(py: Python<'_>, call: impl FnOnce() -> Result<T> +
 
 /// Tells a call that its caller does not want it any more.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cancel(Arc<AtomicBool>);
+pub(crate) struct Cancel {
+    is_set: Arc<AtomicBool>,
+    /// Told at the same time.
+    queries: Interrupt,
+}
 
 impl Cancel {
     /// Whether it was told.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.is_set.load(Ordering::Relaxed)
     }
 
     /// An error once it was told.
@@ -66,7 +71,17 @@ impl Cancel {
 
     /// The flag itself, for what takes one.
     pub(crate) fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.is_set)
+    }
+
+    /// What ends queries when it is told.
+    pub(crate) fn queries(&self) -> &Interrupt {
+        &self.queries
+    }
+
+    fn tell(&self) {
+        self.is_set.store(true, Ordering::Relaxed);
+        self.queries.interrupt();
     }
 }
 
@@ -99,7 +114,7 @@ fn beside<T: Send + 'static>(
             Ok(outcome) => return outcome.map_err(py_error),
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(signal) = py.check_signals() {
-                    cancel.0.store(true, Ordering::Relaxed);
+                    cancel.tell();
                     if wait {
                         let _ = py.detach(|| receiver.lock().recv());
                     }

@@ -404,6 +404,24 @@ impl Scan {
     fn latest(&self, py: Python<'_>, at: Option<Instant>) -> PyResult<Self> {
         self.then(py, self.query().latest(at.map(|at| at.0)))
     }
+
+    /// The longest runs of slots without a row in `start <= time < end`, of each series that was asked for, or else of each that has a row
+    /// there: the series, `start` and `end` of the run, and `slots`, how many there are.
+    ///
+    /// `every` is the length of a slot, such as "1m". Only times are read. What a source is known not to have is in `Table.gaps`.
+    fn missing(
+        &self,
+        py: Python<'_>,
+        every: &Bound<'_, PyAny>,
+        start: Instant,
+        end: Instant,
+    ) -> PyResult<Self> {
+        self.then(
+            py,
+            self.query()
+                .missing(bucket(every, None, None, None)?, start.0, end.0),
+        )
+    }
 }
 
 fn fill_method(method: &Bound<'_, PyAny>) -> PyResult<FillMethod> {

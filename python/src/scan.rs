@@ -119,13 +119,9 @@ impl Scan {
         }
         let query = self.query();
         let (schema, batches) = call::reading(py, move |cancel| {
-            let batches = query.stream()?;
+            let batches = query.interrupted_by(cancel.queries()).stream()?;
             let schema = batches.schema();
-            let kept = batches.inspect(|_| ()).map(|batch| {
-                cancel.check()?;
-                batch
-            });
-            Ok((schema, kept.collect::<Result<Vec<_>>>()?))
+            Ok((schema, batches.collect::<Result<Vec<_>>>()?))
         })?;
         Ok(Rows::new(schema, batches))
     }
@@ -211,8 +207,7 @@ impl Scan {
         let query = self.query();
         call::reading(py, move |cancel| {
             let mut rows = 0;
-            for batch in query.stream()? {
-                cancel.check()?;
+            for batch in query.interrupted_by(cancel.queries()).stream()? {
                 rows += batch?.num_rows() as u64;
             }
             Ok(rows)

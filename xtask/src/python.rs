@@ -55,7 +55,9 @@ pub fn tests(root: &Path) -> Result<Command, String> {
         .map_err(|error| format!("the package could not be put into the environment: {error}"))?;
     // Not `python -m pytest`, which would import the package of the sources, where there is no module.
     let mut pytest = Command::new(python.with_file_name("pytest"));
-    pytest.current_dir(root.join("python"));
+    pytest
+        .args(["tests", "../benches/compare/tests"])
+        .current_dir(root.join("python"));
     Ok(pytest)
 }
 
