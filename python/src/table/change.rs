@@ -29,7 +29,7 @@ impl Table {
         end: Instant,
         series: Option<Names>,
     ) -> PyResult<u64> {
-        let (reader, table) = (self.rows(data)?, engine(py, || self.engine())?);
+        let (reader, table) = (self.reader(data)?, engine(py, || self.engine())?);
         call::writing(py, move |cancel| {
             let batches = reader
                 .collect::<Result<Vec<_>, _>>()
