@@ -7,11 +7,7 @@ from pathlib import Path
 
 import gapless
 import pytest
-
-TICKS = {"ts": "timestamp[ns, UTC]", "sym": "symbol", "price": "float64", "size": "int64"}
-SECOND = 1_000_000_000
-# 2026-11-20T14:00:00Z
-START = 1_795_183_200_000_000_000
+from samples import SECOND, START, TICKS
 
 
 @pytest.fixture

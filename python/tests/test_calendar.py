@@ -6,7 +6,7 @@ import datetime as dt
 
 import gapless
 import pytest
-from conftest import SECOND, TICKS
+from samples import SECOND, TICKS
 
 HOUR = 3600 * SECOND
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gapless
 import pyarrow as pa
 import pytest
-from conftest import SECOND, START
+from samples import SECOND, START
 
 DAY = 86_400 * SECOND
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gapless
 import pytest
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 
 
 def damage(path: Path, column: str) -> Path:

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE

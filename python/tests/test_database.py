@@ -7,7 +7,7 @@ import threading
 
 import gapless
 import pytest
-from conftest import START, TICKS
+from samples import START, TICKS
 
 
 def test_a_database_is_made_and_found_again(path):

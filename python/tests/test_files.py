@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 
 
 def test_a_table_goes_to_a_file_and_comes_back(db, filled, tmp_path):

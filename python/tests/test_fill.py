@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import workers
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 from workers import bars_of
 
 MINUTE = 60 * SECOND

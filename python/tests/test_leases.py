@@ -10,7 +10,7 @@ import time
 import gapless
 import pytest
 import workers
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 
 MINUTE = 60 * SECOND
 spawn = multiprocessing.get_context("spawn")

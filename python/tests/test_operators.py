@@ -12,7 +12,7 @@ import random
 import gapless
 import polars as pl
 import pytest
-from conftest import SECOND, START
+from samples import SECOND, START
 from polars.testing import assert_frame_equal
 
 col = gapless.col

@@ -16,7 +16,7 @@ from pathlib import Path
 import gapless
 import pyarrow as pa
 import pytest
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 
 
 def append_rows(path: str, name: str, rows: int) -> int:

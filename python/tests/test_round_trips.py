@@ -19,7 +19,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gapless
 import pytest
-from conftest import SECOND, START, TICKS
+from samples import SECOND, START, TICKS
 
 
 def test_a_snapshot_is_read_as_it_was(path, db, filled):

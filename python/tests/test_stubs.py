@@ -11,7 +11,7 @@ from pathlib import Path
 import gapless
 import gapless._gapless
 import pytest
-from conftest import TICKS
+from samples import TICKS
 
 PACKAGE = Path(gapless.__file__).parent
 

@@ -12,7 +12,7 @@ import time
 import gapless
 import pytest
 import workers
-from conftest import SECOND, START
+from samples import SECOND, START
 
 spawn = multiprocessing.get_context("spawn")
 

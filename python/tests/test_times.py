@@ -9,7 +9,7 @@ import gapless
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SECOND, START
+from samples import SECOND, START
 
 AT = START + 10 * SECOND
 NEW_YORK = ZoneInfo("America/New_York")
