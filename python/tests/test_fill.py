@@ -321,7 +321,7 @@ def test_an_exit_in_a_fetcher_ends_the_fill(db, bars):
     assert db.leases() == []
 
 
-def test_a_fill_that_was_interrupted_does_not_keep_the_process(path, bars):
+def test_a_fill_that_was_interrupted_does_not_keep_the_process(path, bars, tmp_path):
     program = f"""
 import signal, threading, time, os, gapless
 def fetch(request):
@@ -333,7 +333,7 @@ with gapless.open({str(path)!r}) as db:
     except KeyboardInterrupt:
         print("interrupted", len(db.leases()))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "interrupted 0\n"), done.stderr
 
 

@@ -15,6 +15,8 @@ from samples import TICKS
 
 PACKAGE = Path(gapless.__file__).parent
 
+CONFIG = str(Path(__file__).parents[1] / "pyproject.toml")
+
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
@@ -25,7 +27,7 @@ def beside(tmp_path: Path) -> Path:
 
 def test_stubs_and_module_agree(beside):
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "gapless", "--concise"],
+        [sys.executable, "-m", "mypy.stubtest", "gapless", "--concise", "--mypy-config-file", CONFIG],
         cwd=beside,
         capture_output=True,
         text=True,
@@ -36,7 +38,7 @@ def test_stubs_and_module_agree(beside):
 
 def test_the_package_itself_is_typed(beside):
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file", str(Path(__file__).parents[1] / "pyproject.toml"), "-p", "gapless"],
+        [sys.executable, "-m", "mypy", "--config-file", CONFIG, "-p", "gapless"],
         cwd=beside,
         capture_output=True,
         text=True,

@@ -44,7 +44,7 @@ class Handle:
         self.store: Store = shared.store if shared else Store(path, mode=mode, option=frames)  # type: ignore[arg-type]
         self._is_shared = shared is not None
         self.keep: Keep | None = keep if keep is not None or shared is None else shared.keep
-        self._series_key = series_key if series_key is not None or shared is None else shared._series_key
+        self._series_key: SeriesKeyHook | None = series_key if series_key is not None or shared is None else shared._series_key
         self._streams: dict[str, list[Any]] = {}
 
     def bind_stream(self, stream: Any) -> None:

@@ -163,9 +163,10 @@ class Catalog:
         if self._table(name) is None:
             columns = {column: type_ for column, type_ in types.items() if type_ and column != SERIES}
             schema = {TIME: "timestamp[ns, UTC]", SERIES: "symbol", **columns}
+            stored: Any = "first" if keep == "raise" else keep
             try:
                 self._database.create_table(
-                    name, schema, time=TIME, series=SERIES, partition=_partition(key.interval), keep="first" if keep == "raise" else keep
+                    name, schema, time=TIME, series=SERIES, partition=_partition(key.interval), keep=stored
                 )
             except ConflictError:
                 # Another process was first: it has the same columns, for they are in its name.
@@ -207,7 +208,8 @@ class Catalog:
         raise ConflictError(f"no column of the table {series.table!r} is free for {name!r} as {type_}")
 
     def _add(self, key: SeriesKey, series: Series, columns: list[Column]) -> None:
-        rows = [(column.name, *piece, column.nullable) for column in columns for piece in column.pieces or [(None, None)]]
+        nowhere: list[Any] = [(None, None)]
+        rows: list[tuple[Any, ...]] = [(column.name, *piece, column.nullable) for column in columns for piece in column.pieces or nowhere]
         # A series without payload has an entry too.
         rows = rows or [(None, None, None, None)]
         names, stored, types, nullable = zip(*rows, strict=True)

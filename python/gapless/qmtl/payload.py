@@ -42,7 +42,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return _list(value)
     # Subclasses of numbers and text, as an IntEnum.
-    for base in (bool, int, float, str, bytes):
+    bases: tuple[Any, ...] = (bool, int, float, str, bytes)
+    for base in bases:
         if isinstance(value, base):
             return base(value)
     return json.dumps(value, default=str)

@@ -71,7 +71,7 @@ def _seconds(column: pl.Series) -> pl.Series:
     elif not column.dtype.is_integer():
         raise TypeError(f"ts is {column.dtype}: give whole seconds since the epoch as integers. Nothing was written")
     times = column.cast(pl.Int64)
-    check_seconds(times.min(), times.max())  # type: ignore[arg-type]
+    check_seconds(times.min(), times.max())
     return times
 
 
