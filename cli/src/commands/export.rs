@@ -120,14 +120,12 @@ struct Destination {
     path: PathBuf,
     format: WriteFormat,
     by: By,
-    /// Extension of files in a tree.
-    extension: &'static str,
     is_tree: bool,
 }
 
 impl Destination {
     fn of(args: &Args) -> Result<Self, CliError> {
-        let named = format_of_name(&args.to);
+        let named = WriteFormat::of_name(&args.to);
         let is_tree = args.to.is_dir() || named.is_none();
         let by = args
             .partition_by
@@ -144,13 +142,6 @@ impl Destination {
             path: args.to.clone(),
             format,
             by,
-            extension: match format {
-                WriteFormat::Csv => "csv",
-                WriteFormat::JsonLines => "jsonl",
-                WriteFormat::Json => "json",
-                WriteFormat::Parquet => "parquet",
-                WriteFormat::ArrowIpc | WriteFormat::ArrowStream => "arrow",
-            },
             is_tree,
         })
     }
@@ -182,20 +173,7 @@ impl Destination {
         let (date, hour) = path.split_once('/').unwrap_or((&path, ""));
         let mut parts = vec![(key, date), ("hour", hour)];
         parts.retain(|(_, value)| !value.is_empty());
-        hive_path(&self.path, &parts, 0).with_extension(self.extension)
-    }
-}
-
-/// The format that a file's name says, under any compression.
-pub(super) fn format_of_name(path: &Path) -> Option<WriteFormat> {
-    let extension = |path: &Path| {
-        path.extension()
-            .map(|extension| extension.to_string_lossy().into_owned())
-    };
-    let outer = extension(path)?;
-    match outer.to_ascii_lowercase().as_str() {
-        "gz" | "zst" => extension(Path::new(path.file_stem()?))?.parse().ok(),
-        _ => outer.parse().ok(),
+        hive_path(&self.path, &parts, 0).with_extension(self.format.extension())
     }
 }
 
@@ -219,11 +197,11 @@ fn write_all(
         By::Hour => PartitionUnit::Hour,
     };
     let key = day_key(scan);
-    let partitions = partitions(args, snapshot, unit)?;
+    let (start, end) = args.selection.range();
+    let partitions = snapshot.partitions_between(&args.selection.table, unit, &(start..end))?;
     let bar = progress::count(partitions.len() as u64, "writing files");
     let rows = ProgressBar::hidden();
     for partition in partitions {
-        let (start, end) = args.selection.range();
         // The greatest end means no end, for the last partition as for the range.
         let part = scan
             .clone()
@@ -244,36 +222,6 @@ fn day_key(scan: &Scan) -> &'static str {
         .iter()
         .any(|column| column.name == "date" || column.name == "hour");
     if taken { "partition_date" } else { "date" }
-}
-
-/// The days or hours in which segments have rows, in order of time.
-fn partitions(args: &Args, snapshot: &Snapshot, unit: PartitionUnit) -> Result<Vec<PartitionKey>, CliError> {
-    let (start, end) = args.selection.range();
-    let mut keys = std::collections::BTreeSet::new();
-    for segment in snapshot.table(&args.selection.table)?.segments() {
-        let last = if end == i64::MAX {
-            end
-        } else {
-            end.saturating_sub(1)
-        };
-        let (first, last) = (segment.min_time.max(start), segment.max_time.min(last));
-        if first > last {
-            continue;
-        }
-        let mut key = PartitionKey::containing(unit, first);
-        loop {
-            keys.insert(key.start);
-            let next = key.end();
-            if next > last || next == i64::MAX {
-                break;
-            }
-            key = PartitionKey::containing(unit, next);
-        }
-    }
-    Ok(keys
-        .into_iter()
-        .map(|start| PartitionKey { unit, start })
-        .collect())
 }
 
 /// Writes one file; none if there are no rows, unless `even_empty`.
@@ -308,20 +256,4 @@ fn write_file(
         rows,
         bytes: bytes.map_err(|error| CliError::io(path.display(), &error))?,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_a_known_ending_is_a_file_of_that_format() {
-        let format = |name: &str| format_of_name(Path::new(name));
-        assert_eq!(format("a.csv"), Some(WriteFormat::Csv));
-        assert_eq!(format("dir/a.CSV.gz"), Some(WriteFormat::Csv));
-        assert_eq!(format("a.parquet"), Some(WriteFormat::Parquet));
-        assert_eq!(format("out"), None);
-        assert_eq!(format("out.gz"), None);
-        assert_eq!(format("trade.2026"), None);
-    }
 }

@@ -567,3 +567,27 @@ fn stored(place: &Place) -> u64 {
     let rows = partitions.as_array().unwrap().iter().map(|line| &line["rows"]);
     rows.map(|rows| rows.as_u64().unwrap()).sum()
 }
+
+#[test]
+fn rows_that_are_in_no_segment_yet_are_exported() {
+    let place = Place::with_trades();
+    let mut run = Run::start(&place, "append db trade");
+    run.write("ts,sym,price,size,note\n2026-11-25T00:00:00Z,IBM,5,1,new\n");
+    assert_eq!(run.line(), "acked 1");
+    let report = place.json("export db trade --to out --start 2026-11-20");
+    let files: Vec<&str> = report["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        files,
+        [
+            "out/date=2026-11-20/part-000000.parquet",
+            "out/date=2026-11-25/part-000000.parquet"
+        ]
+    );
+    assert_eq!(report["rows"], 3);
+    assert_eq!(run.end().2, Some(0));
+}

@@ -10,6 +10,7 @@ pub(crate) mod garbage;
 mod handle;
 mod leases;
 mod live;
+mod partitions;
 pub(crate) mod pins;
 mod session;
 mod settle;

@@ -1,5 +1,6 @@
 //! What can be written, and how.
 
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::error::{InterchangeError, Result};
@@ -50,6 +51,35 @@ pub struct WriteOptions {
 }
 
 impl WriteFormat {
+    /// The format that a file's name says, under any compression.
+    ///
+    /// ```
+    /// use gapless_interchange::WriteFormat;
+    /// assert_eq!(WriteFormat::of_name("dir/a.CSV.gz".as_ref()), Some(WriteFormat::Csv));
+    /// assert_eq!(WriteFormat::of_name("a.parquet".as_ref()), Some(WriteFormat::Parquet));
+    /// assert_eq!(WriteFormat::of_name("out.gz".as_ref()), None);
+    /// assert_eq!(WriteFormat::of_name("trade.2026".as_ref()), None);
+    /// ```
+    #[must_use]
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+        let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
+        let (stem, extension) = plain.unwrap_or(&name).rsplit_once('.')?;
+        extension.parse().ok().filter(|_| !stem.is_empty())
+    }
+
+    /// How the names of its files end.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            WriteFormat::Csv => "csv",
+            WriteFormat::JsonLines => "jsonl",
+            WriteFormat::Json => "json",
+            WriteFormat::Parquet => "parquet",
+            WriteFormat::ArrowIpc | WriteFormat::ArrowStream => "arrow",
+        }
+    }
+
     /// Whether it is text, which is compressed as the file's name says.
     pub(super) fn is_text(self) -> bool {
         matches!(

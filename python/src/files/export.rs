@@ -1,6 +1,5 @@
 //! A table into files.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +22,6 @@ use crate::time::{Instant, range};
 struct Destination {
     path: PathBuf,
     format: WriteFormat,
-    extension: &'static str,
     /// What each file of a tree has; one file without.
     unit: Option<PartitionUnit>,
     overwrite: bool,
@@ -95,19 +93,12 @@ impl Destination {
             "hour" => PartitionUnit::Hour,
             other => return Err(invalid(format!("by {other:?}: there are \"day\" and \"hour\""))),
         };
-        let named = format_of_name(&path);
+        let named = WriteFormat::of_name(&path);
         let is_tree = path.is_dir() || named.is_none();
         let format = format.or(named).unwrap_or(WriteFormat::Parquet);
         Ok(Self {
             path,
             format,
-            extension: match format {
-                WriteFormat::Csv => "csv",
-                WriteFormat::JsonLines => "jsonl",
-                WriteFormat::Json => "json",
-                WriteFormat::Parquet => "parquet",
-                WriteFormat::ArrowIpc | WriteFormat::ArrowStream => "arrow",
-            },
             unit: is_tree.then_some(unit),
             overwrite,
         })
@@ -151,7 +142,7 @@ impl Destination {
             true => "partition_date",
             false => "date",
         };
-        let partitions = partitions(snapshot, &scan.meta().name, unit, range)?;
+        let partitions = snapshot.partitions_between(&scan.meta().name, unit, range)?;
         let mut files = Vec::new();
         for (at, partition) in partitions.iter().enumerate() {
             meter.set(at as u64, partitions.len() as u64);
@@ -169,7 +160,7 @@ impl Destination {
         let (date, hour) = path.split_once('/').unwrap_or((&path, ""));
         let mut parts = vec![(day, date), ("hour", hour)];
         parts.retain(|(_, value)| !value.is_empty());
-        hive_path(&self.path, &parts, 0).with_extension(self.extension)
+        hive_path(&self.path, &parts, 0).with_extension(self.format.extension())
     }
 
     /// Writes one file; none if there are no rows, unless `even_empty`: the columns are worth something.
@@ -210,42 +201,4 @@ impl Destination {
             bytes: written.len(),
         }))
     }
-}
-
-/// The format that a file's name says, under any compression.
-fn format_of_name(path: &Path) -> Option<WriteFormat> {
-    let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-    let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst"));
-    plain.unwrap_or(&name).rsplit_once('.')?.1.parse().ok()
-}
-
-/// The days or hours in which there are rows, in order of time.
-fn partitions(
-    snapshot: &Snapshot,
-    table: &str,
-    unit: PartitionUnit,
-    range: &Range<i64>,
-) -> Result<Vec<PartitionKey>> {
-    let end = match range.end {
-        i64::MAX => i64::MAX,
-        end => end.saturating_sub(1),
-    };
-    let mut starts = BTreeSet::new();
-    let mut add = |first: i64, last: i64| {
-        let (first, last) = (first.max(range.start), last.min(end));
-        let mut next = first;
-        while next <= last && next != i64::MAX {
-            let key = PartitionKey::containing(unit, next);
-            starts.insert(key.start);
-            next = key.end();
-        }
-    };
-    for segment in snapshot.table(table)?.segments() {
-        add(segment.min_time, segment.max_time);
-    }
-    if let Some((first, last)) = snapshot.unflushed_times(table)? {
-        add(first, last);
-    }
-    let key = |start| PartitionKey { unit, start };
-    Ok(starts.into_iter().map(key).collect())
 }

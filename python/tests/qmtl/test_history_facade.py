@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import polars as pl
+import prometheus_client
 import pytest
 from gapless.qmtl import GaplessBackend, GaplessEventRecorder, GaplessHistoryProvider
 from qmtl_sdk import (
@@ -198,10 +199,8 @@ def test_live_replay_takes_a_gap_to_its_last_bar(tmp_path: Path) -> None:
 
 
 def test_metrics_have_the_names_of_the_sdk(path: Path) -> None:
-    prometheus = pytest.importorskip("prometheus_client")
-
     def value(name: str, **labels: str) -> float:
-        return prometheus.REGISTRY.get_sample_value(name, labels) or 0.0
+        return prometheus_client.REGISTRY.get_sample_value(name, labels) or 0.0
 
     labels = {"strategy": "fetcher", "node_id": "metrics:node", "interval": "60"}
     with GaplessHistoryProvider(path, fetcher=Fetcher()) as provider:

@@ -6,13 +6,10 @@ import asyncio
 import math
 from pathlib import Path
 
-import pytest
-
-np = pytest.importorskip("numpy")
-pd = pytest.importorskip("pandas")
-pytest.importorskip("pyarrow")
-
+import numpy as np
+import pandas as pd
 import polars as pl
+import pytest
 from gapless.qmtl import ColumnTypeError, GaplessBackend, GaplessHistoryProvider
 
 KEY = {"node_id": "blake3:1", "interval": 60}

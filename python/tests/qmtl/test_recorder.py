@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from pathlib import Path
 
-import pytest
+import numpy as np
 from gapless.qmtl import ColumnTypeError, GaplessBackend, GaplessEventRecorder
 from qmtl_sdk import EventRecorderService, Stream
 
@@ -56,8 +56,6 @@ def test_replay_has_an_inclusive_end(path: Path) -> None:
 
 
 def test_payloads_of_any_shape(path: Path) -> None:
-    np = pytest.importorskip("numpy")
-
     @dataclasses.dataclass
     class Quote:
         bid: float

@@ -8,7 +8,6 @@ use gapless_interchange::{WriteFormat, WriteOptions, Writer};
 use gapless_sql::database_around;
 use serde::Serialize;
 
-use super::super::export::format_of_name;
 use super::printed::{check_one_statement, name};
 use super::running::Running;
 use crate::error::CliError;
@@ -50,7 +49,7 @@ impl Target {
     /// A file, which must not be there yet unless it may be replaced. Without a format its name says it.
     pub(crate) fn file(path: &Path, format: Option<RowFormat>, overwrite: bool) -> Result<Self, CliError> {
         let format = match format {
-            None => format_of_name(path).ok_or_else(|| {
+            None => WriteFormat::of_name(path).ok_or_else(|| {
                 CliError::invalid(format!("the name {} does not tell the format", path.display())).hint(
                     "let it end in .csv, .jsonl, .parquet or .arrow (text also .gz or .zst), or pass --format",
                 )
