@@ -10,7 +10,7 @@ use gapless_engine::coverage::{IntoInterval, duration_text};
 use gapless_engine::{Error, Result};
 
 use super::asof::{AsOf, Finder, Matched, Matches, Right, right_columns};
-use super::sides::{RightColumns, check_sides, field};
+use super::sides::{RightColumns, check_sides};
 use super::{BATCH_ROWS, ColumnSet, Input, Need, Operator, Planner, Shape};
 use crate::error::arrow_error;
 use crate::source::{Layout, Rows, RowsIter, SeriesRun, Source, ordered};
@@ -75,6 +75,14 @@ impl HorizonJoin {
         }
     }
 
+    /// As [`AsOf::of_sides`].
+    fn of_sides(self, left: &Shape, right: &Shape) -> Result<Self> {
+        Ok(Self {
+            as_of: self.as_of.of_sides(left, right)?,
+            ..self
+        })
+    }
+
     /// The options, if all of them are right.
     pub(crate) fn checked(self) -> Result<Self> {
         if let Some(error) = self.error {
@@ -110,10 +118,7 @@ pub(crate) struct HorizonRows {
 impl HorizonRows {
     pub(crate) fn new(left: Input, right: Input, options: HorizonJoin) -> Result<Self> {
         check_sides("a horizon join", left.shape(), right.shape())?;
-        for name in &options.as_of.by {
-            field(&left.shape().schema, name)?;
-            field(&right.shape().schema, name)?;
-        }
+        let options = options.of_sides(left.shape(), right.shape())?;
         if left.shape().schema.field_with_name(OFFSET).is_ok() {
             return Err(Error::invalid(format!(
                 "the left rows of a horizon join have a column {OFFSET:?}, which the result has too: rename it with select() before"

@@ -21,7 +21,7 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::{Schema, SchemaRef};
 use gapless_engine::{Error, Result};
 
-use super::sides::{RightColumns, check_sides, field};
+use super::sides::{RightColumns, check_sides};
 use super::{ColumnSet, Input, Need, Operator, Planner, Shape};
 use crate::source::{Layout, Rows, RowsIter, SeriesRun, Source, ordered};
 pub(crate) use cursor::{Cursor, Matches};
@@ -43,10 +43,7 @@ pub(crate) struct AsOfJoin {
 impl AsOfJoin {
     pub(crate) fn new(left: Input, right: Input, options: AsOf) -> Result<Self> {
         check_sides("an as-of join", left.shape(), right.shape())?;
-        for name in &options.by {
-            field(&left.shape().schema, name)?;
-            field(&right.shape().schema, name)?;
-        }
+        let options = options.of_sides(left.shape(), right.shape())?;
         let columns = right_columns(&left.shape().schema, right.shape(), &options)?;
         let shape = Shape {
             schema: columns.schema(&left.shape().schema, &right.shape().schema, true)?,

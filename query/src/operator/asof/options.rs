@@ -3,6 +3,9 @@
 use gapless_engine::coverage::{IntoInterval, duration_text};
 use gapless_engine::{Error, Result};
 
+use crate::operator::Shape;
+use crate::operator::sides::field;
+
 /// On which side of a row's time the matched row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -104,6 +107,19 @@ impl AsOf {
         }
         if self.tolerance.is_some_and(|tolerance| tolerance < 0) {
             return Err(Error::invalid("the tolerance of an as-of join is negative"));
+        }
+        Ok(self)
+    }
+
+    /// The options for these sides: rows of the same series are matched anyway, so that the series among the columns of `by` says
+    /// nothing, and without further columns the rows need no keys.
+    pub(crate) fn of_sides(mut self, left: &Shape, right: &Shape) -> Result<Self> {
+        for name in &self.by {
+            field(&left.schema, name)?;
+            field(&right.schema, name)?;
+        }
+        if left.series_name() == right.series_name() {
+            self.by.retain(|name| left.series_name() != Some(name));
         }
         Ok(self)
     }

@@ -72,6 +72,25 @@ proptest! {
         let without_offset = at_zero.select(["ts", "sym", "price", "size", "price_right"]);
         prop_assert_eq!(text(&without_offset.collect().expect("rows")), text(&as_of.collect().expect("rows")));
     }
+
+    #[test]
+    fn the_series_among_the_columns_that_must_be_equal_says_nothing(
+        lefts in ticks(40, prices()),
+        rights in (ticks(80, prices()), place()),
+    ) {
+        let (left, right) = (held(&lefts, &Place::Batches(9)), held(&rights.0, &rights.1));
+        let joined = |by: &[&str]| {
+            let query = left.query.clone().asof_join(right.query.clone(), AsOf::backward().columns(["price"]).by(by.to_vec()));
+            (query.explain().expect("a plan"), text(&query.collect().expect("rows")))
+        };
+        prop_assert_eq!(joined(&["sym"]), joined(&[]));
+        prop_assert_eq!(joined(&["sym", "size"]), joined(&["size"]));
+        let at_zero = |by: &[&str]| {
+            let query = left.query.clone().horizon_join(right.query.clone(), HorizonJoin::offsets(["0s"]).by(by.to_vec()));
+            text(&query.collect().expect("rows"))
+        };
+        prop_assert_eq!(at_zero(&["sym"]), at_zero(&[]));
+    }
 }
 
 #[test]
