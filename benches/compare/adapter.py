@@ -34,7 +34,7 @@ class NA(Exception):
 
 
 class Adapter:
-    durability = "?"            # what a returned append, merge or upsert guarantees
+    durability = "n/a"          # what a returned append, merge or upsert guarantees
     reads_in_place = False      # whether it reads the generator's files, so that there is nothing to load
 
     def __init__(self, store, data, params, threads=2):
