@@ -1,7 +1,8 @@
 """One phase of one engine, in a process of its own: `python child.py JOB`, where JOB is JSON.
 
 It prints lines "@@{...}": {"kind": "start", "q": ...} before each query or test, and then its figures or its error. An answer
-that differs from the reference is an error, and has no time.
+that differs from the reference is an error, and has no time. A new process is measured as well: what only some phases need is imported
+there, so that none pays for another engine's library.
 """
 import gc
 import json
@@ -11,11 +12,7 @@ import statistics
 import sys
 import time
 
-import polars as pl
-
 import adapter
-import answers
-import ingest
 import queries
 from machine import NOISY, Noise, Patience, peak_memory_mb
 
@@ -58,6 +55,8 @@ def warm(engine, job):
 
 def checked_and_timed(engine, q, job, patience):
     """One run whose answer is checked, then the median of at least `reps` runs."""
+    import polars as pl
+    import answers
     gc.collect()
     start = time.perf_counter()
     result = engine.query(q)
@@ -119,6 +118,7 @@ def cold(engine, job):
 
 
 def ingest_test(engine, job):
+    import ingest
     emit(kind="ingest", test="durability", text=engine.durability)
     test = job["test"]
     emit(kind="start", q=test)

@@ -7,8 +7,6 @@ import os
 from datetime import datetime, timezone
 
 import gapless
-import pyarrow as pa
-import pyarrow.parquet as pq
 from gapless import col, count, delta, first, last, max, mean, min, next, sum, vwap, wmean
 
 from adapter import Adapter, copy_tree, fresh
@@ -17,12 +15,19 @@ TICK_FILES = ("trade", "quote")
 OHLCV = dict(open=first("price"), high=max("price"), low=min("price"), close=last("price"), vol=sum("size"), n=count())
 
 
+def schema_of(file):
+    import pyarrow.parquet as pq
+    return pq.read_schema(file)
+
+
 def parquet(files):
     """The rows of some files of one schema, batch by batch."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     def batches():
         for file in files:
             yield from pq.ParquetFile(file).iter_batches(1 << 20)
-    return pa.RecordBatchReader.from_batches(pq.read_schema(files[0]), batches())
+    return pa.RecordBatchReader.from_batches(schema_of(files[0]), batches())
 
 
 class Gapless(Adapter):
@@ -43,11 +48,11 @@ class Gapless(Adapter):
                     self.ticks(db, name).write(parquet([f"{self.data}/{name}/{day}.parquet" for day in self.p.dates]))
             else:
                 files = [f"{self.data}/bar1m/{file}" for file in sorted(os.listdir(f"{self.data}/bar1m"))]
-                bars = db.create_table("bar1m", pq.read_schema(files[0]), time="ts", series="node", partition="month", keep="last")
+                bars = db.create_table("bar1m", schema_of(files[0]), time="ts", series="node", partition="month", keep="last")
                 bars.write(parquet(files))
 
     def ticks(self, db, name):
-        schema = pq.read_schema(f"{self.data}/{name}/{self.p.day}.parquet")
+        schema = schema_of(f"{self.data}/{name}/{self.p.day}.parquet")
         return db.create_table(name, schema, time="ts", series="sym")
 
     def open(self):
