@@ -5,11 +5,12 @@
 //! - The first byte lies on a 64-byte boundary, so a body at offset 64 is aligned for every value type.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use arrow_buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
 
+use super::mmap::FileMap;
 use crate::error::{Error, Result};
 
 /// Every region starts at a multiple of this many bytes.
@@ -19,15 +20,15 @@ pub const REGION_ALIGNMENT: usize = 64;
 #[derive(Clone)]
 pub struct Region {
     buffer: Buffer,
-    is_mapped: bool,
+    map: Option<FileMap>,
 }
 
 impl Region {
     /// A region over a map. A map starts at a page boundary.
-    pub(super) fn mapped(map: Bytes) -> Self {
+    pub(super) fn mapped(map: FileMap) -> Self {
         Self {
-            buffer: Buffer::from(map),
-            is_mapped: true,
+            buffer: Buffer::from(map.bytes()),
+            map: Some(map),
         }
     }
 
@@ -38,7 +39,7 @@ impl Region {
         if len == 0 {
             return Ok(Self {
                 buffer: MutableBuffer::new(0).into(),
-                is_mapped: false,
+                map: None,
             });
         }
         let mut memory: Vec<u8> = Vec::new();
@@ -60,7 +61,7 @@ impl Region {
         let bytes = Bytes::from(memory).slice(start..);
         Ok(Self {
             buffer: Buffer::from(bytes),
-            is_mapped: false,
+            map: None,
         })
     }
 
@@ -84,7 +85,14 @@ impl Region {
     /// True when the bytes are the page cache's own, false when they are a copy.
     #[must_use]
     pub fn is_mapped(&self) -> bool {
-        self.is_mapped
+        self.map.is_some()
+    }
+
+    /// Begins to read a range of a map that is not in memory; what touches it later waits less.
+    pub fn will_need(&self, range: Range<usize>) {
+        if let Some(map) = &self.map {
+            map.will_need(range);
+        }
     }
 }
 
@@ -104,7 +112,7 @@ impl AsRef<[u8]> for Region {
 
 impl fmt::Debug for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.is_mapped { "mapped" } else { "heap" };
+        let kind = if self.is_mapped() { "mapped" } else { "heap" };
         write!(f, "Region({} bytes, {kind})", self.len())
     }
 }

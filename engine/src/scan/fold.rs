@@ -91,6 +91,14 @@ impl Chunks {
         }
     }
 
+    /// Begins to read what comes.
+    pub(super) fn will_need(&self, plan: &Plan) -> Result<()> {
+        match self {
+            Self::Rows(pieces, _) => pieces.iter().try_for_each(|piece| plan.will_need(piece)),
+            Self::Merged(_) => Ok(()),
+        }
+    }
+
     pub(super) fn next(&mut self, plan: &Plan) -> Result<Option<Chunk>> {
         let (pieces, from) = match self {
             Self::Merged(merge) => return merge.next_chunk(plan.cache()),
@@ -118,6 +126,7 @@ pub(super) fn for_each_chunk(
     mut take: impl FnMut(Chunk) -> Result<()>,
 ) -> Result<()> {
     let mut chunks = Chunks::new(plan, task)?;
+    chunks.will_need(plan)?;
     while let Some(chunk) = chunks.next(plan)? {
         take(chunk)?;
     }

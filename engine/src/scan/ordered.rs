@@ -32,7 +32,6 @@ pub struct OrderedScan {
     /// In order of their text, null last; one `None` in a table without series.
     pub(super) series: Vec<Option<u32>>,
     domain: Option<Arc<Domain>>,
-    of_extremes: bool,
 }
 
 /// Rows that follow each other and are of one series.
@@ -75,7 +74,6 @@ impl OrderedScan {
             plan,
             time: time.ok_or_else(|| Error::internal("a table has no time column"))?,
             domain,
-            of_extremes: false,
         })
     }
 
@@ -83,7 +81,7 @@ impl OrderedScan {
     /// given as two rows, as far as their statistics tell. No other rows are given more than once, and nulls and NaN as such.
     #[must_use]
     pub fn of_extremes(mut self, asked: bool) -> Self {
-        self.of_extremes = asked && !self.plan.output.has_condition();
+        self.plan.of_extremes = asked && !self.plan.output.has_condition();
         self
     }
 
@@ -208,7 +206,7 @@ impl OrderedRows {
 
     /// The extremes of a page instead of its rows, where that is enough.
     fn reduced(&self, chunk: Chunk) -> Chunk {
-        match self.scan.of_extremes && !self.times {
+        match self.scan.plan.of_extremes && !self.times {
             true => self.scan.plan.output.reduced(chunk),
             false => chunk,
         }

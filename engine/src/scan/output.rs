@@ -78,6 +78,7 @@ pub(crate) struct Output {
     schema: SchemaRef,
     projection: Vec<ColumnSpec>,
     read: Vec<ColumnSpec>,
+    of_all_rows: Vec<ColumnSpec>,
     condition: Option<Bind>,
     symbols: BTreeMap<u32, Symbols>,
 }
@@ -106,8 +107,14 @@ impl Output {
                 symbols.insert(column.column_id, Symbols::new(domain, listed)?);
             }
         }
+        let mut of_all_rows = Vec::new();
+        match &condition {
+            Some(condition) => condition.columns(&mut of_all_rows),
+            None => of_all_rows.clone_from(&projection),
+        }
         Ok(Self {
             schema: schema(&projection)?,
+            of_all_rows,
             projection,
             read,
             condition,
@@ -117,6 +124,11 @@ impl Output {
 
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The columns that are read of all rows.
+    pub(super) fn of_all_rows(&self) -> &[ColumnSpec] {
+        &self.of_all_rows
     }
 
     /// The columns of batches.

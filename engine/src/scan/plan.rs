@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use gapless_format::{ColumnSpec, Deletion, Keep, NULL_CODE, SegmentRef, TableMeta};
+use gapless_format::{ColumnSpec, Deletion, Keep, NULL_CODE, PAGE_ROWS, SegmentRef, TableMeta};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
 
@@ -13,6 +13,7 @@ use super::cluster::{Cluster, Contested, clusters};
 use super::merge::Merge;
 use super::output::Output;
 use super::piece::Piece;
+use super::rows::Rows;
 use super::select::{Selector, has_series};
 use super::ties::Ties;
 use crate::database::Engine;
@@ -21,6 +22,9 @@ use crate::segment::{Segment, SegmentCache};
 
 /// A scan of more series does not keep what it merges.
 const KEPT_SERIES_MAX: usize = 16;
+/// Of more rows in a row the kernel notices itself that they are read one after the other: it reads further ahead than it can be
+/// asked to, and into larger pages.
+const FEW_ROWS: usize = 4 * PAGE_ROWS;
 /// Deletions of other series are left out of a scan of at most so many.
 const FEW_SERIES: usize = 64;
 
@@ -34,6 +38,8 @@ pub(crate) struct Plan {
     /// Codes of the series asked for, in order of their text; `None` for all.
     pub(crate) codes: Option<Vec<u32>>,
     pub(crate) ties: Ties,
+    /// Whether page statistics may do instead of rows.
+    pub(crate) of_extremes: bool,
     /// Blocks of streamed rows, by the segment ids under which they stand in the clusters.
     memory: hashbrown::HashMap<u64, Arc<Segment>>,
 }
@@ -89,6 +95,7 @@ impl Plan {
         let mut plan = Self {
             output: Output::new(&scan, projection, read, condition, codes.as_deref())?,
             ties: Ties::of(scan.meta()),
+            of_extremes: false,
             memory: memory.collect(),
             selector,
             clusters,
@@ -195,8 +202,22 @@ impl Plan {
         Ok(runs.into_iter().map(|(_, piece)| piece).collect())
     }
 
+    /// Begins to read a piece of few rows, all columns at once. Not single rows that an index has found: each may lie in a page of its
+    /// own.
+    pub(crate) fn will_need(&self, piece: &Piece) -> Result<()> {
+        let span = piece.rows.span();
+        let most = self.scan.limit.unwrap_or(usize::MAX);
+        let rows = span.start..span.end.min(span.start.saturating_add(most));
+        if self.of_extremes || rows.len() > FEW_ROWS || matches!(piece.rows, Rows::List(_)) {
+            return Ok(());
+        }
+        let mut columns = self.output.of_all_rows().iter();
+        columns.try_for_each(|spec| piece.segment.will_need(self.cache(), spec, &rows))
+    }
+
     /// One piece, batch by batch.
     pub(crate) fn merge_one(&self, piece: Piece, batch_rows: usize) -> Result<Merge> {
+        self.will_need(&piece)?;
         Merge::new(self.cache(), &self.ties, vec![(0, piece)], batch_rows)
     }
 
@@ -213,7 +234,10 @@ impl Plan {
             let segment = self.open(segment)?;
             if code.is_none_or(|code| has_series(&segment, code)) {
                 let piece = self.selector.run(self.cache(), &segment, code, pruning)?;
-                pieces.extend(piece.map(|piece| (0, piece)));
+                if let Some(piece) = piece {
+                    self.will_need(&piece)?;
+                    pieces.push((0, piece));
+                }
             }
         }
         if self.keeps_merges()

@@ -27,7 +27,6 @@ pub struct StoredScan {
     time: ColumnSpec,
     series: Option<ColumnSpec>,
     domain: Option<Arc<Domain>>,
-    of_extremes: bool,
 }
 
 /// Some rows of a part.
@@ -86,7 +85,6 @@ impl StoredScan {
             time: time.ok_or_else(|| Error::internal("a table has no time column"))?,
             series,
             domain,
-            of_extremes: false,
         })
     }
 
@@ -94,7 +92,7 @@ impl StoredScan {
     /// given as two rows, as far as their statistics tell. No other rows are given more than once, and nulls and NaN as such.
     #[must_use]
     pub fn of_extremes(mut self, asked: bool) -> Self {
-        self.of_extremes = asked && !self.plan.output.has_condition();
+        self.plan.of_extremes = asked && !self.plan.output.has_condition();
         self
     }
 
@@ -115,9 +113,11 @@ impl StoredScan {
     pub fn read(self: &Arc<Self>, part: usize, beside: Beside) -> Result<StoredReader> {
         let task = self.parts.get(part);
         let task = task.ok_or_else(|| Error::internal("a scan has no such part"))?;
+        let chunks = Chunks::new(&self.plan, task)?;
+        chunks.will_need(&self.plan)?;
         Ok(StoredReader {
             scan: Arc::clone(self),
-            chunks: Some(Chunks::new(&self.plan, task)?),
+            chunks: Some(chunks),
             beside,
             rest: None,
         })
@@ -125,7 +125,7 @@ impl StoredScan {
 
     /// The extremes of a page instead of its rows, where that is enough.
     fn reduced(&self, chunk: Chunk, beside: Beside) -> Chunk {
-        match self.of_extremes && !beside.times && !beside.codes {
+        match self.plan.of_extremes && !beside.times && !beside.codes {
             true => self.plan.output.reduced(chunk),
             false => chunk,
         }

@@ -299,25 +299,52 @@ impl Segment {
             VectorKind::Offsets => |page| page.offsets_checksum,
             _ => |page| page.checksum,
         };
-        let width = match kind {
-            VectorKind::Values => column.column_type.value_width(),
-            VectorKind::Offsets => Some(4),
-            _ => None,
-        };
-        let total = self.rows();
         vector.verify(
             rows,
             |page| column.pages.get(page).map(sum),
-            |page| {
-                let (first, last) = (page * PAGE_ROWS, ((page + 1) * PAGE_ROWS).min(total));
-                match (kind, width) {
-                    (VectorKind::Offsets, _) => first * 4..(last + 1) * 4,
-                    (_, Some(width)) => first * width..last * width,
-                    (_, None) => first / 8..last.div_ceil(8),
-                }
-            },
+            |page| self.page_bytes(column, kind, page),
         )?;
         Ok(vector)
+    }
+
+    /// Where a page of a plain part lies in the body, of values that all have one width.
+    fn page_bytes(&self, column: &ColumnMeta, kind: VectorKind, page: usize) -> Range<usize> {
+        let (first, last) = (page * PAGE_ROWS, ((page + 1) * PAGE_ROWS).min(self.rows()));
+        let width = match kind {
+            VectorKind::Values => column.column_type.value_width(),
+            _ => None,
+        };
+        match (kind, width) {
+            (VectorKind::Offsets, _) => first * 4..(last + 1) * 4,
+            (_, Some(width)) => first * width..last * width,
+            (_, None) => first / 8..last.div_ceil(8),
+        }
+    }
+
+    /// Begins to read `rows` of a column, so that several columns are waited for at once. Not the values of text, whose place is
+    /// not known before their offsets are read.
+    ///
+    /// # Errors
+    /// As [`Segment::read`], for a file that is missing or another one.
+    pub(crate) fn will_need(
+        &self,
+        cache: &SegmentCache,
+        spec: &ColumnSpec,
+        rows: &Range<usize>,
+    ) -> Result<()> {
+        let Some(column) = self.column(spec.column_id).filter(|_| self.memory.is_none()) else {
+            return Ok(());
+        };
+        let kind = match column.column_type.has_offsets() && column.encoding != Encoding::Paged {
+            true => VectorKind::Offsets,
+            false => VectorKind::Values,
+        };
+        let vector = self.vector(cache, column, kind)?;
+        match column.encoding {
+            Encoding::Paged => vector.will_need(rows, |page| vector.slot(page)),
+            _ => vector.will_need(rows, |page| self.page_bytes(column, kind, page)),
+        }
+        Ok(())
     }
 
     fn read_validity(

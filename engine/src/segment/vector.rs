@@ -14,12 +14,13 @@ use gapless_format::{
 };
 
 use crate::error::{Error, Result};
-use crate::io::{RelPath, Storage};
+use crate::io::{Region, RelPath, Storage};
 
 /// A mapped vector file.
 #[derive(Debug)]
 pub(crate) struct Vector {
     path: RelPath,
+    region: Region,
     buffer: Buffer,
     verified: Box<[AtomicU64]>,
     /// Pages of codes as dictionary arrays. Arrow checks every key when one is made; a slice of it is free.
@@ -63,7 +64,10 @@ impl Vector {
                 file.len()
             )));
         }
-        let buffer = file.map()?.buffer();
+        let region = file.map()?;
+        let buffer = region.buffer();
+        // Alone: what comes with it would only be waited for.
+        region.will_need(0..HEADER_LEN);
         let header =
             VectorHeader::decode(&buffer).map_err(|error| Error::from_format(&path.to_string(), &error))?;
         header
@@ -89,6 +93,7 @@ impl Vector {
             .collect();
         Ok(Self {
             path,
+            region,
             buffer,
             verified,
             dictionaries: OnceLock::new(),
@@ -133,7 +138,7 @@ impl Vector {
 
     /// The stored bytes of an encoded page's part, verified.
     pub(crate) fn part(&self, page: usize, part: EncodedPart, expected: Option<u64>) -> Result<Buffer> {
-        let slot = self.slots.get(page).cloned().unwrap_or_default();
+        let slot = self.slot(page);
         let first = page * PAGE_ROWS;
         self.verify(first..first + 1, |_| expected, |_| slot.clone())?;
         let len = usize::try_from(part.len).unwrap_or(usize::MAX);
@@ -166,6 +171,27 @@ impl Vector {
             }
         }
         Ok(())
+    }
+
+    /// Begins to read the pages that `rows` touch, if one of them was not verified before. Pages that were are in memory, unless
+    /// they had to make room.
+    pub(crate) fn will_need(&self, rows: &Range<usize>, bytes_of: impl Fn(usize) -> Range<usize>) {
+        let is_verified = |page: usize| {
+            let word = self.verified.get(page / 64);
+            word.is_none_or(|word| word.load(Ordering::Acquire) & (1 << (page % 64)) != 0)
+        };
+        let mut pages =
+            (rows.start / PAGE_ROWS..rows.end.div_ceil(PAGE_ROWS)).filter(|page| !is_verified(*page));
+        if let Some(first) = pages.next() {
+            let last = pages.next_back().unwrap_or(first);
+            let (start, end) = (bytes_of(first).start, bytes_of(last).end);
+            self.region.will_need(HEADER_LEN + start..HEADER_LEN + end);
+        }
+    }
+
+    /// Where an encoded page lies in the body.
+    pub(crate) fn slot(&self, page: usize) -> Range<usize> {
+        self.slots.get(page).cloned().unwrap_or_default()
     }
 
     /// Verifies one page, whether or not it was verified before.
