@@ -119,9 +119,9 @@ impl Scan {
         }
         let query = self.query();
         let (schema, batches) = call::reading(py, move |cancel| {
-            let batches = query.interrupted_by(cancel.queries()).stream()?;
-            let schema = batches.schema();
-            Ok((schema, batches.collect::<Result<Vec<_>>>()?))
+            // Not as a stream: all threads work where there is but one series, too.
+            let query = query.interrupted_by(cancel.queries());
+            Ok((query.schema()?, query.collect()?))
         })?;
         Ok(Rows::new(schema, batches))
     }
