@@ -2,6 +2,8 @@
 
 A block `python` runs; one with `file=NAME` is written under that name. Blocks of any other kind are refused, as nothing would run
 them. Behind QUESTDB stands a server that answers as QuestDB's `/exp` does.
+
+The packages that the pages use are in `requirements-docs.txt`; ArcticDB, one of them, cannot stand beside pandas 3.
 """
 
 from __future__ import annotations
