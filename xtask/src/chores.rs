@@ -35,15 +35,23 @@ pub fn test() -> ExitCode {
         benches.env(BENCH_TEST, "1");
         steps.push(Step::new("benches", Work::Command(benches)));
     }
-    steps.push(Step::new("python", Work::Prepared(python::tests, root)));
+    steps.extend(python_steps(&root));
     run(steps)
+}
+
+/// The tests of the package, and the code of its pages.
+fn python_steps(root: &Path) -> [Step; 2] {
+    [
+        Step::new("python", Work::Prepared(python::tests, root.to_path_buf())),
+        Step::new("python docs", Work::Prepared(python::docs, root.to_path_buf())),
+    ]
 }
 
 /// `cargo xtask python`: the tests of the Python package alone.
 pub fn python() -> ExitCode {
     match python::missing() {
         Some(missing) => refuse(&[missing]),
-        None => run(vec![Step::new("python", Work::Prepared(python::tests, root()))]),
+        None => run(python_steps(&root()).into()),
     }
 }
 

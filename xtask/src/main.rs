@@ -20,7 +20,7 @@ const HELP: &str = "\
 Chores of gapless. Usage: cargo xtask CHORE
 
   test                   format, hygiene, lints, all tests, every bench once; ends with `N passed, M failed`
-  python                 the Python package, built in the dev profile into target/python-venv, and its tests
+  python                 the Python package, built in the dev profile, its tests and the code of its pages
   real-data              the suite's `real_data` and `real_gaps` in release, on the real files when they are there
   bench [NAME] [ARGS]    measure: all benches, or the one in benches/NAME.rs; ARGS go to criterion
   bench-compare --scale XS|S|M|L [ARGS]

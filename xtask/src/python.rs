@@ -1,8 +1,9 @@
-//! The Python package, built and tested: the extension module of the dev profile, in a virtual environment in `target/`.
+//! The Python package, built and tested: the extension module of the dev profile, in virtual environments in `target/`.
 //!
 //! - The module is built with the same features as `cargo test --workspace --all-features` builds its dependencies, so that nothing
 //!   is compiled twice: DataFusion takes minutes. A wheel is made by maturin, in release.
-//! - The environment is made once, and again when `requirements-test.txt` changes.
+//! - An environment is made once, and again when its requirements change.
+//! - The pages for Python have an environment of their own: they use ArcticDB, which cannot stand beside pandas 3.
 
 use std::fs;
 use std::io;
@@ -43,21 +44,46 @@ fn interpreter() -> Option<PathBuf> {
     })
 }
 
-/// Builds the module, puts the package into the environment, and gives the command that tests it.
+/// What the tests of the package run in.
+const TESTS: Environment = Environment {
+    name: "python-venv",
+    requirements: "requirements-test.txt",
+};
+
+/// What the code of the pages runs in, which has pandas 2.
+const DOCS: Environment = Environment {
+    name: "python-docs-venv",
+    requirements: "requirements-docs.txt",
+};
+
+/// The tests of the pages, and those that another pandas could fail.
+const DOCS_TESTS: [&str; 6] = [
+    PAGES,
+    "tests/test_coverage.py",
+    "tests/test_fill.py",
+    "tests/test_round_trips.py",
+    "tests/test_times.py",
+    "tests/qmtl/test_pandas.py",
+];
+const PAGES: &str = "tests/test_docs.py";
+
+/// Builds the package, and gives the command that tests it.
 ///
 /// # Errors
 /// What went wrong, as text.
 pub fn tests(root: &Path) -> Result<Command, String> {
-    let target = target(root);
-    let python = environment(root, &target)?;
-    succeed(machine::cargo().args(MODULE.split_whitespace()).current_dir(root))?;
-    install(root, &target, &python)
-        .map_err(|error| format!("the package could not be put into the environment: {error}"))?;
-    // Not `python -m pytest`, which would import the package of the sources, where there is no module.
-    let mut pytest = Command::new(python.with_file_name("pytest"));
-    pytest
-        .args(["tests", "../benches/compare/tests"])
-        .current_dir(root.join("python"));
+    let mut pytest = TESTS.pytest(root)?;
+    pytest.args(["tests", "--ignore", PAGES, "../benches/compare/tests"]);
+    Ok(pytest)
+}
+
+/// Builds the package, and gives the command that runs the code of the pages.
+///
+/// # Errors
+/// What went wrong, as text.
+pub fn docs(root: &Path) -> Result<Command, String> {
+    let mut pytest = DOCS.pytest(root)?;
+    pytest.args(DOCS_TESTS);
     Ok(pytest)
 }
 
@@ -66,39 +92,73 @@ fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// The interpreter of an environment that has what the tests need.
-fn environment(root: &Path, target: &Path) -> Result<PathBuf, String> {
-    let directory = target.join("python-venv");
-    let python = directory.join("bin/python");
-    let requirements = root.join("python/requirements-test.txt");
-    let wanted =
-        fs::read_to_string(&requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
-    let stamp = directory.join("requirements-test.txt");
-    if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-    let base = interpreter().ok_or("there is no Python")?;
-    succeed(Command::new(base).args(["-m", "venv", "--clear"]).arg(&directory))?;
-    succeed(
-        Command::new(&python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-            ])
-            .arg(&requirements),
-    )?;
-    fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    Ok(python)
+/// A virtual environment: a directory in the target directory, and the file in `python/` that says what is installed there.
+struct Environment {
+    name: &'static str,
+    requirements: &'static str,
 }
 
-/// Puts the package where the environment imports it from, as a wheel would.
-fn install(root: &Path, target: &Path, python: &Path) -> io::Result<()> {
-    let minor = minor_version(python).map_err(io::Error::other)?;
-    let package = target.join(format!("python-venv/lib/python3.{minor}/site-packages/gapless"));
+impl Environment {
+    /// Its pytest, to be run in `python/`, with the package as it is now.
+    fn pytest(&self, root: &Path) -> Result<Command, String> {
+        let target = target(root);
+        let python = self.interpreter(root, &target)?;
+        succeed(machine::cargo().args(MODULE.split_whitespace()).current_dir(root))?;
+        let site = self.site_packages(&target, minor_version(&python)?);
+        install(root, &target, &site)
+            .map_err(|error| format!("the package could not be put into {}: {error}", self.name))?;
+        // Not `python -m pytest`, which would import the package of the sources, where there is no module.
+        let mut pytest = Command::new(python.with_file_name("pytest"));
+        pytest.current_dir(root.join("python"));
+        Ok(pytest)
+    }
+
+    /// Its interpreter, with everything that is required.
+    fn interpreter(&self, root: &Path, target: &Path) -> Result<PathBuf, String> {
+        let directory = target.join(self.name);
+        let python = directory.join("bin/python");
+        let requirements = root.join("python").join(self.requirements);
+        let wanted = fs::read_to_string(&requirements)
+            .map_err(|error| format!("{}: {error}", requirements.display()))?;
+        let stamp = directory.join(self.requirements);
+        if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(python);
+        }
+        let base = interpreter().ok_or("there is no Python")?;
+        succeed(Command::new(base).args(["-m", "venv", "--clear"]).arg(&directory))?;
+        succeed(Command::new(&python).args(PIP_INSTALL).arg(&requirements))
+            .map_err(|error| self.not_installed(&error, minor_version(&python)))?;
+        fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+        Ok(python)
+    }
+
+    /// What to do where something of it cannot be had: most often there is no wheel of it for this Python.
+    fn not_installed(&self, error: &str, minor: Result<u32, String>) -> String {
+        let version = minor.map_or_else(|_| "this Python".to_owned(), |minor| format!("Python 3.{minor}"));
+        format!(
+            "{error}: what python/{} names could not be installed for {version}, pip says why above. Where it has no wheel for \
+             {version}, name another Python in PYTHON: 3.10 to 3.13 have all of them on Linux",
+            self.requirements
+        )
+    }
+
+    fn site_packages(&self, target: &Path, minor: u32) -> PathBuf {
+        target.join(format!("{}/lib/python3.{minor}/site-packages", self.name))
+    }
+}
+
+const PIP_INSTALL: [&str; 6] = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--requirement",
+];
+
+/// Puts the package where an environment imports it from, as a wheel would.
+fn install(root: &Path, target: &Path, site: &Path) -> io::Result<()> {
+    let package = site.join("gapless");
     if package.exists() {
         fs::remove_dir_all(&package)?;
     }
@@ -177,6 +237,29 @@ mod tests {
         assert!(to.join("a.py").exists());
         assert!(!to.join("_gapless.abi3.so").exists() && !to.join("__pycache__").exists());
         fs::remove_dir_all(scratch).expect("removed");
+    }
+
+    #[test]
+    fn what_cannot_be_installed_names_its_file_and_the_python() {
+        let text = DOCS.not_installed("python failed", Ok(14));
+        assert!(
+            text.contains("python failed") && text.contains("requirements-docs.txt") && text.contains("3.14"),
+            "{text}"
+        );
+        assert!(
+            TESTS
+                .not_installed("", Err(String::new()))
+                .contains("for this Python")
+        );
+    }
+
+    #[test]
+    fn the_tests_of_the_pages_are_there() {
+        let python = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("python");
+        assert!(
+            DOCS_TESTS.iter().all(|test| python.join(test).exists()),
+            "{DOCS_TESTS:?}"
+        );
     }
 
     #[test]
