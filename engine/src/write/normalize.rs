@@ -162,7 +162,13 @@ fn convert(table: &TableMeta, spec: &ColumnSpec, array: &ArrayRef, to: &DataType
         ))
     };
     if !is_lossless(from, to) {
-        return Err(wrong(format!("a batch gave {from}; cast it before writing")));
+        let what_to_do = match (from, to) {
+            (DataType::Timestamp(_, None), DataType::Timestamp(_, Some(_))) => {
+                "say of which zone these times are before writing"
+            }
+            _ => "cast it before writing",
+        };
+        return Err(wrong(format!("a batch gave {from}; {what_to_do}")));
     }
     // With `safe` off an overflow is an error and not a null.
     let options = CastOptions {
