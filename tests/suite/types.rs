@@ -582,7 +582,7 @@ fn rows_that_do_not_fit_are_refused_in_words_and_nothing_is_written() {
                 "x",
                 x(),
             ),
-            &["column \"ts\"", "Timestamp(ns)", "cast"],
+            &["column \"ts\"", "Timestamp(ns)", "say of which zone"],
         ),
         (
             two(build(&[int(1), int(2)], &T::Int64), "x", x()),

@@ -126,3 +126,38 @@ fn the_first_row_of_many_series_comes_without_reading_them_all() {
         .expect("rows");
     assert_eq!(rows(&first).iter().map(|row| row.id).collect::<Vec<_>>(), [0, 1]);
 }
+
+#[test]
+fn rows_that_come_in_order_are_sorted_on_disk_as_others_are() {
+    // Runs that follow each other, that overlap, and that begin with the row that another ends with.
+    let starts = [0, 5000, 4000, 20_000, 25_000, 24_999, 40_000];
+    let of_run = |(run, start): (i64, i64)| {
+        let series = ["a", "b", "c"];
+        let rows = series
+            .iter()
+            .flat_map(move |sym| (0..5000).map(move |at| row((start + at) / 2, sym, run * 100_000 + at)));
+        rows.collect::<Vec<Row>>()
+    };
+    let runs: Vec<Vec<Row>> = (0..).zip(starts).map(of_run).collect();
+    let mut wanted: Vec<Row> = runs.concat();
+    wanted.sort_by(|one, other| (&one.sym, one.ts).cmp(&(&other.sym, other.ts)));
+    let mut unsorted = runs.clone();
+    unsorted.iter_mut().for_each(|rows| rows.reverse());
+    let mut wanted_of_unsorted: Vec<Row> = unsorted.concat();
+    wanted_of_unsorted.sort_by(|one, other| (&one.sym, one.ts).cmp(&(&other.sym, other.ts)));
+    for (runs, wanted) in [(runs, wanted), (unsorted, wanted_of_unsorted)] {
+        for memory_bytes in [0, 1 << 20, 4 << 20, 1 << 30] {
+            let (_folder, db) = scratch();
+            let table = db.create_table(&spec("t")).expect("a table");
+            let options = WriteOptions {
+                memory_bytes,
+                ..WriteOptions::default()
+            };
+            let batches = runs.iter().map(|rows| Ok::<_, gapless::Error>(batch(rows)));
+            let report = table.write_with(batches, &options).expect("written");
+            assert_eq!(report.spilled_bytes > 0, memory_bytes < 1 << 30);
+            let read = table.scan().expect("a scan").collect().expect("rows");
+            assert!(rows(&read) == wanted, "with {memory_bytes} bytes");
+        }
+    }
+}

@@ -55,6 +55,11 @@ impl<'a> Parts<'a> {
             .map(move |part| (codes(part, at.series), times(part, at.time)))
     }
 
+    /// The parts.
+    pub(crate) fn parts(&self) -> &'a [Vec<ArrayRef>] {
+        self.parts
+    }
+
     /// Whether the rows are in order as they stand.
     pub(crate) fn is_sorted(&self, at: SortColumns) -> bool {
         sort::is_sorted(self.keys(at))

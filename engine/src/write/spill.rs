@@ -76,14 +76,25 @@ pub(crate) fn write_run(
     };
     let failed = |error: arrow_schema::ArrowError| Error::io(format!("{}: {error}", "the sort's spill file"));
     let mut writer = StreamWriter::try_new(FileWrite(file), schema).map_err(failed)?;
-    for chunk in rows.order(sort_columns)?.chunks(PAGE_ROWS) {
-        let batch = RecordBatch::try_new(Arc::clone(schema), rows.gathered(chunk)?).map_err(failed)?;
-        writer.write(&batch).map_err(failed)?;
+    let mut write = |columns: Vec<ArrayRef>| {
+        let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(failed)?;
+        writer.write(&batch).map_err(failed)
+    };
+    if rows.is_sorted(sort_columns) {
+        rows.parts().iter().cloned().try_for_each(&mut write)?;
+    } else {
+        let order = rows.order(sort_columns)?;
+        order
+            .chunks(PAGE_ROWS)
+            .try_for_each(|chunk| write(rows.gathered(chunk)?))?;
     }
     let file = writer.into_inner().map_err(failed)?;
     run.bytes = file.0.len();
     Ok(run)
 }
+
+/// Rows of a run that are all before those of the others: so many are handed on as they lie.
+const LEADING_ROWS_MIN: usize = 1024;
 
 /// One sorted source of a merge.
 struct SortedRun {
@@ -142,14 +153,36 @@ impl Merge {
     }
 
     fn push_head(&mut self, at: usize) {
+        self.heads.extend(self.place(at, self.runs[at].row).map(Reverse));
+    }
+
+    /// Where a row of a run's batch comes in the order of all.
+    fn place(&self, at: usize, row: usize) -> Option<(u32, i64, usize)> {
+        let columns = &self.runs[at].columns;
+        let time = times(columns, self.time_at).get(row)?;
+        let code = codes(columns, self.series_at).get(row);
+        Some((code.copied().unwrap_or(NULL_CODE), *time, at))
+    }
+
+    /// What is left of a batch all of whose rows come before those of other runs, if it is many: rows that were written in their
+    /// order are not picked one by one.
+    fn leading_rows(&mut self) -> Result<Option<Vec<ArrayRef>>> {
+        let Some(head @ Reverse((_, _, at))) = self.heads.pop() else {
+            return Ok(None);
+        };
         let run = &self.runs[at];
-        if let Some(time) = times(&run.columns, self.time_at).get(run.row) {
-            let code = codes(&run.columns, self.series_at)
-                .get(run.row)
-                .copied()
-                .unwrap_or(NULL_CODE);
-            self.heads.push(Reverse((code, *time, at)));
+        let rows = run.columns.first().map_or(0, |array| array.len());
+        let last = self.place(at, rows.saturating_sub(1));
+        let is_first = self.heads.peek().is_none_or(|Reverse(next)| last < Some(*next));
+        if !is_first || rows - run.row < LEADING_ROWS_MIN {
+            self.heads.push(head);
+            return Ok(None);
         }
+        let slice = |array: &ArrayRef| array.slice(run.row, rows - run.row);
+        let leading = run.columns.iter().map(slice).collect();
+        self.advance_batch(at)?;
+        self.push_head(at);
+        Ok(Some(leading))
     }
 
     /// Reads the next batch of a run; leaves it without rows at its end.
@@ -162,8 +195,11 @@ impl Merge {
         Ok(())
     }
 
-    /// The next rows in order, at most a page of them; `None` at the end.
+    /// The next rows in order, about a page of them or a batch of a run; `None` at the end.
     pub(crate) fn next_columns(&mut self) -> Result<Option<Vec<ArrayRef>>> {
+        if let Some(leading) = self.leading_rows()? {
+            return Ok(Some(leading));
+        }
         // Batches that rows of this page come from; a run's present batch is at `place[run]`.
         let mut batches: Vec<Vec<ArrayRef>> = self.runs.iter().map(|run| run.columns.clone()).collect();
         let mut place: Vec<usize> = (0..self.runs.len()).collect();
